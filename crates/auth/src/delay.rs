@@ -1,0 +1,1 @@
+//! Delays of failed log-ins, in bounded memory.

@@ -1,0 +1,1 @@
+//! The passwd file: Dovecot's passwd-file form.

@@ -1,0 +1,1 @@
+//! Password schemes: checking and making hashes.

@@ -1,0 +1,15 @@
+//! IMAP's grammar, without I/O and without storage: framing, commands, responses, modified
+//! UTF-7, the capability and response-code tables.
+//!
+//! Bytes from a client go into a [`Decoder`], which gives [`Event`]s: whole commands, and an
+//! APPEND's message piece by piece. Responses are written by [`response`] straight into a
+//! buffer; there is no tree of them. imap-codec's types stay private to this crate.
+
+pub mod capability;
+pub mod command;
+pub mod decoder;
+pub mod response;
+pub mod utf7;
+
+pub use command::{Command, Request, Tag};
+pub use decoder::{Decoder, DecodeError, Event, Limits};

@@ -1,0 +1,29 @@
+//! Mail's nouns and the message format, without I/O and without a clock.
+//!
+//! *Nouns*: [`Uid`], [`SeqNum`], [`ModSeq`], sets of them, flags, mailbox names.
+//! *Message format*: header fields, addresses, dates, MIME structure with byte ranges,
+//! ENVELOPE, transfer encodings and charsets, text for SEARCH.
+//!
+//! Every function that takes bytes of a message takes any bytes: nothing here panics,
+//! recurses without bound, or costs more than linear time.
+
+pub mod flag;
+pub mod mailbox_name;
+pub mod num;
+pub mod set;
+
+pub mod address;
+pub mod charset;
+pub mod crlf;
+pub mod date;
+pub mod encoded_word;
+pub mod envelope;
+pub mod header;
+pub mod mime;
+pub mod search;
+pub mod transfer;
+
+pub use flag::{Keyword, SystemFlags};
+pub use mailbox_name::MailboxName;
+pub use num::{ModSeq, SeqNum, Uid, UidValidity};
+pub use set::{NumberSet, UidSet};

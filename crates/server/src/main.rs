@@ -1,0 +1,3 @@
+//! Restante, an IMAP server on Maildir.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Which capabilities are shown in which state.

@@ -1,0 +1,23 @@
+//! The IMAP protocol machine, without network I/O: bytes in, steps out.
+//!
+//! A [`Session`] is a value owned by its driver, which feeds it bytes and does what each
+//! [`Step`] says. The session never waits: not for the network, not for a lock of another
+//! session, not for a password check. What touches files happens in [`Session::work`] and
+//! nowhere else, so that the driver can run it where blocking is allowed.
+//!
+//! Absent on purpose: sockets, tokio, TLS, the clock (time is an argument), password checks
+//! (the driver is asked), file names.
+
+mod capability;
+mod command;
+mod context;
+mod machine;
+mod namespace;
+mod output;
+mod settings;
+mod step;
+mod view;
+
+pub use machine::Session;
+pub use settings::{NamespaceStyle, Settings, SpecialUse};
+pub use step::{Accepted, Attempt, Connection, Now, Refused, Stats, Step, Verdict};

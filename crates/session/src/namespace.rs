@@ -1,0 +1,1 @@
+//! Names between clients and the store.

@@ -1,0 +1,54 @@
+//! A site's settings, as far as a session is concerned.
+
+use codec::Limits;
+use mail::MailboxName;
+
+/// How mailbox names look to clients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamespaceStyle {
+    /// Empty prefix, separator `/`; names that begin with `INBOX.` are understood too, with
+    /// separator `.`, so that accounts set up for Courier go on working.
+    Plain,
+    /// Prefix `INBOX.`, separator `.`, as Courier.
+    Courier,
+}
+
+/// A special use (RFC 6154) and the names it goes by.
+#[derive(Clone, Debug)]
+pub struct SpecialUse {
+    /// The attribute, such as `\Sent`.
+    pub attribute: &'static str,
+    /// Names in order of preference: the first that exists has the attribute.
+    pub names: Vec<MailboxName>,
+}
+
+/// Settings shared by all sessions; replaced as a whole on reload.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Sent in the greeting.
+    pub hostname: String,
+    /// Fields that ID answers with.
+    pub id: Vec<(String, String)>,
+    /// The namespace.
+    pub namespace: NamespaceStyle,
+    /// Special uses.
+    pub special_uses: Vec<SpecialUse>,
+    /// SASL mechanisms offered, names in upper case.
+    pub mechanisms: Vec<String>,
+    /// Limits before log-in.
+    pub limits_before_login: Limits,
+    /// Limits after log-in.
+    pub limits: Limits,
+    /// Bytes from the client before log-in, in all.
+    pub bytes_before_login_max: u64,
+    /// Time from the greeting to log-in, in milliseconds.
+    pub login_timeout_ms: u64,
+    /// Silence after log-in, in milliseconds; RFC 3501 section 5.4 wants 30 minutes or more.
+    pub idle_timeout_ms: u64,
+    /// Between two `* OK Still here` in IDLE, in milliseconds.
+    pub idle_keepalive_ms: u64,
+    /// Malformed commands in a row before the connection is closed (a count).
+    pub bad_commands_max: u32,
+    /// Failed log-ins before the connection is closed (a count).
+    pub failed_logins_max: u32,
+}

@@ -1,0 +1,113 @@
+//! What passes between a session and its driver.
+
+use std::sync::Arc;
+use store::Account;
+use zeroize::Zeroizing;
+
+/// The time, as the driver sees it when it calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Milliseconds of a clock that never goes back; only differences count.
+    pub monotonic_ms: u64,
+    /// Seconds since 1970.
+    pub unix: i64,
+}
+
+/// What a session knows of its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connection {
+    /// TLS is on.
+    pub tls: bool,
+    /// STARTTLS can be offered: a certificate is there and TLS is off.
+    pub starttls: bool,
+    /// A password may come without TLS: the peer's network is named in the configuration.
+    pub cleartext_allowed: bool,
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Write the bytes, then step again. At most some 64 KiB, but for single long lines.
+    Write(Vec<u8>),
+    /// Wait for bytes, then feed them; at the deadline (monotonic milliseconds) step again.
+    Read { deadline_ms: u64 },
+    /// Wait for bytes or the session's wake, whichever is first; at the deadline step again.
+    Watch { deadline_ms: u64 },
+    /// Call [`crate::Session::work`] where blocking is allowed, then step again.
+    Work,
+    /// Check this, then [`crate::Session::answer`]. Bytes that come meanwhile wait.
+    Authenticate(Attempt),
+    /// Everything is written: throw away what was read, shake hands, then
+    /// [`crate::Session::tls_started`].
+    StartTls,
+    /// Everything is written: close.
+    Close,
+}
+
+/// Something to be checked by whoever knows the users.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// LOGIN.
+    Login { user: Vec<u8>, password: Zeroizing<Vec<u8>> },
+    /// AUTHENTICATE: the exchange begins.
+    Begin { mechanism: String, initial: Option<Zeroizing<Vec<u8>>> },
+    /// The client's response to a challenge.
+    Respond(Zeroizing<Vec<u8>>),
+    /// The client sent `*`, or something that is no base64: forget the exchange.
+    Abort,
+}
+
+/// The driver's answer to an [`Attempt`].
+#[derive(Debug)]
+pub enum Verdict {
+    /// Come in.
+    Accepted(Box<Accepted>),
+    /// Send this challenge; the response comes as [`Attempt::Respond`].
+    Challenge(Vec<u8>),
+    /// Nobody comes in.
+    Refused(Refused),
+}
+
+/// Who came in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Canonical user name.
+    pub user: String,
+    /// The user's mail.
+    pub account: Arc<Account>,
+}
+
+/// Why nobody came in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// NO [AUTHENTICATIONFAILED].
+    Credentials,
+    /// NO [UNAVAILABLE]: a temporary failure, never "wrong password".
+    Unavailable,
+    /// NO [CONTACTADMIN]: known and right, but there is no Maildir or it cannot be opened. The
+    /// text is for the client.
+    NoMaildir(String),
+    /// NO [AUTHORIZATIONFAILED]: may not use this service, or act for that user.
+    Forbidden(String),
+    /// NO [LIMIT] as an ALERT that names the limit.
+    TooMany(String),
+    /// NO [CANNOT]: no such mechanism.
+    NoMechanism,
+    /// BAD: malformed, or given up by the client.
+    Malformed(String),
+}
+
+/// What a session did, for its last log line.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Stats {
+    /// Canonical user name, after log-in.
+    pub user: Option<String>,
+    /// Commands read, malformed ones included.
+    pub commands: u64,
+    /// Failed log-ins.
+    pub failed_logins: u32,
+    /// The client's ID (RFC 2971), name and version, escaped for a log.
+    pub client: Option<String>,
+    /// Why the session ended, in words; `None` while it lasts.
+    pub ended: Option<&'static str>,
+}

@@ -1,0 +1,66 @@
+//! What can go wrong in the store, by who has to do something about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The kind of an [`Error`]: what the caller decides by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErrorKind {
+    /// No such mailbox.
+    NonExistent,
+    /// There is such a mailbox already.
+    AlreadyExists,
+    /// The name cannot be a mailbox here.
+    BadName,
+    /// The inbox cannot be deleted, and the like.
+    Forbidden,
+    /// The mailbox was deleted or made anew while it was open.
+    Deleted,
+    /// A full disk, or a quota of the file system.
+    NoSpace,
+    /// A read-only file system, or permissions.
+    Denied,
+    /// Another process holds the lock for too long.
+    Busy,
+    /// A limit of ours: keywords in a mailbox, UIDs used up.
+    Limit,
+    /// A file of ours or the Maildir itself is damaged beyond what can be repaired.
+    Damaged,
+    /// Any other failure of the file system.
+    Io,
+}
+
+/// What failed, where, and why. The text is for the log: it names paths. What a client is
+/// told follows from the kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {}{}", path.display(), source.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
+pub struct Error {
+    /// What the caller decides by.
+    pub kind: ErrorKind,
+    /// What was being done, such as `cannot rename`.
+    pub doing: &'static str,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// The system's word.
+    pub source: Option<io::Error>,
+}
+
+impl Error {
+    /// An error without the system's word.
+    pub fn new(kind: ErrorKind, doing: &'static str, path: &Path) -> Self {
+        Self { kind, doing, path: path.to_owned(), source: None }
+    }
+
+    /// An error of the file system; the kind follows from its code.
+    pub fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+            _ => ErrorKind::Io,
+        };
+        Self { kind, doing, path: path.to_owned(), source: Some(source) }
+    }
+}
