@@ -1,0 +1,179 @@
+//! An installed Dovecot, so that what the scripts expect is checked itself.
+
+use crate::target::stream::Stream;
+use crate::target::{Connection, PASSWORD, Target, USER};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A Dovecot of our own: one user, its files in a temporary directory, ended when dropped.
+pub struct Dovecot {
+    process: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+    maildir: PathBuf,
+}
+
+impl Dovecot {
+    /// Starts one. `Err` says why that cannot be: not installed, or not root.
+    pub fn start() -> Result<Self, String> {
+        let program = Path::new("/usr/sbin/dovecot");
+        if !program.exists() {
+            return Err("Dovecot is not installed (dovecot-imapd)".to_owned());
+        }
+        if !rustix_is_root() {
+            return Err("Dovecot's log-in processes change their user, which needs root".to_owned());
+        }
+        let directory = tempfile::Builder::new().prefix("dovecot").tempdir().expect("a temporary directory");
+        let port = free_port();
+        let configuration = directory.path().join("dovecot.conf");
+        std::fs::write(&configuration, configuration_text(directory.path(), port))
+            .expect("its configuration");
+        std::fs::write(directory.path().join("users"), format!("{USER}:{{PLAIN}}{PASSWORD}::::::\n"))
+            .expect("its users");
+        make_readable(directory.path());
+        let process = Command::new(program)
+            .args(["-F", "-c"])
+            .arg(&configuration)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("Dovecot does not start: {error}"))?;
+        let maildir = directory.path().join("mail");
+        let dovecot = Self { process, port, directory, maildir };
+        dovecot.wait_until_it_listens()?;
+        Ok(dovecot)
+    }
+
+    /// Forgets all mail and makes an empty Maildir.
+    pub fn clear(&self) {
+        let _ = std::fs::remove_dir_all(&self.maildir);
+        super::make_mailbox(&self.maildir, "INBOX");
+    }
+
+    /// Gives all mail to the user that Dovecot works as.
+    pub fn hand_over(&self) {
+        let status = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&self.maildir).status();
+        assert!(status.is_ok_and(|status| status.success()), "chown of Dovecot's mail");
+    }
+
+    fn wait_until_it_listens(&self) -> Result<(), String> {
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if Instant::now() > until {
+                let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+                return Err(format!("Dovecot does not listen:\n{log}"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Target for Dovecot {
+    fn name(&self) -> &'static str {
+        "dovecot"
+    }
+
+    fn maildir(&self) -> &Path {
+        &self.maildir
+    }
+
+    fn connect(&mut self) -> Box<dyn Connection> {
+        self.hand_over();
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection to Dovecot");
+        Box::new(Stream::new(stream))
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn rustix_is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id");
+    id.stdout.trim_ascii() == b"0"
+}
+
+fn make_readable(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+}
+
+fn configuration_text(directory: &Path, port: u16) -> String {
+    let directory = directory.display();
+    format!(
+        "base_dir = {directory}/run
+state_dir = {directory}/state
+instance_name = restante-tests
+protocols = imap
+listen = 127.0.0.1
+log_path = {directory}/log
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+default_internal_user = nobody
+default_internal_group = nogroup
+default_login_user = nobody
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:{directory}/mail
+mail_max_userip_connections = 0
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Drafts {{
+    special_use = \\Drafts
+  }}
+  mailbox Junk {{
+    special_use = \\Junk
+  }}
+  mailbox Sent {{
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+  }}
+  mailbox Archive {{
+    special_use = \\Archive
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {directory}/users
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={directory}/home
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"
+    )
+}
