@@ -2,27 +2,27 @@
 
 use crate::response::{Captures, matches, parse};
 use crate::script::{Exchange, Expect, Piece, Script, Send, State, Step};
-use crate::target::{Connection, PASSWORD, Target, USER, mailbox_directory, make_mailbox};
+use crate::target::{Connection, PASSWORD, Target, mailbox_directory, make_mailbox};
 use std::fmt::Write as _;
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Puts a script's mailboxes and messages into the target's empty Maildir, and opens them once
 /// so that no message is recent.
 pub fn prepare(script: &Script, target: &mut dyn Target) {
-    let maildir = target.maildir().to_owned();
+    let maildir = target.maildir();
     make_mailbox(&maildir, "INBOX");
     let mut mailboxes = vec!["INBOX"];
     mailboxes.extend(script.mailboxes.iter().map(String::as_str));
     mailboxes.extend(script.mail.iter().map(|(mailbox, ..)| mailbox.as_str()));
     mailboxes.iter().for_each(|mailbox| drop(make_mailbox(&maildir, mailbox)));
-    for (mailbox, file, flags) in &script.mail {
-        put(&maildir, mailbox, &script.path.with_file_name("mail").join(file), Some(flags));
+    for (number, (mailbox, file, flags)) in (0..).zip(&script.mail) {
+        put(&maildir, mailbox, &mail_file(script, file), number, Some(flags));
     }
     if script.mail.is_empty() {
         return;
     }
-    let mut player = Player { script, target, connections: Vec::new(), captures: Captures::new(), tag: 0 };
+    let mut player = Player::new(script, target);
     player.open(0).unwrap_or_else(|error| panic!("{error}"));
     if !matches!(script.state, State::Authenticated | State::Selected(_)) {
         player.log_in(1, 0).unwrap_or_else(|error| panic!("{error}"));
@@ -36,7 +36,7 @@ pub fn prepare(script: &Script, target: &mut dyn Target) {
 
 /// Plays a script from its beginning. `Err` says what was sent, expected and received.
 pub fn play(script: &Script, target: &mut dyn Target) -> Result<(), String> {
-    let mut player = Player { script, target, connections: Vec::new(), captures: Captures::new(), tag: 0 };
+    let mut player = Player::new(script, target);
     for step in &script.steps {
         match step {
             Step::Disk { line, words } => {
@@ -63,20 +63,35 @@ struct Player<'a> {
     target: &'a mut dyn Target,
     connections: Vec<Box<dyn Connection>>,
     captures: Captures,
-    tag: u32,
+    /// The tag of each connection's last command.
+    tags: Vec<Option<String>>,
+    /// Commands sent, on all connections.
+    sent: u32,
 }
 
-impl Player<'_> {
+impl<'a> Player<'a> {
+    fn new(script: &'a Script, target: &'a mut dyn Target) -> Self {
+        let captures = Captures::from([
+            ("user".to_owned(), target.user()),
+            ("password".to_owned(), PASSWORD.to_owned()),
+        ]);
+        Self { script, target, connections: Vec::new(), captures, tags: Vec::new(), sent: 0 }
+    }
+
     fn exchange(&mut self, exchange: &Exchange) -> Result<(), String> {
         while self.connections.len() < exchange.connection {
             self.open(exchange.line)?;
         }
         let expected: Vec<&Expect> = self.expected_here(&exchange.expect);
-        let tag = match &exchange.send {
-            Some(send) => self.send(exchange, send)?,
-            None => None,
-        };
+        if let Some(send) = &exchange.send {
+            self.send(exchange, send)?;
+        }
+        let tag = self.tags[exchange.connection - 1].clone();
         let received = self.receive(exchange, &expected, tag.as_deref())?;
+        if std::env::var_os("RECORD").is_some() {
+            record(exchange, &received, tag.as_deref());
+            return Ok(());
+        }
         self.compare(exchange, &expected, &received, tag.as_deref())
     }
 
@@ -92,6 +107,7 @@ impl Player<'_> {
     fn open(&mut self, line: usize) -> Result<(), String> {
         let connection = self.target.connect();
         self.connections.push(connection);
+        self.tags.push(None);
         let number = self.connections.len();
         if self.script.state == State::Greeting {
             return Ok(());
@@ -110,7 +126,7 @@ impl Player<'_> {
     }
 
     fn log_in(&mut self, connection: usize, line: usize) -> Result<(), String> {
-        self.quietly(connection, line, &format!("LOGIN {USER} \"{PASSWORD}\""))
+        self.quietly(connection, line, &format!("LOGIN {} \"{PASSWORD}\"", self.target.user()))
     }
 
     /// A mailbox name as a client of the script's namespace writes it.
@@ -137,12 +153,14 @@ impl Player<'_> {
         }
     }
 
-    fn send(&mut self, exchange: &Exchange, send: &Send) -> Result<Option<String>, String> {
-        let tag = send.tagged.then(|| {
-            self.tag += 1;
-            format!("t{}", self.tag)
-        });
-        let mut bytes = tag.as_ref().map_or(Vec::new(), |tag| format!("{tag} ").into_bytes());
+    fn send(&mut self, exchange: &Exchange, send: &Send) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        if send.tagged {
+            self.sent += 1;
+            let tag = format!("t{}", self.sent);
+            bytes.extend_from_slice(format!("{tag} ").as_bytes());
+            self.tags[exchange.connection - 1] = Some(tag);
+        }
         for piece in &send.pieces {
             match piece {
                 Piece::Text(text) => bytes.extend_from_slice(&self.fill_in(text)),
@@ -162,7 +180,7 @@ impl Player<'_> {
                                         Box::new(Closed),
                                     ),
                                 });
-                                return Ok(tag);
+                                return Ok(());
                             }
                             None => return Err(self.fail(exchange.line, "no leave for the literal")),
                         }
@@ -173,7 +191,7 @@ impl Player<'_> {
         }
         bytes.extend_from_slice(b"\r\n");
         self.connections[exchange.connection - 1].send(&bytes);
-        Ok(tag)
+        Ok(())
     }
 
     fn fill_in(&self, text: &[u8]) -> Vec<u8> {
@@ -264,10 +282,11 @@ impl Player<'_> {
 
     fn disk(&self, words: &[String]) -> Result<(), String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let maildir = self.target.maildir();
+        let maildir = &self.target.maildir();
         match words.as_slice() {
             ["deliver", mailbox, file] => {
-                put(maildir, mailbox, &self.script.path.with_file_name("mail").join(file), None);
+                let number = 1_000 + self.sent;
+                put(maildir, mailbox, &mail_file(self.script, file), number, None);
             }
             ["remove", mailbox, file] => {
                 let found = find(maildir, mailbox, file)?;
@@ -319,17 +338,17 @@ fn is_tagged(text: &[u8]) -> bool {
     [&b"OK"[..], b"NO", b"BAD"].iter().any(|word| text.starts_with(word))
 }
 
-fn put(maildir: &Path, mailbox: &str, file: &Path, flags: Option<&str>) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
+/// Writes a message as another program would: into `cur/` with `flags`, else into `new/`.
+/// `number` gives its place in the order of delivery, and its date.
+fn put(maildir: &Path, mailbox: &str, file: &Path, number: u32, flags: Option<&str>) {
     let message = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("17000{count:05}.P{}.{}", std::process::id(), file_label(file));
+    let seconds = 1_700_000_000 + u64::from(number);
+    let name = format!("{seconds}.P{}.{}", std::process::id(), file_label(file));
     let directory = mailbox_directory(maildir, mailbox);
     let temporary = directory.join("tmp").join(&name);
     std::fs::write(&temporary, message).expect("a message in tmp");
-    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000 + u64::from(count));
     let opened = std::fs::File::options().write(true).open(&temporary).expect("the message");
-    opened.set_modified(date).expect("its date");
+    opened.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).expect("its date");
     let to = match flags {
         Some(flags) => directory.join("cur").join(format!("{name}:2,{flags}")),
         None => directory.join("new").join(name),
@@ -337,11 +356,15 @@ fn put(maildir: &Path, mailbox: &str, file: &Path, flags: Option<&str>) {
     std::fs::rename(temporary, to).expect("the message delivered");
 }
 
+fn mail_file(script: &Script, name: &str) -> PathBuf {
+    script.path.with_file_name("mail").join(name)
+}
+
 fn file_label(file: &Path) -> String {
     file.file_name().unwrap().to_str().unwrap().replace(['.', ':'], "_")
 }
 
-fn find(maildir: &Path, mailbox: &str, file: &str) -> Result<std::path::PathBuf, String> {
+fn find(maildir: &Path, mailbox: &str, file: &str) -> Result<PathBuf, String> {
     let directory = mailbox_directory(maildir, mailbox);
     let label = file_label(Path::new(file));
     ["cur", "new"]
@@ -352,6 +375,36 @@ fn find(maildir: &Path, mailbox: &str, file: &str) -> Result<std::path::PathBuf,
         .map(|entry| entry.path())
         .find(|path| path.to_string_lossy().contains(&label))
         .ok_or_else(|| format!("no message {file} in {mailbox}"))
+}
+
+/// Prints an exchange as it was, in the form of a script.
+fn record(exchange: &Exchange, received: &[Vec<u8>], tag: Option<&str>) {
+    let number = if exchange.connection == 1 { String::new() } else { exchange.connection.to_string() };
+    for piece in exchange.send.iter().flat_map(|send| &send.pieces) {
+        match piece {
+            Piece::Text(text) if text.is_empty() => {}
+            Piece::Text(text) => println!("\n{number}C: {}", show(text)),
+            Piece::Literal { bytes, .. } => println!("| {}", show(bytes)),
+        }
+    }
+    for line in received {
+        let mut text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        while let Some(size) =
+            text.find("\r\n").and_then(|end| crate::response::literal_size(&text.as_bytes()[..end + 2]))
+        {
+            let end = text.find("\r\n").unwrap();
+            let open = text[..end].rfind('{').unwrap();
+            let literal = &text[end + 2..end + 2 + size];
+            let quoted =
+                literal.replace('\\', "\\\\").replace('"', "\\\"").replace('\r', "\\r").replace('\n', "\\n");
+            text = format!("{}\"{quoted}\"{}", &text[..open], &text[end + 2 + size..]);
+        }
+        let text = match tag.and_then(|tag| text.strip_prefix(tag)) {
+            Some(rest) => rest.trim_start().to_owned(),
+            None => text,
+        };
+        println!("{number}S: {text}");
+    }
 }
 
 fn transcript(expected: &[&Expect], received: &[Vec<u8>], tag: Option<&str>) -> String {

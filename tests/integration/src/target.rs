@@ -5,18 +5,19 @@ pub mod stream;
 
 use std::path::{Path, PathBuf};
 
-/// The user of every script.
-pub const USER: &str = "user@example.com";
-/// And the password.
+/// The password of every user.
 pub const PASSWORD: &str = "pass word";
 
-/// A server with one user.
+/// A server with a user for each script.
 pub trait Target {
     /// Its name in scripts.
     fn name(&self) -> &'static str;
 
+    /// The user of this script.
+    fn user(&self) -> String;
+
     /// The user's Maildir.
-    fn maildir(&self) -> &Path;
+    fn maildir(&self) -> PathBuf;
 
     /// A new connection.
     fn connect(&mut self) -> Box<dyn Connection>;

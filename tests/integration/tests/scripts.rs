@@ -21,20 +21,21 @@ fn against_dovecot() {
             eprintln!("{}: not against Dovecot: {why}", path.display());
             continue;
         }
-        dovecot.clear();
+        dovecot.next_user();
         prepare(&script, &mut dovecot);
         failures.extend(play(&script, &mut dovecot).err());
     }
     report(&failures);
 }
 
-/// All scripts, or those whose name has the value of `SCRIPT` in it.
+/// All scripts; with `SCRIPT` set, the one of that name, or those with it in their names.
 fn scripts() -> Vec<PathBuf> {
-    let mut paths = all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"));
-    if let Ok(wanted) = std::env::var("SCRIPT") {
-        paths.retain(|path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains(&wanted)));
-    }
-    paths
+    let paths = all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"));
+    let Ok(wanted) = std::env::var("SCRIPT") else { return paths };
+    let stem = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let exact = paths.iter().any(|path| stem(path) == wanted);
+    let chosen = |path: &PathBuf| if exact { stem(path) == wanted } else { stem(path).contains(&wanted) };
+    paths.into_iter().filter(chosen).collect()
 }
 
 fn read(path: &Path) -> Script {

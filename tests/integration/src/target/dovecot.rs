@@ -1,18 +1,21 @@
 //! An installed Dovecot, so that what the scripts expect is checked itself.
 
 use crate::target::stream::Stream;
-use crate::target::{Connection, PASSWORD, Target, USER};
+use crate::target::{Connection, PASSWORD, Target};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A Dovecot of our own: one user, its files in a temporary directory, ended when dropped.
+/// Users that it has: as many scripts can be played, each with fresh mail.
+const USERS: usize = 200;
+
+/// A Dovecot of our own, its files in a temporary directory, ended when dropped.
 pub struct Dovecot {
     process: Child,
     port: u16,
     directory: tempfile::TempDir,
-    maildir: PathBuf,
+    user: usize,
 }
 
 impl Dovecot {
@@ -22,7 +25,7 @@ impl Dovecot {
         if !program.exists() {
             return Err("Dovecot is not installed (dovecot-imapd)".to_owned());
         }
-        if !rustix_is_root() {
+        if !is_root() {
             return Err("Dovecot's log-in processes change their user, which needs root".to_owned());
         }
         let directory = tempfile::Builder::new().prefix("dovecot").tempdir().expect("a temporary directory");
@@ -30,8 +33,8 @@ impl Dovecot {
         let configuration = directory.path().join("dovecot.conf");
         std::fs::write(&configuration, configuration_text(directory.path(), port))
             .expect("its configuration");
-        std::fs::write(directory.path().join("users"), format!("{USER}:{{PLAIN}}{PASSWORD}::::::\n"))
-            .expect("its users");
+        let users = (0..USERS).map(|user| format!("user{user}@example.com:{{PLAIN}}{PASSWORD}::::::\n"));
+        std::fs::write(directory.path().join("users"), users.collect::<String>()).expect("its users");
         make_readable(directory.path());
         let process = Command::new(program)
             .args(["-F", "-c"])
@@ -40,21 +43,21 @@ impl Dovecot {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("Dovecot does not start: {error}"))?;
-        let maildir = directory.path().join("mail");
-        let dovecot = Self { process, port, directory, maildir };
+        let dovecot = Self { process, port, directory, user: 0 };
         dovecot.wait_until_it_listens()?;
         Ok(dovecot)
     }
 
-    /// Forgets all mail and makes an empty Maildir.
-    pub fn clear(&self) {
-        let _ = std::fs::remove_dir_all(&self.maildir);
-        super::make_mailbox(&self.maildir, "INBOX");
+    /// Goes on with another user, who has no mail.
+    pub fn next_user(&mut self) {
+        self.user += 1;
+        assert!(self.user < USERS, "more scripts than users");
     }
 
     /// Gives all mail to the user that Dovecot works as.
-    pub fn hand_over(&self) {
-        let status = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&self.maildir).status();
+    fn hand_over(&self) {
+        let mail = self.directory.path().join("mail");
+        let status = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(mail).status();
         assert!(status.is_ok_and(|status| status.success()), "chown of Dovecot's mail");
     }
 
@@ -76,8 +79,12 @@ impl Target for Dovecot {
         "dovecot"
     }
 
-    fn maildir(&self) -> &Path {
-        &self.maildir
+    fn user(&self) -> String {
+        format!("user{}@example.com", self.user)
+    }
+
+    fn maildir(&self) -> PathBuf {
+        self.directory.path().join("mail").join(self.user())
     }
 
     fn connect(&mut self) -> Box<dyn Connection> {
@@ -100,7 +107,7 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("id");
     id.stdout.trim_ascii() == b"0"
 }
@@ -130,7 +137,7 @@ mail_uid = nobody
 mail_gid = nogroup
 first_valid_uid = 1
 first_valid_gid = 1
-mail_location = maildir:{directory}/mail
+mail_location = maildir:{directory}/mail/%u
 mail_max_userip_connections = 0
 namespace inbox {{
   inbox = yes
@@ -157,7 +164,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid=nobody gid=nogroup home={directory}/home
+  args = uid=nobody gid=nogroup home={directory}/home/%u
 }}
 service imap-login {{
   chroot =
