@@ -32,7 +32,7 @@ fn against_dovecot() {
 fn scripts() -> Vec<PathBuf> {
     let paths = all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"));
     let Ok(wanted) = std::env::var("SCRIPT") else { return paths };
-    let stem = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let exact = paths.iter().any(|path| stem(path) == wanted);
     let chosen = |path: &PathBuf| if exact { stem(path) == wanted } else { stem(path).contains(&wanted) };
     paths.into_iter().filter(chosen).collect()
