@@ -1,1 +1,109 @@
 //! The commands, one file each.
+//!
+//! A command is a [`Task`], made by its file's function from what the client said. To add one:
+//! a file here, its `mod` line, and its row in [`start`], which says in which state it is
+//! allowed. Five commands are no tasks, as they talk with the client or the driver while they
+//! run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
+//! through here.
+
+use crate::context::Task;
+use codec::Command;
+use zeroize::Zeroizing;
+
+pub(crate) mod copy;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod expunge;
+pub(crate) mod fetch;
+pub(crate) mod list;
+pub(crate) mod lsub;
+pub(crate) mod namespace;
+pub(crate) mod rename;
+pub(crate) mod search;
+pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod subscribe;
+
+/// The states in which a command is allowed (RFC 3501 section 3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Allowed {
+    /// In every state.
+    Always,
+    /// Before log-in only.
+    NotAuthenticated,
+    /// After log-in, with or without a mailbox selected.
+    Authenticated,
+    /// With a mailbox selected: [`crate::context::Context::selected`] is there.
+    Selected,
+}
+
+/// What a command is to the machine.
+pub(crate) enum Start {
+    /// It runs by itself.
+    Task(Box<dyn Task>),
+    Login {
+        user: Vec<u8>,
+        password: Zeroizing<Vec<u8>>,
+    },
+    Authenticate {
+        mechanism: String,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
+    StartTls,
+    Idle,
+    Logout,
+}
+
+/// What a command is, and when it is allowed.
+pub(crate) fn start(command: Command) -> (Allowed, Start) {
+    use Allowed::{Always, Authenticated, NotAuthenticated, Selected};
+    let task = |allowed, task| (allowed, Start::Task(task));
+    match command {
+        Command::Capability => task(Always, stub()),
+        Command::Noop => task(Always, stub()),
+        Command::Id(_) => task(Always, stub()),
+        Command::Logout => (Always, Start::Logout),
+
+        Command::StartTls => (NotAuthenticated, Start::StartTls),
+        Command::Login { user, password } => (NotAuthenticated, Start::Login { user, password }),
+        Command::Authenticate { mechanism, initial } => {
+            (NotAuthenticated, Start::Authenticate { mechanism, initial })
+        }
+
+        Command::Enable(_) => task(Authenticated, stub()),
+        Command::Select { .. } => task(Authenticated, stub()),
+        Command::Idle => (Authenticated, Start::Idle),
+        Command::List(command) => task(Authenticated, list::list(command)),
+        Command::Lsub { reference, pattern } => task(Authenticated, lsub::lsub(reference, pattern)),
+        Command::Xlist { reference, pattern } => task(Authenticated, list::xlist(reference, pattern)),
+        Command::Namespace => task(Authenticated, namespace::namespace()),
+        Command::Status { mailbox, items } => task(Authenticated, status::status(mailbox, items)),
+        Command::Create { mailbox } => task(Authenticated, create::create(mailbox)),
+        Command::Delete { mailbox } => task(Authenticated, delete::delete(mailbox)),
+        Command::Rename { from, to } => task(Authenticated, rename::rename(from, to)),
+        Command::Subscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, true)),
+        Command::Unsubscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, false)),
+
+        Command::Check => task(Selected, stub()),
+        Command::Close => task(Selected, stub()),
+        Command::Unselect => task(Selected, stub()),
+        Command::Expunge { uids } => task(Selected, expunge::expunge(uids)),
+        Command::Search(command) => task(Selected, search::search(command)),
+        Command::Fetch(command) => task(Selected, fetch::fetch(command)),
+        Command::Store(command) => task(Selected, store::store(command)),
+        Command::Copy { set, by_uid, mailbox, remove } => {
+            task(Selected, copy::copy(set, by_uid, mailbox, remove))
+        }
+    }
+}
+
+/// A command that is not there yet: BAD.
+pub(crate) fn stub() -> Box<dyn Task> {
+    struct Stub;
+    impl Task for Stub {
+        fn run(&mut self, _: &mut crate::context::Context<'_>) -> ::store::Result<crate::context::Progress> {
+            Ok(crate::context::Progress::Done(crate::context::Answer::bad("Not there yet")))
+        }
+    }
+    Box::new(Stub)
+}

@@ -2,7 +2,7 @@
 
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::step::Now;
+use crate::step::{Connection, Now, Stats};
 use crate::view::View;
 use codec::Tag;
 use codec::response::{Code, Condition};
@@ -12,6 +12,7 @@ use store::{Account, Mailbox, Wake, Watch};
 /// What a command works with. Commands of one session run one at a time.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
+    pub(crate) connection: Connection,
     pub(crate) now: Now,
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.
@@ -20,6 +21,7 @@ pub(crate) struct Context<'a> {
     pub(crate) account: Option<&'a Arc<Account>>,
     pub(crate) selected: &'a mut Option<Selected>,
     pub(crate) enabled: &'a mut Enabled,
+    pub(crate) stats: &'a mut Stats,
     /// Rung by the store when a watched mailbox changes.
     pub(crate) wake: &'a Wake,
 }
@@ -50,6 +52,18 @@ pub(crate) trait Task: Send {
     /// Whether EXPUNGE may be sent when it is done: not after FETCH, STORE and SEARCH by
     /// sequence number (RFC 3501 section 7.4.1).
     fn may_expunge(&self) -> bool {
+        true
+    }
+
+    /// Whether FETCH responses that follow from it name the UID: UID commands (RFC 3501
+    /// section 6.4.8).
+    fn by_uid(&self) -> bool {
+        false
+    }
+
+    /// Whether it touches files. One that does not is run at once while no mailbox is selected,
+    /// without a call of [`crate::Session::work`].
+    fn touches_files(&self) -> bool {
         true
     }
 }

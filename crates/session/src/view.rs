@@ -79,7 +79,15 @@ impl View {
     /// Advances to `newest` and writes what the client must be told: EXPUNGE (if allowed),
     /// EXISTS and RECENT, FETCH FLAGS with UID, and MODSEQ with `condstore`. While expunges
     /// are withheld, new messages are announced all the same.
-    pub(crate) fn advance(&mut self, newest: Arc<Snapshot>, claimed: &UidSet, may_expunge: bool, condstore: bool, with_uid: bool, out: &mut Output) {
+    pub(crate) fn advance(
+        &mut self,
+        newest: Arc<Snapshot>,
+        claimed: &UidSet,
+        may_expunge: bool,
+        condstore: bool,
+        with_uid: bool,
+        out: &mut Output,
+    ) {
         let _ = (newest, claimed, may_expunge, condstore, with_uid, out);
         todo!()
     }
