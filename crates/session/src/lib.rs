@@ -14,6 +14,7 @@ mod context;
 mod machine;
 mod namespace;
 mod output;
+mod pattern;
 mod settings;
 mod step;
 mod view;
