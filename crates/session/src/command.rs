@@ -18,6 +18,7 @@ pub(crate) mod fetch;
 pub(crate) mod list;
 pub(crate) mod lsub;
 pub(crate) mod namespace;
+mod once;
 pub(crate) mod rename;
 pub(crate) mod search;
 pub(crate) mod status;

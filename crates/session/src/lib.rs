@@ -12,6 +12,7 @@ mod capability;
 mod command;
 mod context;
 mod machine;
+mod mailbox_tree;
 mod namespace;
 mod output;
 mod pattern;

@@ -36,14 +36,9 @@ pub(crate) enum Unusable {
 }
 
 impl Unusable {
-    /// For commands that would make the name: NO [CANNOT] (RFC 5530).
-    pub(crate) fn cannot(self) -> Answer {
+    /// NO [CANNOT] (RFC 5530) with the reason: no command can ever succeed on such a name.
+    pub(crate) fn answer(self) -> Answer {
         Answer::no("CANNOT", self.to_string())
-    }
-
-    /// For commands that look for a mailbox: NO [NONEXISTENT] (RFC 5530), with the reason.
-    pub(crate) fn nonexistent(self) -> Answer {
-        Answer::no("NONEXISTENT", self.to_string())
     }
 }
 

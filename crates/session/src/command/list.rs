@@ -1,15 +1,309 @@
-//! LIST and XLIST (RFC 3501 section 6.3.8).
+//! LIST and XLIST (RFC 3501 section 6.3.8; options by RFC 5258, SPECIAL-USE by RFC 6154,
+//! STATUS by RFC 5819).
+//!
+//! Reference and mailbox argument are joined as they stand, as Courier and Dovecot do: there
+//! is no character to break out with. What is listed is decided at once, from one look at the
+//! store; lines are then written as the client takes them.
 
-use crate::context::Task;
+use super::status::Count;
+use crate::context::{Answer, Context, Progress, Task};
+use crate::mailbox_tree::{Builder, Node, Tree};
+use crate::namespace::Spelling;
+use crate::pattern::Pattern;
+use crate::settings::NamespaceStyle;
+use codec::command::{List, StatusItem};
+use codec::response::list;
+use mail::MailboxName;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use store::{Account, ErrorKind};
+
+/// Patterns in one LIST, a count: time goes with patterns times mailboxes.
+const PATTERNS_MAX: usize = 256;
+
+/// Mailboxes whose STATUS is told in one piece of work, a count.
+const STATUS_A_PIECE: usize = 16;
 
 /// The task of a LIST.
-pub(crate) fn list(command: codec::command::List) -> Box<dyn Task> {
-    let _ = command;
-    super::stub()
+pub(crate) fn list(command: List) -> Box<dyn Task> {
+    Box::new(Listing { request: command, verb: "LIST", lines: None, counting: None })
 }
 
-/// The task of an XLIST.
+/// The task of an XLIST: a LIST that marks the inbox, and knows special uses by the names that
+/// they had before RFC 6154 too.
 pub(crate) fn xlist(reference: String, pattern: String) -> Box<dyn Task> {
-    let _ = (reference, pattern);
-    super::stub()
+    let request = List { reference, patterns: vec![pattern], ..List::default() };
+    Box::new(Listing { request, verb: "XLIST", lines: None, counting: None })
+}
+
+struct Listing {
+    request: List,
+    verb: &'static str,
+    /// What is still to be written; made by the first piece of work.
+    lines: Option<VecDeque<Line>>,
+    /// STATUS of the first line, begun and not done.
+    counting: Option<Count>,
+}
+
+/// A response to be written.
+pub(super) struct Line {
+    pub(super) attributes: Vec<&'static str>,
+    pub(super) spelling: Spelling,
+    pub(super) wire: String,
+    /// CHILDINFO's criteria (RFC 5258 section 3.5); empty for none.
+    child_info: Vec<&'static str>,
+    /// The mailbox whose STATUS follows.
+    status_of: Option<MailboxName>,
+}
+
+impl Task for Listing {
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        let Some(account) = context.account else {
+            return Ok(Progress::Done(Answer::bad("Not logged in")));
+        };
+        if self.lines.is_none() {
+            if let Some(refusal) = refusal(&self.request) {
+                return Ok(Progress::Done(refusal));
+            }
+            self.lines = Some(self.choose(context, account)?);
+        }
+        let mut counted = 0;
+        while let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) {
+            if let Some(line) = self.write(context, account, line) {
+                self.lines.get_or_insert_default().push_front(line);
+                return Ok(Progress::More);
+            }
+            counted += usize::from(self.request.return_status.is_some());
+            if context.out.is_full() || counted == STATUS_A_PIECE {
+                return Ok(Progress::More);
+            }
+        }
+        Ok(Progress::Done(Answer::ok(&format!("{} completed", self.verb))))
+    }
+}
+
+/// What cannot be asked (RFC 5258 section 3.1: RECURSIVEMATCH goes with another option).
+fn refusal(request: &List) -> Option<Answer> {
+    let select = &request.select;
+    if select.recursive_match && !select.subscribed && !select.special_use {
+        return Some(Answer::bad("RECURSIVEMATCH cannot be the only selection option"));
+    }
+    (request.patterns.len() > PATTERNS_MAX)
+        .then(|| Answer::no("LIMIT", format!("At most {PATTERNS_MAX} patterns in one LIST")))
+}
+
+impl Listing {
+    /// All lines, in order.
+    fn choose(&self, context: &Context<'_>, account: &Account) -> store::Result<VecDeque<Line>> {
+        let request = &self.request;
+        let style = context.settings.namespace;
+        if let Some(root) = root_asked(style, request) {
+            return Ok(VecDeque::from([root]));
+        }
+        let mailboxes = account.list()?;
+        let subscribed = if request.select.subscribed || request.return_subscribed {
+            account.subscriptions()?
+        } else {
+            Vec::new()
+        };
+        let mut lines = VecDeque::new();
+        for (spelling, patterns) in patterns(style, &request.reference, &request.patterns) {
+            let builder = Builder::new(spelling).mailboxes(&mailboxes).subscriptions(&subscribed);
+            let tree = builder.build(&context.settings.special_uses);
+            lines.extend(self.matched(&tree, &patterns));
+        }
+        Ok(lines)
+    }
+
+    /// The names of one tree that are to be listed.
+    fn matched(&self, tree: &Tree, patterns: &[Pattern]) -> Vec<Line> {
+        let nodes = tree.nodes();
+        let matches: Vec<bool> =
+            nodes.iter().map(|node| patterns.iter().any(|pattern| pattern.matches(&node.wire))).collect();
+        let mut below = vec![Below::default(); nodes.len()];
+        if self.request.select.recursive_match {
+            for index in (0..nodes.len()).filter(|&index| self.is_selected(&nodes[index])) {
+                for above in tree.above(index) {
+                    below[above].selected = true;
+                    below[above].unmatched |= !matches[index];
+                }
+            }
+        }
+        let listed = (0..nodes.len())
+            .filter(|&index| matches[index] && (self.is_selected(&nodes[index]) || below[index].unmatched));
+        listed.map(|index| self.line(tree.spelling(), &nodes[index], below[index])).collect()
+    }
+
+    /// Whether a name meets the selection options; without any, what is a mailbox or has one
+    /// below it.
+    fn is_selected(&self, node: &Node) -> bool {
+        let select = &self.request.select;
+        (!select.subscribed || node.subscribed)
+            && (!select.special_use || !node.uses.is_empty())
+            && (select.subscribed || node.exists || node.has_children)
+    }
+
+    fn line(&self, spelling: Spelling, node: &Node, below: Below) -> Line {
+        let status = self.request.return_status.is_some() && node.exists && self.is_selected(node);
+        Line {
+            attributes: self.attributes(node),
+            spelling,
+            wire: node.wire.clone(),
+            child_info: if below.selected { self.criteria() } else { Vec::new() },
+            status_of: status.then(|| node.name.clone()),
+        }
+    }
+
+    /// RFC 3501's clients are told all that they may use; those of RFC 5258 what they ask for.
+    fn attributes(&self, node: &Node) -> Vec<&'static str> {
+        let request = &self.request;
+        let mut attributes = Vec::new();
+        if !node.exists {
+            // `\NonExistent` implies `\Noselect`, for those who know it.
+            attributes.push(if request.extended { "\\NonExistent" } else { "\\Noselect" });
+        }
+        if !request.extended || request.return_children {
+            attributes.push(if node.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+        }
+        if node.subscribed && (request.select.subscribed || request.return_subscribed) {
+            attributes.push("\\Subscribed");
+        }
+        if !request.extended || request.select.special_use || request.return_special_use {
+            attributes.extend(&node.uses);
+        }
+        if self.verb == "XLIST" {
+            attributes.extend(node.name.is_inbox().then_some("\\Inbox"));
+            attributes.extend(node.uses.iter().filter_map(|attribute| old_use(attribute)));
+        }
+        attributes
+    }
+
+    /// The selection options that CHILDINFO repeats.
+    fn criteria(&self) -> Vec<&'static str> {
+        let select = &self.request.select;
+        let criteria = [(select.subscribed, "SUBSCRIBED"), (select.special_use, "SPECIAL-USE")];
+        criteria.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect()
+    }
+
+    /// Writes a line and its STATUS; gives it back when the STATUS takes another piece.
+    fn write(&mut self, context: &mut Context<'_>, account: &Arc<Account>, mut line: Line) -> Option<Line> {
+        let items = self.request.return_status.as_deref().unwrap_or_default();
+        let count = match &line.status_of {
+            Some(name) => match counted(self.counting.take(), account, name, items) {
+                Ok(Counted::All(count)) => Some(count),
+                Ok(Counted::Part(count)) => {
+                    self.counting = Some(count);
+                    return Some(line);
+                }
+                Err(error) => {
+                    line.could_not_be_counted(&error);
+                    None
+                }
+            },
+            None => None,
+        };
+        line.write(context.out.buffer(), self.verb);
+        if let Some(count) = count {
+            count.write(context, &line.wire, items);
+        }
+        None
+    }
+}
+
+/// What lies below a node, at any depth.
+#[derive(Clone, Copy, Default)]
+struct Below {
+    /// A name that meets the selection options.
+    selected: bool,
+    /// Such a name that no pattern matches, so that the node must speak for it.
+    unmatched: bool,
+}
+
+enum Counted {
+    All(Count),
+    Part(Count),
+}
+
+/// A piece of a mailbox's STATUS.
+fn counted(
+    begun: Option<Count>,
+    account: &Arc<Account>,
+    name: &MailboxName,
+    items: &[StatusItem],
+) -> store::Result<Counted> {
+    let mut count = match begun {
+        Some(count) => count,
+        None => Count::begin(account, name, items)?,
+    };
+    Ok(if count.go_on()? { Counted::All(count) } else { Counted::Part(count) })
+}
+
+impl Line {
+    /// A level that is no mailbox.
+    pub(super) fn no_select(spelling: Spelling, wire: String) -> Self {
+        Self { attributes: vec!["\\Noselect"], ..Self::plain(spelling, wire) }
+    }
+
+    /// A name without attributes.
+    pub(super) fn plain(spelling: Spelling, wire: String) -> Self {
+        Self { attributes: Vec::new(), spelling, wire, child_info: Vec::new(), status_of: None }
+    }
+
+    /// RFC 5819 section 2: a mailbox that went meanwhile is listed as such; after any other
+    /// failure the STATUS alone is left out.
+    fn could_not_be_counted(&mut self, error: &store::Error) {
+        if matches!(error.kind, ErrorKind::NonExistent | ErrorKind::Deleted) {
+            self.attributes.insert(0, "\\NonExistent");
+        } else {
+            tracing::warn!(%error, "LIST leaves a STATUS out");
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>, verb: &str) {
+        let child_info = (!self.child_info.is_empty()).then_some(self.child_info.as_slice());
+        list::list(out, verb, &self.attributes, Some(self.spelling.separator()), &self.wire, child_info);
+    }
+}
+
+/// The answer to an empty mailbox argument: separator and root of the reference. With RFC
+/// 5258's syntax an empty pattern is nothing special, and matches nothing.
+fn root_asked(style: NamespaceStyle, request: &List) -> Option<Line> {
+    let [pattern] = request.patterns.as_slice() else { return None };
+    (!request.extended && pattern.is_empty()).then(|| root(style, &request.reference))
+}
+
+/// Separator and root of a reference (RFC 3501 section 6.3.8).
+pub(super) fn root(style: NamespaceStyle, reference: &str) -> Line {
+    let spelling = Spelling::of(style, reference);
+    let separator = spelling.separator();
+    // Up to the last separator, so that the root is in the form of the reference.
+    let root = reference.rfind(separator).map_or("", |end| &reference[..=end]);
+    Line::no_select(spelling, root.to_owned())
+}
+
+/// Patterns with the reference before them, by spelling. Those that can match nothing are left
+/// out.
+pub(super) fn patterns(
+    style: NamespaceStyle,
+    reference: &str,
+    patterns: &[String],
+) -> BTreeMap<Spelling, Vec<Pattern>> {
+    let mut grouped: BTreeMap<Spelling, Vec<Pattern>> = BTreeMap::new();
+    for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
+        let joined = format!("{reference}{pattern}");
+        let spelling = Spelling::of(style, &joined);
+        let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
+        grouped.entry(spelling).or_default().extend(compiled);
+    }
+    grouped
+}
+
+/// What XLIST called a special use before RFC 6154, where it differs.
+fn old_use(attribute: &str) -> Option<&'static str> {
+    match attribute {
+        "\\All" => Some("\\AllMail"),
+        "\\Flagged" => Some("\\Starred"),
+        "\\Junk" => Some("\\Spam"),
+        _ => None,
+    }
 }

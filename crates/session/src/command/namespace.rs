@@ -1,8 +1,24 @@
 //! NAMESPACE (RFC 2342).
 
-use crate::context::Task;
+use crate::context::{Answer, Context, Progress, Task};
+use crate::namespace::Spelling;
+use codec::response::list;
 
 /// The task of a NAMESPACE.
 pub(crate) fn namespace() -> Box<dyn Task> {
-    super::stub()
+    Box::new(Namespace)
+}
+
+struct Namespace;
+
+impl Task for Namespace {
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        let spelling = Spelling::new(context.settings.namespace);
+        list::namespace(context.out.buffer(), spelling.prefix(), spelling.separator());
+        Ok(Progress::Done(Answer::ok("NAMESPACE completed")))
+    }
+
+    fn touches_files(&self) -> bool {
+        false
+    }
 }

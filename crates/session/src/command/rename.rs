@@ -1,9 +1,91 @@
 //! RENAME (RFC 3501 section 6.3.5).
 
-use crate::context::Task;
+use super::create::{already_exists, create_levels_above};
+use super::once::once;
+use crate::context::{Answer, Context, Selected, Task};
+use crate::namespace::{Spelling, mailbox_name};
+use mail::MailboxName;
+use std::sync::Arc;
+use store::{Account, ErrorKind};
 
 /// The task of a RENAME.
 pub(crate) fn rename(from: String, to: String) -> Box<dyn Task> {
-    let _ = (from, to);
-    super::stub()
+    once(move |context, account| run(context, account, &from, &to))
+}
+
+/// All below the mailbox goes with it. The inbox stays, and its messages go.
+fn run(context: &mut Context<'_>, account: &Arc<Account>, from: &str, to: &str) -> store::Result<Answer> {
+    let style = context.settings.namespace;
+    let spelling = Spelling::of(style, to);
+    let to = to.strip_suffix(spelling.separator()).unwrap_or(to);
+    let (from, to) = match (mailbox_name(style, from), spelling.read(to)) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(unusable), _) | (_, Err(unusable)) => return Ok(unusable.answer()),
+    };
+    if to == from || to.is_inbox() {
+        return Ok(already_exists());
+    }
+    if to.is_below(&from) {
+        return Ok(Answer::no("CANNOT", "A mailbox cannot be moved below itself"));
+    }
+    match account.rename(&from, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind == ErrorKind::AlreadyExists => return Ok(already_exists()),
+        Err(error) => return Err(error),
+    }
+    create_levels_above(account, &to);
+    if !from.is_inbox() {
+        follow(context, account, &from, &to)?;
+    }
+    Ok(Answer::ok("RENAME completed"))
+}
+
+/// Keeps the selected mailbox selected when it was renamed, itself or with a level above it:
+/// its messages and UIDs are what they were.
+fn follow(
+    context: &mut Context<'_>,
+    account: &Arc<Account>,
+    from: &MailboxName,
+    to: &MailboxName,
+) -> store::Result<()> {
+    let Some(selected) = context.selected.as_mut() else { return Ok(()) };
+    let Some(new_name) = renamed(selected.mailbox.name(), from, to) else { return Ok(()) };
+    let mailbox = account.open(&new_name)?;
+    let snapshot = mailbox.refresh(false)?.snapshot;
+    if snapshot.uid_validity() != selected.view.snapshot().uid_validity() {
+        // Not the mailbox that was selected: the next refresh tells the client that it is gone.
+        return Ok(());
+    }
+    let Selected { mailbox: old, watch, .. } = selected;
+    *watch = mailbox.watch(context.wake.clone());
+    *old = mailbox;
+    Ok(())
+}
+
+/// The name that `name` has after the renaming; `None` where it is not concerned.
+fn renamed(name: &MailboxName, from: &MailboxName, to: &MailboxName) -> Option<MailboxName> {
+    if name == from {
+        return Some(to.clone());
+    }
+    let below = name.is_below(from).then(|| &name.as_str()[from.as_str().len()..])?;
+    MailboxName::new(&format!("{to}{below}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_below_are_renamed_too() {
+        for (name, expected) in [
+            ("a", Some("x.y")),
+            ("a.b", Some("x.y.b")),
+            ("a.b.c", Some("x.y.b.c")),
+            ("ab", None),
+            ("INBOX", None),
+        ] {
+            let new = |name: &str| MailboxName::new(name).expect(name);
+            assert_eq!(renamed(&new(name), &new("a"), &new("x.y")), expected.map(new), "{name}");
+        }
+    }
 }

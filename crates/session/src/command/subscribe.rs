@@ -1,9 +1,34 @@
 //! SUBSCRIBE and UNSUBSCRIBE (RFC 3501 sections 6.3.6 and 6.3.7).
+//!
+//! What LIST shows can be subscribed to, levels without a mailbox included; another name is
+//! NO [NONEXISTENT], as RFC 3501 allows, Courier and Dovecot do, and clients expect: a client
+//! that spells a name wrongly learns it at once, instead of offering its user a mailbox that
+//! fails to open. A subscription stays when its mailbox goes. UNSUBSCRIBE takes any name, as
+//! it serves to clear away such leftovers.
 
-use crate::context::Task;
+use super::once::once;
+use crate::context::{Answer, Context, Task};
+use crate::namespace::mailbox_name;
+use mail::MailboxName;
+use store::Account;
 
 /// The task of a SUBSCRIBE, or of an UNSUBSCRIBE.
 pub(crate) fn subscribe(mailbox: String, subscribed: bool) -> Box<dyn Task> {
-    let _ = (mailbox, subscribed);
-    super::stub()
+    once(move |context, account| run(context, account, &mailbox, subscribed))
+}
+
+fn run(context: &Context<'_>, account: &Account, wire: &str, subscribed: bool) -> store::Result<Answer> {
+    let name = match mailbox_name(context.settings.namespace, wire) {
+        Ok(name) => name,
+        Err(unusable) => return Ok(unusable.answer()),
+    };
+    if subscribed && !is_listed(account, &name)? {
+        return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+    }
+    account.subscribe(&name, subscribed)?;
+    Ok(Answer::ok(if subscribed { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
+}
+
+fn is_listed(account: &Account, name: &MailboxName) -> store::Result<bool> {
+    Ok(name.is_inbox() || account.list()?.iter().any(|listed| listed.name == *name))
 }

@@ -1,0 +1,249 @@
+//! The mailboxes as a client sees them: a tree, levels that are no mailboxes included.
+//!
+//! LIST, LSUB and XLIST choose from it. It is built for one command from what the store lists
+//! and what is subscribed, in one spelling, and holds a node for every name and for every
+//! level above it.
+
+use crate::namespace::Spelling;
+use crate::settings::SpecialUse;
+use mail::MailboxName;
+use std::collections::{BTreeMap, HashMap};
+use store::Listed;
+
+/// Nodes in order: the inbox and what a client sees below it, then all others by name, each
+/// ahead of those below it.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    spelling: Spelling,
+    nodes: Vec<Node>,
+}
+
+/// A name in the tree.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// As the client spells it.
+    pub(crate) wire: String,
+    pub(crate) name: MailboxName,
+    /// There is such a mailbox.
+    pub(crate) exists: bool,
+    /// Mailboxes that exist lie below it, at any depth.
+    pub(crate) has_children: bool,
+    pub(crate) subscribed: bool,
+    /// Its special uses (RFC 6154).
+    pub(crate) uses: Vec<&'static str>,
+    parent: Option<usize>,
+}
+
+/// Order of nodes: the inbox's tree first; levels compared one by one, as no name holds NUL;
+/// names that differ only in the case of a first level INBOX apart.
+type Key = (bool, String, String);
+
+/// Collects names before they are a tree.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    spelling: Spelling,
+    nodes: BTreeMap<Key, Node>,
+}
+
+impl Builder {
+    pub(crate) fn new(spelling: Spelling) -> Self {
+        Self { spelling, nodes: BTreeMap::new() }
+    }
+
+    /// Adds what the store lists.
+    pub(crate) fn mailboxes(mut self, listed: &[Listed]) -> Self {
+        for mailbox in listed {
+            self.insert(&mailbox.name).exists |= mailbox.selectable;
+        }
+        self
+    }
+
+    /// Adds names that are subscribed; they need not exist.
+    pub(crate) fn subscriptions(mut self, names: &[MailboxName]) -> Self {
+        for name in names {
+            self.insert(name).subscribed = true;
+        }
+        self
+    }
+
+    /// The tree. Of each special use the first name that exists has its attribute.
+    pub(crate) fn build(self, special_uses: &[SpecialUse]) -> Tree {
+        let Self { spelling, nodes } = self;
+        let (keys, nodes): (Vec<Key>, Vec<Node>) = nodes.into_iter().unzip();
+        let mut tree = Tree { spelling, nodes };
+        tree.find_parents(&keys);
+        tree.find_children();
+        tree.give_uses(special_uses);
+        tree
+    }
+
+    /// The node of a name; makes it, and the levels above it, where they are missing. The inbox
+    /// is a level above others in a client's eyes only, not in the store's.
+    fn insert(&mut self, name: &MailboxName) -> &mut Node {
+        for level in std::iter::successors(name.parent(), MailboxName::parent) {
+            let is_inbox = level.as_str().eq_ignore_ascii_case("INBOX");
+            self.node(&if is_inbox { MailboxName::inbox() } else { level });
+        }
+        if self.spelling == Spelling::Courier {
+            self.node(&MailboxName::inbox());
+        }
+        self.node(name)
+    }
+
+    fn node(&mut self, name: &MailboxName) -> &mut Node {
+        let wire = self.spelling.write(name);
+        self.nodes.entry(key(&wire, self.spelling.separator())).or_insert_with(|| Node {
+            wire,
+            name: name.clone(),
+            exists: false,
+            has_children: false,
+            subscribed: false,
+            uses: Vec::new(),
+            parent: None,
+        })
+    }
+}
+
+impl Tree {
+    pub(crate) fn spelling(&self) -> Spelling {
+        self.spelling
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Indices of the levels above a node, the nearest first.
+    pub(crate) fn above(&self, index: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.nodes[index].parent, |&above| self.nodes[above].parent)
+    }
+
+    /// The nodes stand in order, so that those above the current one are the last ones begun.
+    fn find_parents(&mut self, keys: &[Key]) {
+        let mut begun: Vec<usize> = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let is_below = |above: usize| {
+                key.1.strip_prefix(keys[above].1.as_str()).is_some_and(|rest| rest.starts_with('\0'))
+            };
+            while begun.pop_if(|above| !is_below(*above)).is_some() {}
+            self.nodes[index].parent = begun.last().copied();
+            begun.push(index);
+        }
+    }
+
+    fn find_children(&mut self) {
+        for index in 0..self.nodes.len() {
+            let mut above = self.nodes[index].parent.filter(|_| self.nodes[index].exists);
+            while let Some(level) = above.filter(|&level| !self.nodes[level].has_children) {
+                self.nodes[level].has_children = true;
+                above = self.nodes[level].parent;
+            }
+        }
+    }
+
+    fn give_uses(&mut self, special_uses: &[SpecialUse]) {
+        let existing: HashMap<MailboxName, usize> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.exists)
+            .map(|(index, node)| (node.name.clone(), index))
+            .collect();
+        for special_use in special_uses {
+            if let Some(&index) = special_use.names.iter().find_map(|name| existing.get(name)) {
+                self.nodes[index].uses.push(special_use.attribute);
+            }
+        }
+    }
+}
+
+fn key(wire: &str, separator: char) -> Key {
+    let mut levels: Vec<&str> = wire.split(separator).collect();
+    let below_inbox = levels.first().is_some_and(|first| first.eq_ignore_ascii_case("INBOX"));
+    if below_inbox {
+        levels[0] = "INBOX";
+    }
+    (!below_inbox, levels.join("\0"), wire.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> MailboxName {
+        MailboxName::new(name).expect(name)
+    }
+
+    /// A tree of these mailboxes and subscriptions, a line a node: its name, `+` where it
+    /// exists, `>` with children, `s` where subscribed, special uses.
+    fn check(spelling: Spelling, mailboxes: &[&str], subscribed: &[&str], expected: &[&str]) {
+        let listed: Vec<Listed> = mailboxes
+            .iter()
+            .map(|it| Listed { name: name(it), selectable: true, has_children: false })
+            .collect();
+        let subscribed: Vec<MailboxName> = subscribed.iter().map(|it| name(it)).collect();
+        let uses = [
+            SpecialUse { attribute: "\\Sent", names: vec![name("Sent"), name("Sent Items")] },
+            SpecialUse { attribute: "\\Trash", names: vec![name("Gone"), name("Sent")] },
+        ];
+        let tree = Builder::new(spelling).mailboxes(&listed).subscriptions(&subscribed).build(&uses);
+        let shown: Vec<String> = tree
+            .nodes()
+            .iter()
+            .map(|node| {
+                let mark = |is: bool, mark| if is { mark } else { "" };
+                let marks =
+                    [mark(node.exists, "+"), mark(node.has_children, ">"), mark(node.subscribed, "s")];
+                format!("{} {}{}", node.wire, marks.concat(), node.uses.concat())
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn levels_above_are_there() {
+        check(
+            Spelling::Plain,
+            &["INBOX", "a.b.c", "a-b", "ab"],
+            &[],
+            &["INBOX +", "a >", "a/b >", "a/b/c +", "a-b +", "ab +"],
+        );
+    }
+
+    #[test]
+    fn all_lies_below_the_inbox_in_couriers_spelling() {
+        check(
+            Spelling::Courier,
+            &["INBOX", "b", "a.b"],
+            &["c"],
+            &["INBOX +>", "INBOX.a >", "INBOX.a.b +", "INBOX.b +", "INBOX.c s"],
+        );
+        check(Spelling::Courier, &[], &["c"], &["INBOX ", "INBOX.c s"]);
+    }
+
+    #[test]
+    fn the_inbox_has_children_in_the_plain_spelling_where_they_are_made() {
+        check(
+            Spelling::Plain,
+            &["INBOX", "A", "INBOX.x", "Inbox.x.y", "Z"],
+            &[],
+            &["INBOX +>", "INBOX/x +", "Inbox/x >", "Inbox/x/y +", "A +", "Z +"],
+        );
+    }
+
+    #[test]
+    fn subscriptions_make_no_children() {
+        check(Spelling::Plain, &["INBOX", "a"], &["a.b", "INBOX"], &["INBOX +s", "a +", "a/b s"]);
+    }
+
+    #[test]
+    fn the_first_name_that_exists_has_the_use() {
+        check(
+            Spelling::Plain,
+            &["Sent", "Sent Items"],
+            &["Gone"],
+            &["Gone s", "Sent +\\Sent\\Trash", "Sent Items +"],
+        );
+        check(Spelling::Plain, &["Sent Items"], &["Sent"], &["Sent s", "Sent Items +\\Sent"]);
+    }
+}
