@@ -10,17 +10,26 @@ use crate::context::Task;
 use codec::Command;
 use zeroize::Zeroizing;
 
+pub(crate) mod append;
+pub(crate) mod capability;
+pub(crate) mod close;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod enable;
 pub(crate) mod expunge;
 pub(crate) mod fetch;
+pub(crate) mod id;
+pub(crate) mod idle;
 pub(crate) mod list;
+pub(crate) mod login;
 pub(crate) mod lsub;
 pub(crate) mod namespace;
+pub(crate) mod noop;
 mod once;
 pub(crate) mod rename;
 pub(crate) mod search;
+pub(crate) mod select;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
@@ -60,9 +69,9 @@ pub(crate) fn start(command: Command) -> (Allowed, Start) {
     use Allowed::{Always, Authenticated, NotAuthenticated, Selected};
     let task = |allowed, task| (allowed, Start::Task(task));
     match command {
-        Command::Capability => task(Always, stub()),
-        Command::Noop => task(Always, stub()),
-        Command::Id(_) => task(Always, stub()),
+        Command::Capability => task(Always, capability::capability()),
+        Command::Noop => task(Always, noop::noop()),
+        Command::Id(fields) => task(Always, id::id(fields)),
         Command::Logout => (Always, Start::Logout),
 
         Command::StartTls => (NotAuthenticated, Start::StartTls),
@@ -71,8 +80,10 @@ pub(crate) fn start(command: Command) -> (Allowed, Start) {
             (NotAuthenticated, Start::Authenticate { mechanism, initial })
         }
 
-        Command::Enable(_) => task(Authenticated, stub()),
-        Command::Select { .. } => task(Authenticated, stub()),
+        Command::Enable(names) => task(Authenticated, enable::enable(names)),
+        Command::Select { mailbox, read_only, condstore } => {
+            task(Authenticated, select::select(mailbox, read_only, condstore))
+        }
         Command::Idle => (Authenticated, Start::Idle),
         Command::List(command) => task(Authenticated, list::list(command)),
         Command::Lsub { reference, pattern } => task(Authenticated, lsub::lsub(reference, pattern)),
@@ -85,9 +96,9 @@ pub(crate) fn start(command: Command) -> (Allowed, Start) {
         Command::Subscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, true)),
         Command::Unsubscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, false)),
 
-        Command::Check => task(Selected, stub()),
-        Command::Close => task(Selected, stub()),
-        Command::Unselect => task(Selected, stub()),
+        Command::Check => task(Selected, noop::noop()),
+        Command::Close => task(Selected, close::close(true)),
+        Command::Unselect => task(Selected, close::close(false)),
         Command::Expunge { uids } => task(Selected, expunge::expunge(uids)),
         Command::Search(command) => task(Selected, search::search(command)),
         Command::Fetch(command) => task(Selected, fetch::fetch(command)),

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::step::{Connection, Now, Stats};
 use crate::view::View;
 use codec::Tag;
-use codec::response::{Code, Condition};
+use codec::response::{Code, Condition, untagged};
 use std::sync::Arc;
 use store::{Account, Mailbox, Wake, Watch};
 
@@ -24,6 +24,21 @@ pub(crate) struct Context<'a> {
     pub(crate) stats: &'a mut Stats,
     /// Rung by the store when a watched mailbox changes.
     pub(crate) wake: &'a Wake,
+}
+
+impl Context<'_> {
+    /// The client showed that it knows CONDSTORE; whether this was the first time. A mailbox
+    /// that is selected has its HIGHESTMODSEQ told then (RFC 7162 section 3.1).
+    pub(crate) fn enable_condstore(&mut self) -> bool {
+        if std::mem::replace(&mut self.enabled.condstore, true) {
+            return false;
+        }
+        if let Some(selected) = self.selected {
+            let highest = Code::HighestModSeq(selected.view.highest_modseq());
+            untagged(self.out.buffer(), Condition::Ok, Some(&highest), "Highest");
+        }
+        true
+    }
 }
 
 /// Extensions that change what is sent (RFC 5161), once the client showed that it knows them.
@@ -59,6 +74,12 @@ pub(crate) trait Task: Send {
     /// section 6.4.8).
     fn by_uid(&self) -> bool {
         false
+    }
+
+    /// Whether the view looks at the newest state before it runs. Only for commands that need a
+    /// mailbox selected; after every command it does so anyway.
+    fn refreshes(&self) -> bool {
+        true
     }
 
     /// Whether it touches files. One that does not is run at once while no mailbox is selected,

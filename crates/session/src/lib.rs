@@ -11,6 +11,7 @@
 mod capability;
 mod command;
 mod context;
+mod failure;
 mod machine;
 mod mailbox_tree;
 mod namespace;
@@ -18,6 +19,8 @@ mod output;
 mod pattern;
 mod settings;
 mod step;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod view;
 
 pub use machine::Session;

@@ -1,64 +1,491 @@
 //! The session: states, and what happens in which order.
+//!
+//! Commands run strictly one after the other. What a session is doing is one value, `Doing`:
+//! `step` brings it as far as it gets without touching a file and then names what the driver
+//! has to do; `work` does the part that touches files. At a command's end the view is advanced
+//! to the newest state of the mailbox, and then the command is answered.
+//!
+//! The four states of RFC 3501 section 3 are no value of their own: logged in means that
+//! `account` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
+use crate::capability;
+use crate::command::append::Append;
+use crate::command::idle::Idle;
+use crate::command::select;
+use crate::command::{self, Allowed, Start};
+use crate::context::{Answer, Context, Enabled, Progress, Selected, Task};
+use crate::failure;
+use crate::output::Output;
 use crate::settings::Settings;
-use crate::step::{Connection, Now, Stats, Step, Verdict};
+use crate::step::{Attempt, Connection, Now, Stats, Step, Verdict};
+use crate::view::Telling;
+use codec::response::{bye, continuation, greeting, tagged, untagged};
+use codec::{DecodeError, Decoder, Event, Request, Tag};
 use std::sync::Arc;
-use store::Wake;
+use store::{Account, ErrorKind, Wake};
 
 /// One client's session. See the crate's page for how it is driven.
 pub struct Session {
-    settings: Arc<Settings>,
-    connection: Connection,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) connection: Connection,
     wake: Wake,
-    stats: Stats,
+    pub(crate) stats: Stats,
+    pub(crate) decoder: Decoder,
+    /// The decoder has nothing more to give until it is fed.
+    pub(crate) starved: bool,
+    pub(crate) out: Output,
+    pub(crate) doing: Doing,
+    pub(crate) account: Option<Arc<Account>>,
+    selected: Option<Selected>,
+    enabled: Enabled,
+    /// Malformed commands since the last good one.
+    bad_commands: u32,
+    /// Bytes read before log-in.
+    bytes_before_login: u64,
+    started_ms: u64,
+    /// When the client was last heard of or served.
+    active_ms: u64,
+    /// Bytes were fed since `active_ms` was set: feeding has no clock.
+    fed: bool,
+}
+
+/// What a session is doing.
+pub(crate) enum Doing {
+    /// It waits for a command.
+    Nothing,
+    /// A command runs.
+    Task(Running),
+    /// A command ended: its client is told of changes, then answered.
+    Ending(Ending),
+    /// The driver is asked; `None` once it has been.
+    Ask { tag: Tag, attempt: Option<Attempt> },
+    /// The client is asked: its answer to a challenge comes as a line.
+    Challenge { tag: Tag },
+    /// IDLE.
+    Idle(Idle),
+    /// APPEND.
+    Append(Box<Append>),
+    /// The answer to STARTTLS is on its way, or TLS is being set up.
+    StartTls,
+    /// Nothing more is read.
+    Closing,
+}
+
+/// A command that runs.
+pub(crate) struct Running {
+    tag: Tag,
+    task: Box<dyn Task>,
+    /// The mailbox is looked at before the first piece.
+    refresh: bool,
+    /// It may have written half a response.
+    begun: bool,
+}
+
+/// A command that ended.
+pub(crate) struct Ending {
+    pub(crate) tag: Tag,
+    pub(crate) answer: Answer,
+    pub(crate) telling: Telling,
 }
 
 impl Session {
     /// A session whose greeting is the first step. `wake` is rung from other threads; the
     /// driver then ends its [`Step::Watch`].
     pub fn new(settings: Arc<Settings>, connection: Connection, wake: Wake, now: Now) -> Self {
-        let _ = now;
-        Self { settings, connection, wake, stats: Stats::default() }
+        let mut out = Output::default();
+        let names = capability::list(&settings, connection, false);
+        greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
+        Self {
+            decoder: Decoder::new(settings.limits_before_login),
+            settings,
+            connection,
+            wake,
+            stats: Stats::default(),
+            starved: true,
+            out,
+            doing: Doing::Nothing,
+            account: None,
+            selected: None,
+            enabled: Enabled::default(),
+            bad_commands: 0,
+            bytes_before_login: 0,
+            started_ms: now.monotonic_ms,
+            active_ms: now.monotonic_ms,
+            fed: false,
+        }
     }
 
     /// Takes in bytes from the client. Only after [`Step::Read`] or [`Step::Watch`].
     pub fn feed(&mut self, bytes: &[u8]) {
-        let _ = (bytes, &self.settings, &self.connection, &self.wake);
-        todo!()
+        if matches!(self.doing, Doing::Closing | Doing::StartTls) {
+            return;
+        }
+        if self.account.is_none() {
+            self.bytes_before_login = self.bytes_before_login.saturating_add(bytes.len() as u64);
+            if self.bytes_before_login > self.settings.bytes_before_login_max {
+                return self.bye("Too much was sent before log-in", "too many bytes before log-in");
+            }
+        }
+        self.decoder.feed(bytes);
+        self.starved = false;
+        self.fed = true;
     }
 
     /// What to do next. Never touches a file.
     pub fn step(&mut self, now: Now) -> Step {
-        let _ = now;
-        todo!()
+        if std::mem::take(&mut self.fed) {
+            self.active_ms = now.monotonic_ms;
+        }
+        while !self.out.is_full() && self.proceed(now) {}
+        if !self.out.is_empty() {
+            return Step::Write(self.out.take());
+        }
+        let deadline_ms = self.deadline_ms();
+        match &mut self.doing {
+            Doing::Nothing | Doing::Challenge { .. } => Step::Read { deadline_ms },
+            Doing::Append(_) if self.starved => Step::Read { deadline_ms },
+            Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
+            Doing::Idle(idle) => match std::mem::take(&mut idle.looked) {
+                true => Step::Watch { deadline_ms: idle.keepalive_ms },
+                false => Step::Work,
+            },
+            Doing::Ask { attempt, .. } => match attempt.take() {
+                Some(attempt) => Step::Authenticate(attempt),
+                None => Step::Read { deadline_ms },
+            },
+            Doing::StartTls => Step::StartTls,
+            Doing::Closing => Step::Close,
+        }
     }
 
     /// Does a bounded piece of the running command; may touch files and block.
     pub fn work(&mut self, now: Now) {
-        let _ = now;
-        todo!()
+        self.active_ms = now.monotonic_ms;
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Task(running) => self.run(running, now),
+            Doing::Ending(ending) => self.end(ending),
+            Doing::Append(append) => self.proceed_append(append),
+            Doing::Idle(mut idle) => {
+                self.look_idle(&mut idle);
+                // The mailbox may be gone, and the session with it.
+                if !matches!(self.doing, Doing::Closing) {
+                    self.doing = Doing::Idle(idle);
+                }
+            }
+            other => self.doing = other,
+        }
+        // What has just ended is answered in the same piece of work.
+        if !self.out.is_full() {
+            match std::mem::replace(&mut self.doing, Doing::Nothing) {
+                Doing::Ending(ending) => self.end(ending),
+                other => self.doing = other,
+            }
+        }
     }
 
     /// The answer to [`Step::Authenticate`].
     pub fn answer(&mut self, verdict: Verdict) {
-        let _ = verdict;
-        todo!()
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Ask { tag, .. } => self.verdict(tag, verdict),
+            other => self.doing = other,
+        }
     }
 
     /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
     pub fn tls_started(&mut self, now: Now) {
-        let _ = now;
-        todo!()
+        self.connection.tls = true;
+        self.decoder = Decoder::new(self.settings.limits_before_login);
+        self.starved = true;
+        self.fed = false;
+        self.enabled = Enabled::default();
+        self.stats.client = None;
+        self.active_ms = now.monotonic_ms;
+        if !matches!(self.doing, Doing::Closing) {
+            self.doing = Doing::Nothing;
+        }
     }
 
     /// Ends the session: BYE with this text, then [`Step::Close`].
     pub fn shut_down(&mut self, text: &str) {
-        let _ = text;
-        todo!()
+        let half_written = matches!(&self.doing, Doing::Task(running) if running.begun);
+        match &self.doing {
+            Doing::Closing => {}
+            // Inside a literal, BYE would be taken for a part of a message.
+            _ if half_written => self.close("shut down"),
+            _ => self.bye(text, "shut down"),
+        }
     }
 
     /// What it did so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// When the session ends if the client says nothing until then.
+    fn deadline_ms(&self) -> u64 {
+        match self.account {
+            None => self.started_ms + self.settings.login_timeout_ms,
+            Some(_) => self.active_ms + self.settings.idle_timeout_ms,
+        }
+    }
+
+    /// Brings what it does further, as far as no file is touched and no driver is needed;
+    /// whether anything happened.
+    fn proceed(&mut self, now: Now) -> bool {
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Nothing if self.starved => self.expire(now),
+            Doing::Nothing => self.next_command(now),
+            Doing::Challenge { tag } => self.next_response(tag, now),
+            Doing::Idle(idle) => self.proceed_idle(idle, now),
+            Doing::Append(append) => {
+                let inline = self.account.is_none() && !self.starved;
+                match inline {
+                    true => self.proceed_append(append),
+                    false => self.doing = Doing::Append(append),
+                }
+                inline || (self.starved && self.expire(now))
+            }
+            Doing::Task(running) if self.selected.is_none() && !running.task.touches_files() => {
+                self.run(running, now);
+                true
+            }
+            Doing::Ending(ending) if self.selected.is_none() => {
+                self.tagged(&ending.tag, &ending.answer);
+                true
+            }
+            other => {
+                self.doing = other;
+                false
+            }
+        }
+    }
+
+    /// Ends a session that was silent for too long.
+    fn expire(&mut self, now: Now) -> bool {
+        if now.monotonic_ms < self.deadline_ms() {
+            return false;
+        }
+        match self.account {
+            None => self.bye("Log-in took too long", "log-in timeout"),
+            Some(_) => self.bye("Silent for too long", "idle timeout"),
+        }
+        true
+    }
+
+    fn next_command(&mut self, now: Now) -> bool {
+        match self.decoder.next() {
+            None => {
+                self.starved = true;
+                return self.expire(now);
+            }
+            Some(Ok(Event::Request(request))) => self.begin(request, now),
+            Some(Ok(Event::Continue)) => continuation(self.out.buffer(), "Go on"),
+            Some(Ok(Event::Append(codec::decoder::Append::Start { tag, mailbox }))) => {
+                self.stats.commands += 1;
+                self.begin_append(tag, mailbox);
+            }
+            // Lines come where they are expected, and pieces of an APPEND after its start.
+            Some(Ok(Event::Line(_) | Event::Append(_))) => {}
+            Some(Err(error)) => {
+                self.stats.commands += 1;
+                self.malformed(error);
+            }
+        }
+        true
+    }
+
+    fn begin(&mut self, request: Request, now: Now) {
+        self.stats.commands += 1;
+        let Request { tag, command } = request;
+        let (allowed, start) = command::start(command);
+        if let Some(text) = self.wrong_state(allowed) {
+            self.tagged(&tag, &Answer::bad(text));
+            return self.count_bad();
+        }
+        self.bad_commands = 0;
+        match start {
+            Start::Task(task) => {
+                let refresh = allowed == Allowed::Selected && task.refreshes();
+                self.doing = Doing::Task(Running { tag, task, refresh, begun: false });
+            }
+            Start::Login { user, password } => self.begin_login(tag, Attempt::Login { user, password }),
+            Start::Authenticate { mechanism, initial } => {
+                self.begin_login(tag, Attempt::Begin { mechanism, initial });
+            }
+            Start::StartTls => self.start_tls(&tag),
+            Start::Idle => self.begin_idle(tag, now),
+            Start::Logout => self.log_out(&tag),
+        }
+    }
+
+    /// Why a command is not allowed now.
+    fn wrong_state(&self, allowed: Allowed) -> Option<&'static str> {
+        match allowed {
+            Allowed::NotAuthenticated if self.account.is_some() => Some("Already logged in"),
+            Allowed::Authenticated | Allowed::Selected if self.account.is_none() => Some("Log in first"),
+            Allowed::Selected if self.selected.is_none() => Some("Select a mailbox first"),
+            _ => None,
+        }
+    }
+
+    /// Answers what is no command.
+    pub(crate) fn malformed(&mut self, error: DecodeError) {
+        let answer = match error.too_big {
+            true => Answer::no("TOOBIG", error.text.clone()),
+            false => Answer::bad(error.text.clone()),
+        };
+        match &error.tag {
+            Some(tag) => self.tagged(tag, &answer),
+            None => untagged(self.out.buffer(), answer.condition, answer.code.as_ref(), &answer.text),
+        }
+        match error.fatal {
+            true => self.bye(&error.text, "malformed input"),
+            false => self.count_bad(),
+        }
+    }
+
+    fn count_bad(&mut self) {
+        self.bad_commands += 1;
+        if self.bad_commands >= self.settings.bad_commands_max {
+            self.bye("Too many commands that are none", "too many bad commands");
+        }
+    }
+
+    fn next_response(&mut self, tag: Tag, now: Now) -> bool {
+        match self.next_line() {
+            None => {
+                self.doing = Doing::Challenge { tag };
+                return self.expire(now);
+            }
+            Some(Ok(line)) => self.sasl_response(tag, &line),
+            Some(Err(error)) if error.fatal => self.malformed(error),
+            // Whatever it was, it is not an answer.
+            Some(Err(_)) => self.doing = Doing::Ask { tag, attempt: Some(Attempt::Abort) },
+        }
+        true
+    }
+
+    fn start_tls(&mut self, tag: &Tag) {
+        if !capability::may_start_tls(self.connection) {
+            let text = match self.connection.tls {
+                true => "TLS is on already",
+                false => "This server has no certificate",
+            };
+            return self.tagged(tag, &Answer::bad(text));
+        }
+        self.tagged(tag, &Answer::ok("Begin TLS now"));
+        // What came behind the command came in the clear, from whoever could put it there.
+        self.decoder.discard();
+        self.doing = Doing::StartTls;
+    }
+
+    fn log_out(&mut self, tag: &Tag) {
+        bye(self.out.buffer(), None, "Logging out");
+        self.tagged(tag, &Answer::ok("Logged out"));
+        self.close("logged out");
+    }
+
+    /// A piece of a command.
+    fn run(&mut self, mut running: Running, now: Now) {
+        if running.refresh && self.refresh().is_err() {
+            return self.gone();
+        }
+        running.refresh = false;
+        let mut context = Context {
+            settings: &self.settings,
+            connection: self.connection,
+            now,
+            out: &mut self.out,
+            tag: &running.tag,
+            account: self.account.as_ref(),
+            selected: &mut self.selected,
+            enabled: &mut self.enabled,
+            stats: &mut self.stats,
+            wake: &self.wake,
+        };
+        let answer = match running.task.run(&mut context) {
+            Ok(Progress::More) => {
+                running.begun = true;
+                self.doing = Doing::Task(running);
+                return;
+            }
+            Ok(Progress::Done(answer)) => answer,
+            Err(error) => failure::answer(&error),
+        };
+        let telling = self.telling(running.task.may_expunge(), running.task.by_uid());
+        self.doing = Doing::Ending(Ending { tag: running.tag, answer, telling });
+    }
+
+    /// Tells of changes, then answers.
+    fn end(&mut self, ending: Ending) {
+        if self.tell_changes(ending.telling) {
+            self.tagged(&ending.tag, &ending.answer);
+        } else if matches!(self.doing, Doing::Closing) {
+            // The answer still belongs to the client; BYE is the last word.
+            let bye = self.out.take();
+            self.tagged(&ending.tag, &ending.answer);
+            self.out.buffer().extend_from_slice(&bye);
+        } else {
+            self.doing = Doing::Ending(ending);
+        }
+    }
+
+    /// How changes are told.
+    pub(crate) fn telling(&self, expunges: bool, uid: bool) -> Telling {
+        Telling { expunges, modseq: self.enabled.condstore, uid }
+    }
+
+    /// Looks at the mailbox and tells what changed. `false` when the output is full, or when
+    /// the mailbox is gone and the session is being closed.
+    pub(crate) fn tell_changes(&mut self, telling: Telling) -> bool {
+        if self.refresh().is_err() {
+            self.gone();
+            return false;
+        }
+        let Some(selected) = &mut self.selected else { return true };
+        let newest = selected.view.snapshot().clone();
+        selected.view.advance(newest, &Default::default(), telling, &mut self.out)
+    }
+
+    /// Lets the view see the newest state. `Err` when the mailbox is gone. Another failure is
+    /// logged and left to the next look: what the client knows stays true as far as it goes.
+    fn refresh(&mut self) -> Result<(), ()> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        match selected.mailbox.refresh(!selected.read_only) {
+            Ok(refreshed) => {
+                let recent = select::recent(selected.read_only, &refreshed.snapshot, refreshed.claimed);
+                selected.view.see(refreshed.snapshot, &recent);
+                Ok(())
+            }
+            Err(error) if error.kind == ErrorKind::Deleted => Err(()),
+            Err(error) => {
+                failure::answer(&error);
+                Ok(())
+            }
+        }
+    }
+
+    /// The selected mailbox was deleted or made anew: the numbers that the client holds mean
+    /// nothing any more, and no response of RFC 3501 says so but BYE.
+    fn gone(&mut self) {
+        self.selected = None;
+        self.bye("The selected mailbox was deleted or made anew", "mailbox deleted");
+    }
+
+    /// Writes a tagged answer.
+    pub(crate) fn tagged(&mut self, tag: &Tag, answer: &Answer) {
+        tagged(self.out.buffer(), tag, answer.condition, answer.code.as_ref(), &answer.text);
+    }
+
+    /// Says BYE and ends the session; `ended` is for the log.
+    pub(crate) fn bye(&mut self, text: &str, ended: &'static str) {
+        bye(self.out.buffer(), None, text);
+        self.close(ended);
+    }
+
+    fn close(&mut self, ended: &'static str) {
+        self.stats.ended = Some(ended);
+        self.selected = None;
+        self.doing = Doing::Closing;
     }
 }

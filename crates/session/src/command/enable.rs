@@ -1,0 +1,30 @@
+//! ENABLE (RFC 5161).
+
+use crate::context::{Answer, Context, Progress, Task};
+use codec::response::list;
+
+/// The task of an ENABLE with capability names in upper case.
+pub(crate) fn enable(capabilities: Vec<String>) -> Box<dyn Task> {
+    Box::new(Enable { capabilities })
+}
+
+struct Enable {
+    capabilities: Vec<String>,
+}
+
+impl Task for Enable {
+    /// Names only what was not enabled before (RFC 5161 section 3.2); what is unknown or cannot
+    /// be enabled is passed over (section 3.1).
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        let mut enabled = Vec::new();
+        if self.capabilities.iter().any(|name| name == "CONDSTORE") && context.enable_condstore() {
+            enabled.push("CONDSTORE");
+        }
+        list::enabled(context.out.buffer(), &enabled);
+        Ok(Progress::Done(Answer::ok("Enabled")))
+    }
+
+    fn touches_files(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,118 @@
+//! SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2).
+
+use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::namespace;
+use crate::view::View;
+use codec::response::{Code, Condition, list, untagged};
+use mail::{SystemFlags, UidSet};
+use std::sync::Arc;
+use store::{Account, ErrorKind, Snapshot};
+
+/// The task of a SELECT, or of an EXAMINE with `read_only`.
+pub(crate) fn select(mailbox: String, read_only: bool, condstore: bool) -> Box<dyn Task> {
+    Box::new(Select { mailbox, read_only, condstore })
+}
+
+struct Select {
+    mailbox: String,
+    read_only: bool,
+    condstore: bool,
+}
+
+impl Task for Select {
+    /// What was selected is closed also when this fails (RFC 3501 section 6.3.1); nothing is
+    /// expunged.
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        if context.selected.take().is_some() {
+            // RFC 7162 section 3.2.11: a server that has CONDSTORE sends it to every client.
+            let closed = Code::Plain("CLOSED");
+            untagged(context.out.buffer(), Condition::Ok, Some(&closed), "Previous mailbox closed");
+        }
+        if self.condstore {
+            context.enable_condstore();
+        }
+        let Some(account) = context.account else {
+            return Ok(Progress::Done(Answer::bad("Log in first")));
+        };
+        let name = match namespace::mailbox_name(context.settings.namespace, &self.mailbox) {
+            Ok(name) => name,
+            Err(unusable) => return Ok(Progress::Done(unusable.answer())),
+        };
+        let selected = self.open(context, account, &name)?;
+        tell(context, &selected);
+        let (code, text) = match selected.read_only {
+            true => ("READ-ONLY", "Mailbox examined"),
+            false => ("READ-WRITE", "Mailbox selected"),
+        };
+        *context.selected = Some(selected);
+        Ok(Progress::Done(Answer::ok(text).with_code(Code::Plain(code))))
+    }
+
+    fn refreshes(&self) -> bool {
+        false
+    }
+}
+
+impl Select {
+    /// Watches before it looks, so that no change falls between the two.
+    fn open(
+        &self,
+        context: &Context<'_>,
+        account: &Arc<Account>,
+        name: &mail::MailboxName,
+    ) -> store::Result<Selected> {
+        let mailbox = account.open(name)?;
+        let watch = mailbox.watch(context.wake.clone());
+        let mut read_only = self.read_only;
+        let refreshed = match mailbox.refresh(!read_only) {
+            // It can be read and not be written: the client is told so.
+            Err(error) if error.kind == ErrorKind::Denied && !read_only => {
+                read_only = true;
+                mailbox.refresh(false)?
+            }
+            other => other?,
+        };
+        let recent = recent(read_only, &refreshed.snapshot, refreshed.claimed);
+        Ok(Selected { view: View::new(refreshed.snapshot, recent), mailbox, read_only, watch })
+    }
+}
+
+/// What is recent to a session: what it claimed; where it may claim nothing, what nobody has
+/// claimed yet (RFC 3501 section 6.3.2: EXAMINE takes `\Recent` from nobody).
+pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> UidSet {
+    if read_only {
+        return snapshot.rows().filter(|row| row.is_new()).map(|row| row.uid()).collect();
+    }
+    claimed
+}
+
+/// The untagged responses of RFC 3501 section 6.3.1.
+fn tell(context: &mut Context<'_>, selected: &Selected) {
+    let condstore = context.enabled.condstore;
+    let out = context.out.buffer();
+    let snapshot = selected.view.snapshot();
+    let mut flags: Vec<&str> = SystemFlags::ALL.names().collect();
+    flags.extend(snapshot.keywords().iter().map(|keyword| keyword.as_str()));
+    list::flags(out, &flags);
+
+    flags.push("\\*");
+    let permanent: Vec<String> = match selected.read_only {
+        true => Vec::new(),
+        false => flags.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let ok = |out: &mut Vec<u8>, code, text: &str| untagged(out, Condition::Ok, Some(&code), text);
+    ok(out, Code::PermanentFlags(permanent), "Flags that are kept");
+
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    list::number(out, count(selected.view.len()), "EXISTS");
+    list::number(out, count(selected.view.recent_count()), "RECENT");
+    let unseen = snapshot.rows().position(|row| !row.system_flags().contains(SystemFlags::SEEN));
+    if let Some(index) = unseen {
+        ok(out, Code::Unseen(mail::SeqNum::from_index(index).get()), "First unseen");
+    }
+    ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");
+    ok(out, Code::UidNext(snapshot.uid_next()), "Next UID");
+    if condstore {
+        ok(out, Code::HighestModSeq(selected.view.highest_modseq()), "Highest");
+    }
+}
