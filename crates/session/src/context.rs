@@ -96,6 +96,10 @@ pub(crate) enum Progress {
     More,
     /// The command ended.
     Done(Answer),
+    /// A response was begun that cannot be ended: a literal was announced, and its bytes cannot
+    /// be had any more. What is written goes out, then the connection is closed without another
+    /// word, since the client would read it as part of the message. The reason is for the log.
+    Broken(&'static str),
 }
 
 /// A command's tagged answer, but for the tag.

@@ -410,6 +410,7 @@ impl Session {
                 return;
             }
             Ok(Progress::Done(answer)) => answer,
+            Ok(Progress::Broken(ended)) => return self.close(ended),
             Err(error) => failure::answer(&error),
         };
         let telling = self.telling(running.task.may_expunge(), running.task.by_uid());
