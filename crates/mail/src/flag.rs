@@ -192,7 +192,8 @@ mod tests {
             assert!(Keyword::new(bad).is_none(), "{bad:?}");
         }
         assert_eq!(Keyword::new("$Forwarded"), Keyword::new("$forwarded"));
-        let flags = Flags::new(SystemFlags::NONE, ["b", "A", "B"].into_iter().filter_map(Keyword::new).collect());
+        let flags =
+            Flags::new(SystemFlags::NONE, ["b", "A", "B"].into_iter().filter_map(Keyword::new).collect());
         assert_eq!(flags.keywords().len(), 2);
     }
 }

@@ -22,6 +22,7 @@ pub mod header;
 pub mod mime;
 pub mod search;
 pub mod transfer;
+pub mod utf7;
 
 pub use flag::{Keyword, SystemFlags};
 pub use mailbox_name::MailboxName;

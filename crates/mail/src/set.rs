@@ -220,7 +220,10 @@ mod tests {
             (vec![(number(1), SetEnd::Last)], vec![1..=9]),
             (vec![(number(12), SetEnd::Last)], vec![9..=12]),
             (vec![(number(5), number(3)), (number(4), number(7))], vec![3..=7]),
-            (vec![(number(1), number(1)), (number(2), number(2)), (number(8), number(8))], vec![1..=2, 8..=8]),
+            (
+                vec![(number(1), number(1)), (number(2), number(2)), (number(8), number(8))],
+                vec![1..=2, 8..=8],
+            ),
         ] {
             assert_eq!(NumberSet { ranges }.resolve(last), expected);
         }
