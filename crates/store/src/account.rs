@@ -1,10 +1,17 @@
 //! Accounts: one user's Maildir with its mailboxes and subscriptions.
 
-use crate::error::Result;
+use crate::directory::{self, is_missing, name_of};
+use crate::error::{Error, ErrorKind, Result};
+use crate::list_file::{read_small, sync_directory, write_durably};
+use crate::lock::Lock;
 use crate::mailbox::Mailbox;
-use mail::MailboxName;
-use std::path::Path;
-use std::sync::Arc;
+use crate::subscriptions::Subscriptions;
+use crate::watch::Watcher;
+use mail::{MailboxName, UidSet, UidValidity};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How new directories and files are made, and other settings of the whole store.
 #[derive(Clone, Debug)]
@@ -24,12 +31,23 @@ pub struct StoreSettings {
 #[derive(Debug)]
 pub struct Store {
     settings: StoreSettings,
+    watcher: Arc<Watcher>,
+    accounts: Mutex<HashMap<PathBuf, Weak<Account>>>,
 }
 
 /// One user's Maildir. Sessions of one user share one.
 #[derive(Debug)]
 pub struct Account {
-    store: Arc<Store>,
+    shared: Arc<Shared>,
+    mailboxes: Mutex<HashMap<MailboxName, Weak<Mailbox>>>,
+}
+
+/// What an account's mailboxes share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: PathBuf,
+    pub(crate) settings: StoreSettings,
+    pub(crate) watcher: Arc<Watcher>,
 }
 
 /// A mailbox as LIST needs it.
@@ -47,14 +65,31 @@ pub struct Listed {
 impl Store {
     /// A store; starts the watcher (one inotify instance, one thread).
     pub fn new(settings: StoreSettings) -> Arc<Self> {
-        Arc::new(Self { settings })
+        Arc::new(Self { settings, watcher: Watcher::start(), accounts: Mutex::default() })
     }
 
     /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
     /// `create`; else that is `NonExistent`.
     pub fn account(self: &Arc<Self>, root: &Path, create: bool) -> Result<Arc<Account>> {
-        let _ = (root, create, &self.settings);
-        todo!()
+        if !directory::is_mailbox(root)? {
+            if !create {
+                return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", root));
+            }
+            if let Some(parent) = root.parent() {
+                make_parents(parent)?;
+            }
+            directory::make(root, true)?;
+        }
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(root).and_then(Weak::upgrade) {
+            return Ok(account);
+        }
+        accounts.retain(|_, account| account.strong_count() > 0);
+        let shared =
+            Shared { root: root.to_owned(), settings: self.settings.clone(), watcher: self.watcher.clone() };
+        let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
+        accounts.insert(root.to_owned(), Arc::downgrade(&account));
+        Ok(account)
     }
 }
 
@@ -62,46 +97,213 @@ impl Account {
     /// All mailboxes, the inbox first, then in order of their names; parents without a
     /// directory included.
     pub fn list(&self) -> Result<Vec<Listed>> {
-        let _ = &self.store;
-        todo!()
+        let root = &self.shared.root;
+        let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
+        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
+            let Some(name) = name_of(&entry.file_name()) else { continue };
+            if directory::is_mailbox(&entry.path())? {
+                selectable.insert(name, true);
+            }
+        }
+        let mut with_children = std::collections::BTreeSet::new();
+        for name in selectable.keys().cloned().collect::<Vec<_>>() {
+            let mut above = name.parent();
+            while let Some(parent) = above {
+                above = parent.parent();
+                selectable.entry(parent.clone()).or_insert(false);
+                with_children.insert(parent);
+            }
+        }
+        let inbox = Listed { name: MailboxName::inbox(), selectable: true, has_children: false };
+        let others = selectable.into_iter().filter(|(name, _)| !name.is_inbox()).map(|(name, selectable)| {
+            let has_children = with_children.contains(&name);
+            Listed { name, selectable, has_children }
+        });
+        Ok(std::iter::once(inbox).chain(others).collect())
     }
 
     /// Opens a mailbox and shares it with those who have it open. Does not read its messages:
     /// [`Mailbox::refresh`] does.
     pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>> {
-        let _ = name;
-        todo!()
+        let mut mailboxes = self.lock();
+        if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
+            && mailbox.is_there()
+        {
+            return Ok(mailbox);
+        }
+        let directory = self.find(name)?;
+        mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        let mailbox = Arc::new(Mailbox::open(name.clone(), self.shared.clone(), directory)?);
+        mailboxes.insert(name.clone(), Arc::downgrade(&mailbox));
+        Ok(mailbox)
     }
 
     /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none).
     pub fn create(&self, name: &MailboxName) -> Result<()> {
-        let _ = name;
-        todo!()
+        let root = &self.shared.root;
+        if directory::find(root, name)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(name.as_str())));
+        }
+        directory::make(&directory::new_path(root, name, self.shared.settings.utf8_names)?, false)
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name
     /// gets a greater UIDVALIDITY. The inbox is `Forbidden`; a name that is only a parent is
     /// `NonExistent`.
     pub fn delete(&self, name: &MailboxName) -> Result<()> {
-        let _ = name;
-        todo!()
+        if name.is_inbox() {
+            return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
+        }
+        let directory = self.find(name)?;
+        // One rename, and it is gone; what takes long comes after.
+        let unique = crate::file_name::unique(&self.shared.settings.hostname);
+        let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
+        std::fs::rename(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
+        sync_directory(&self.shared.root)?;
+        if let Err(error) = std::fs::remove_dir_all(&grave) {
+            tracing::warn!(%error, directory = %grave.display(), "left of a deleted mailbox");
+        }
+        self.lock().remove(name);
+        Ok(())
     }
 
     /// Renames a mailbox and all below it (RFC 3501 section 6.3.5); subscriptions stay as they
     /// are. The inbox: its messages move to the new mailbox, the inbox stays, empty.
     pub fn rename(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<()> {
-        let _ = (from, to);
-        todo!()
+        let root = &self.shared.root;
+        if from.is_inbox() {
+            self.create(to)?;
+            let (inbox, target) = (self.open(from)?, self.open(to)?);
+            let all: UidSet = inbox.refresh(false)?.snapshot.uids().iter().copied().collect();
+            return inbox.move_to(&all, &target).map(drop);
+        }
+        if to.is_inbox() || directory::find(root, to)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(to.as_str())));
+        }
+        if to.is_below(from) {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "cannot move below itself",
+                &root.join(to.as_str()),
+            ));
+        }
+        let mut renames = Vec::new();
+        for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
+            let tail = if listed.name == *from {
+                ""
+            } else {
+                listed.name.as_str().trim_start_matches(from.as_str())
+            };
+            if listed.name != *from && !listed.name.is_below(from) {
+                continue;
+            }
+            let new_name = MailboxName::new(&format!("{to}{tail}")).map_err(|_| {
+                Error::new(ErrorKind::BadName, "cannot be a mailbox:", &root.join(to.as_str()))
+            })?;
+            if directory::find(root, &new_name)?.is_some() {
+                let path = root.join(new_name.as_str());
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
+            }
+            let new_path = directory::new_path(root, &new_name, self.shared.settings.utf8_names)?;
+            renames.push((self.find(&listed.name)?, new_path));
+        }
+        if renames.is_empty() {
+            return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(from.as_str())));
+        }
+        rename_all(&renames)?;
+        sync_directory(root)
     }
 
     /// Subscribed names, in order; they need not exist.
     pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
-        todo!()
+        Ok(Subscriptions::read(&self.shared.root)?.names())
     }
 
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
-        let _ = (name, subscribed);
-        todo!()
+        let _lock = self.shared.lock()?;
+        let mut subscriptions = Subscriptions::read(&self.shared.root)?;
+        if subscriptions.set(name, subscribed) { subscriptions.write(&self.shared.root) } else { Ok(()) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn find(&self, name: &MailboxName) -> Result<PathBuf> {
+        directory::find(&self.shared.root, name)?.ok_or_else(|| {
+            Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.root.join(name.as_str()))
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The account's own lock, for files that belong to no mailbox.
+    fn lock(&self) -> Result<Lock> {
+        Lock::take(&self.root.join("restante.lock"), self.settings.lock_wait_ms_max)
+    }
+
+    /// A UIDVALIDITY greater than all that this account's mailboxes ever had: the time, or one
+    /// more than the greatest so far.
+    pub(crate) fn new_uid_validity(&self) -> Result<UidValidity> {
+        let _lock = self.lock()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let greatest = self.greatest_uid_validity()?;
+        let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
+        self.write_uid_validity(value)?;
+        UidValidity::new(value)
+            .ok_or_else(|| Error::new(ErrorKind::Limit, "no UIDVALIDITY is left in", &self.root))
+    }
+
+    /// Remembers a UIDVALIDITY that was not made here.
+    pub(crate) fn note_uid_validity(&self, validity: UidValidity) -> Result<()> {
+        let _lock = self.lock()?;
+        if self.greatest_uid_validity()? < validity.get() {
+            self.write_uid_validity(validity.get())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn greatest_uid_validity(&self) -> Result<u32> {
+        let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+    }
+
+    fn write_uid_validity(&self, value: u32) -> Result<()> {
+        write_durably(&self.uid_validity_path(), format!("{value}\n").as_bytes())
+    }
+
+    fn uid_validity_path(&self) -> PathBuf {
+        self.root.join("restante-uidvalidity")
+    }
+}
+
+/// Renames in order; on an error what was done is undone.
+fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
+    for (done, (from, to)) in renames.iter().enumerate() {
+        if let Err(error) = std::fs::rename(from, to) {
+            for (from, to) in renames[..done].iter().rev() {
+                let _ = std::fs::rename(to, from);
+            }
+            return Err(Error::io("cannot rename", from, error));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the directories above a Maildir, for its owner only.
+fn make_parents(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if !is_missing(&error) || !path.is_dir() => Err(Error::io("cannot make", path, error)),
+        _ => Ok(()),
     }
 }

@@ -1,13 +1,34 @@
 //! Messages on their way in: files in `tmp/`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::file_name::unique;
+use mail::crlf::{ToDisk, octets};
 use mail::{UidSet, UidValidity};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A message being written to `tmp/`, with CRLF turned into LF. Dropped without being
 /// appended, its file is removed.
 #[derive(Debug)]
 pub struct Delivery {
-    written: u64,
+    file: File,
+    temporary: Temporary,
+    converter: ToDisk,
+    /// Bytes written.
+    on_disk: u64,
+    /// What they are when sent.
+    on_wire: u64,
+    last: u8,
+}
+
+/// A file in `tmp/` that is removed unless it is moved away.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    pub(crate) path: PathBuf,
+    /// The base name that it gets, sizes included.
+    pub(crate) base: String,
 }
 
 /// What an append gave the messages (RFC 4315).
@@ -20,9 +41,59 @@ pub struct Appended {
 }
 
 impl Delivery {
+    /// Makes the file in `tmp/` of a mailbox's directory.
+    pub(crate) fn create(directory: &Path, hostname: &str) -> Result<Self> {
+        let base = unique(hostname);
+        let path = directory.join("tmp").join(&base);
+        let file = private_file(&path).map_err(|error| Error::io("cannot create", &path, error))?;
+        let temporary = Temporary { path, base };
+        Ok(Self { file, temporary, converter: ToDisk::new(), on_disk: 0, on_wire: 0, last: 0 })
+    }
+
     /// Writes the next bytes. An error leaves nothing behind once the delivery is dropped.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let _ = (bytes, self.written);
-        todo!()
+        let mut converted = Vec::with_capacity(bytes.len());
+        self.converter.convert(bytes, &mut converted);
+        self.write_converted(&converted)
     }
+
+    /// Ends the message: all of it is on disk when this returns, dated `date` (seconds since
+    /// 1970) where one is given.
+    pub(crate) fn finish(mut self, date: Option<i64>) -> Result<Temporary> {
+        let mut converted = Vec::new();
+        std::mem::take(&mut self.converter).finish(&mut converted);
+        self.write_converted(&converted)?;
+        let path = &self.temporary.path;
+        if let Some(date) = date {
+            // Dates before 1970 are legal in INTERNALDATE, and not worth a failure.
+            let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(date).unwrap_or(0));
+            self.file.set_modified(time).map_err(|error| Error::io("cannot date", path, error))?;
+        }
+        self.file.sync_all().map_err(|error| Error::io("cannot sync", path, error))?;
+        let base = format!("{},S={},W={}", self.temporary.base, self.on_disk, self.on_wire);
+        self.temporary.base = base;
+        Ok(self.temporary)
+    }
+
+    fn write_converted(&mut self, converted: &[u8]) -> Result<()> {
+        let written = self.file.write_all(converted);
+        written.map_err(|error| Error::io("cannot write", &self.temporary.path, error))?;
+        self.on_disk += converted.len() as u64;
+        self.on_wire += octets(converted, self.last == b'\r');
+        self.last = converted.last().copied().unwrap_or(self.last);
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Most often it was moved away and is not there.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Makes a file that was not there, readable by its owner only.
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().write(true).create_new(true).mode(0o600).open(path)
 }

@@ -1,24 +1,36 @@
-//! Maildir++ as an IMAP store, without sockets, protocols and tokio. All calls block.
+//! Maildir++ as an IMAP store: accounts, mailboxes, messages, without protocols or sockets.
 //!
-//! A [`Store`] serves a process; an [`Account`] is one user's Maildir; a [`Mailbox`] is one
-//! directory of it, shared by all sessions that have it open; a [`Snapshot`] is what it held
-//! at one moment, immutable.
+//! The Maildir is the truth: system flags are in file names, dates are mtimes, and other
+//! programs deliver, rename and remove as they like. What IMAP needs beyond that (UIDs,
+//! keywords, MODSEQ) is in `restante-uidlist`, one in each mailbox; see [`uid_list`].
 //!
-//! The Maildir is the truth. System flags live in file names, and other programs deliver,
-//! rename and remove at any time; what they do is taken in by [`Mailbox::refresh`].
+//! Every call may block on the file system. No lock is held between calls.
 
-pub mod account;
-pub mod delivery;
-pub mod error;
-pub mod mailbox;
-pub mod message;
-pub mod snapshot;
-pub mod watch;
+pub mod file_name;
+pub mod take_over;
+pub mod uid_list;
+
+mod account;
+mod delivery;
+mod directory;
+mod error;
+mod faults;
+mod list_file;
+mod lock;
+mod mailbox;
+mod message;
+mod scan;
+mod snapshot;
+mod subscriptions;
+mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, Listed, Store, StoreSettings};
 pub use delivery::{Appended, Delivery};
 pub use error::{Error, ErrorKind, Result};
 pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Refreshed};
 pub use message::MessageFile;
-pub use snapshot::{Row, Snapshot};
+pub use snapshot::{Row, Snapshot, SnapshotBuilder};
 pub use watch::{Wake, Watch};

@@ -1,37 +1,101 @@
 //! A message's file, open for reading.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 /// An open message: a regular file, reached without following a symbolic link. It can be read
 /// to its end also when it is renamed or removed meanwhile.
 #[derive(Debug)]
 pub struct MessageFile {
     file: File,
+    path: PathBuf,
     size: u64,
+    modified: i64,
 }
 
 impl MessageFile {
+    /// Opens it; `None` when there is no such file.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
+        // A FIFO would wait for a writer without NONBLOCK; it is refused right after.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(Error::io("cannot open", path, error.into())),
+        };
+        let stat =
+            rustix::fs::fstat(&file).map_err(|error| Error::io("cannot look at", path, error.into()))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Error::new(ErrorKind::Damaged, "no regular file:", path));
+        }
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        Ok(Some(Self { file: file.into(), path: path.to_owned(), size, modified: stat.st_mtime }))
+    }
+
     /// Bytes on disk when it was opened.
     pub fn size(&self) -> u64 {
         self.size
     }
 
+    /// INTERNALDATE in seconds since 1970: its mtime when it was opened.
+    pub fn internal_date(&self) -> i64 {
+        self.modified
+    }
+
     /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the file.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let _ = (buffer, offset, &self.file);
-        todo!()
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("cannot read", &self.path, error)),
+            }
+        }
+        Ok(filled)
     }
 
     /// All of it.
     pub fn read_all(&self) -> Result<Vec<u8>> {
-        todo!()
+        self.read_start(usize::try_from(self.size).unwrap_or(usize::MAX))
     }
 
     /// The header with the empty line that ends it, and not more than a block or two beyond;
     /// at most `limit` bytes.
     pub fn read_header(&self, limit: usize) -> Result<Vec<u8>> {
-        let _ = limit;
-        todo!()
+        const BLOCK: usize = 8 * 1024;
+        let mut bytes = Vec::new();
+        loop {
+            let from = bytes.len();
+            let wanted = BLOCK.max(from).min(limit - from);
+            bytes.resize(from + wanted, 0);
+            let count = self.read_at(&mut bytes[from..], from as u64)?;
+            bytes.truncate(from + count);
+            if count < wanted || bytes.len() >= limit || has_empty_line(&bytes, from) {
+                return Ok(bytes);
+            }
+        }
     }
+
+    /// Its first bytes, fewer only where it ends.
+    fn read_start(&self, wanted: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; wanted];
+        let count = self.read_at(&mut bytes, 0)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+}
+
+/// Whether an empty line ends after `from`.
+fn has_empty_line(bytes: &[u8], from: usize) -> bool {
+    let start = from.saturating_sub(3);
+    memchr::memchr_iter(b'\n', &bytes[start..]).any(|at| {
+        let rest = &bytes[start + at + 1..];
+        rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
+    }) || bytes.starts_with(b"\n")
+        || bytes.starts_with(b"\r\n")
 }

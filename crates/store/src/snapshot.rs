@@ -9,7 +9,24 @@ use std::sync::Arc;
 /// snapshot only.
 #[derive(Debug)]
 pub struct Snapshot {
+    uid_validity: UidValidity,
+    uid_next: Uid,
+    highest_modseq: ModSeq,
+    recent_from: Uid,
     uids: Arc<[Uid]>,
+    flags: Vec<SystemFlags>,
+    modseqs: Vec<ModSeq>,
+    /// Index into `keyword_sets`.
+    keyword_set_of: Vec<u32>,
+    keyword_sets: Arc<[Box<[Keyword]>]>,
+    keywords: Arc<[Keyword]>,
+}
+
+/// What a [`Snapshot`] is made of; rows are added in the order of their UIDs.
+#[derive(Debug)]
+pub struct SnapshotBuilder {
+    snapshot: Snapshot,
+    uids: Vec<Uid>,
 }
 
 /// A message in a snapshot.
@@ -19,20 +36,73 @@ pub struct Row<'a> {
     index: usize,
 }
 
+impl SnapshotBuilder {
+    /// A snapshot without messages. `keyword_sets` are all combinations of keywords in use,
+    /// each sorted; `keywords` those that the mailbox knows.
+    pub fn new(
+        uid_validity: UidValidity,
+        uid_next: Uid,
+        highest_modseq: ModSeq,
+        keyword_sets: Arc<[Box<[Keyword]>]>,
+        keywords: Arc<[Keyword]>,
+    ) -> Self {
+        let snapshot = Snapshot {
+            uid_validity,
+            uid_next,
+            highest_modseq,
+            recent_from: uid_next,
+            uids: Arc::new([]),
+            flags: Vec::new(),
+            modseqs: Vec::new(),
+            keyword_set_of: Vec::new(),
+            keyword_sets,
+            keywords,
+        };
+        Self { snapshot, uids: Vec::new() }
+    }
+
+    /// Messages from this UID on were shown to no session as recent yet.
+    #[must_use]
+    pub fn recent_from(mut self, uid: Uid) -> Self {
+        self.snapshot.recent_from = uid;
+        self
+    }
+
+    /// Adds a message. Panics unless its UID is greater than those before and its keyword set
+    /// is there: both are the caller's to know.
+    pub fn push(&mut self, uid: Uid, flags: SystemFlags, keyword_set: u32, modseq: ModSeq) {
+        assert!(self.uids.last().is_none_or(|last| *last < uid), "UIDs ascend");
+        assert!((keyword_set as usize) < self.snapshot.keyword_sets.len(), "a known keyword set");
+        self.uids.push(uid);
+        self.snapshot.flags.push(flags);
+        self.snapshot.keyword_set_of.push(keyword_set);
+        self.snapshot.modseqs.push(modseq);
+    }
+
+    /// The snapshot. With `earlier` of the same UIDs, their column is shared.
+    pub fn build(mut self, earlier: Option<&Snapshot>) -> Snapshot {
+        self.snapshot.uids = match earlier {
+            Some(earlier) if *earlier.uids == *self.uids => earlier.uids.clone(),
+            _ => self.uids.into(),
+        };
+        self.snapshot
+    }
+}
+
 impl Snapshot {
     /// UIDVALIDITY of the mailbox.
     pub fn uid_validity(&self) -> UidValidity {
-        todo!()
+        self.uid_validity
     }
 
     /// The UID that the next message gets at least.
     pub fn uid_next(&self) -> Uid {
-        todo!()
+        self.uid_next
     }
 
     /// Not less than any message's MODSEQ, nor than that of any expunge.
     pub fn highest_modseq(&self) -> ModSeq {
-        todo!()
+        self.highest_modseq
     }
 
     /// UIDs of all messages, ascending; the column is shared, not copied.
@@ -67,7 +137,7 @@ impl Snapshot {
 
     /// All keywords of the mailbox, used or used once, in the order they came.
     pub fn keywords(&self) -> &[Keyword] {
-        todo!()
+        &self.keywords
     }
 }
 
@@ -84,21 +154,21 @@ impl<'a> Row<'a> {
 
     /// Its system flags.
     pub fn system_flags(&self) -> SystemFlags {
-        todo!()
+        self.snapshot.flags[self.index]
     }
 
     /// Its keywords, sorted.
     pub fn keywords(&self) -> &'a [Keyword] {
-        todo!()
+        &self.snapshot.keyword_sets[self.snapshot.keyword_set_of[self.index] as usize]
     }
 
     /// Its MODSEQ: that of the last change of its flags, or of its arrival.
     pub fn modseq(&self) -> ModSeq {
-        todo!()
+        self.snapshot.modseqs[self.index]
     }
 
-    /// Whether it lies in `new/` still: recent to the session that will claim it.
+    /// Whether no session was told of it as recent: it is recent to the one that claims it.
     pub fn is_new(&self) -> bool {
-        todo!()
+        self.uid() >= self.snapshot.recent_from
     }
 }

@@ -1,0 +1,323 @@
+//! Messages that come in: APPEND, COPY, MOVE.
+//!
+//! Their lines are written first, and durably; then the files get their names. A crash in
+//! between leaves lines without files, which the next look takes for expunged: UIDs are spent
+//! that nobody was told.
+
+use super::{Copied, Inner, Mailbox};
+use crate::delivery::{Appended, Delivery, Temporary, private_file};
+use crate::directory::is_missing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::faults::fault_point;
+use crate::file_name::{Info, compose, unique};
+use crate::list_file::sync_directory;
+use crate::scan::Place;
+use crate::uid_list::Line;
+use mail::flag::Flags;
+use mail::{Uid, UidSet};
+use std::fs::File;
+use std::path::Path;
+
+/// A message that is to come in.
+struct Incoming {
+    base: String,
+    flags: Flags,
+}
+
+pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
+    let mut temporaries = Vec::with_capacity(messages.len());
+    let mut incoming = Vec::with_capacity(messages.len());
+    for (delivery, flags, date) in messages {
+        let temporary = delivery.finish(date)?;
+        incoming.push(Incoming { base: temporary.base.clone(), flags });
+        temporaries.push(temporary);
+    }
+    fault_point("append: before the lines");
+    let uids = from_temporaries(mailbox, &incoming, temporaries)?;
+    let uid_validity = mailbox.snapshot().uid_validity();
+    Ok(Appended { uid_validity, uids: uids.into_iter().collect() })
+}
+
+pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
+    let mut temporaries = Vec::new();
+    let mut incoming = Vec::new();
+    let mut copied = Vec::new();
+    for (uid, flags) in present(source, uids)? {
+        let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
+        incoming.push(Incoming { base: path_base, flags });
+        temporaries.push(temporary);
+        copied.push(uid);
+    }
+    let new = if incoming.is_empty() {
+        target.refresh(false)?;
+        Vec::new()
+    } else {
+        from_temporaries(target, &incoming, temporaries)?
+    };
+    let uid_validity = target.snapshot().uid_validity();
+    Ok(Copied { uid_validity, pairs: copied.into_iter().zip(new).collect() })
+}
+
+pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
+    if source.identity == target.identity {
+        return move_within(source, uids);
+    }
+    // In one order for all, or two moves the opposite ways wait for one another.
+    let source_first = source.directory < target.directory;
+    let (mut first, mut second) =
+        if source_first { (source.lock(), target.lock()) } else { (target.lock(), source.lock()) };
+    let _locks = if source_first {
+        (source.lock_file()?, target.lock_file()?)
+    } else {
+        (target.lock_file()?, source.lock_file()?)
+    };
+    let (from, to) = if source_first { (&mut *first, &mut *second) } else { (&mut *second, &mut *first) };
+    source.look(from)?;
+    target.look(to)?;
+    let chosen = messages_of(from, uids)?;
+    if chosen.is_empty() {
+        return Ok(Copied { uid_validity: to.uid_validity(), pairs: Vec::new() });
+    }
+    let incoming: Vec<Incoming> = chosen
+        .iter()
+        .map(|(_, base, flags)| Incoming { base: new_base(target, base), flags: flags.clone() })
+        .collect();
+    let new = announce(target, to, &incoming)?;
+    fault_point("move: after the target's lines");
+    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+    let mut failed = None;
+    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+        if failed.is_some() {
+            missing.push(*new);
+            continue;
+        }
+        match rename_over(source, from, *uid, target, &file_name(incoming)) {
+            Ok(true) => pairs.push((*uid, *new)),
+            Ok(false) => missing.push(*new),
+            Err(error) => {
+                missing.push(*new);
+                failed = Some(error);
+            }
+        }
+        fault_point("move: after a rename");
+    }
+    sync_directory(&target.directory.join("cur"))?;
+    sync_directory(&source.directory.join("cur"))?;
+    settle(target, to, &incoming, &new, &missing)?;
+    let modseq = from.state()?.next_modseq();
+    let gone: Vec<Line> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    from.list.append(&gone, true)?;
+    from.state_mut()?.apply(&gone);
+    source.forget(&gone);
+    from.publish();
+    from.checkpoint_if_due()?;
+    match failed {
+        // What was moved is moved, and both mailboxes say so.
+        Some(error) if pairs.is_empty() => Err(error),
+        Some(error) => {
+            tracing::error!(%error, "a move ended halfway: {} of {} messages", pairs.len(), chosen.len());
+            Ok(Copied { uid_validity: to.uid_validity(), pairs })
+        }
+        None => Ok(Copied { uid_validity: to.uid_validity(), pairs }),
+    }
+}
+
+/// A move to the mailbox itself: the messages get new UIDs (RFC 6851 section 3.3 allows it).
+fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
+    let mut inner = mailbox.lock();
+    let _lock = mailbox.lock_file()?;
+    mailbox.look(&mut inner)?;
+    let inner = &mut *inner;
+    let chosen = messages_of(inner, uids)?;
+    let incoming: Vec<Incoming> = chosen
+        .iter()
+        .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
+        .collect();
+    let new = announce(mailbox, inner, &incoming)?;
+    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+        match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
+            Ok(true) => pairs.push((*uid, *new)),
+            Ok(false) | Err(_) => missing.push(*new),
+        }
+    }
+    sync_directory(&mailbox.directory.join("cur"))?;
+    settle(mailbox, inner, &incoming, &new, &missing)?;
+    let modseq = inner.state()?.next_modseq();
+    let gone: Vec<Line> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    inner.list.append(&gone, true)?;
+    inner.state_mut()?.apply(&gone);
+    inner.publish();
+    Ok(Copied { uid_validity: inner.uid_validity(), pairs })
+}
+
+/// Brings files of `tmp/` in, all or none.
+fn from_temporaries(
+    mailbox: &Mailbox,
+    incoming: &[Incoming],
+    temporaries: Vec<Temporary>,
+) -> Result<Vec<Uid>> {
+    let mut inner = mailbox.lock();
+    let _lock = mailbox.lock_file()?;
+    mailbox.look(&mut inner)?;
+    let new = announce(mailbox, &mut inner, incoming)?;
+    fault_point("append: after the lines");
+    let mut done = Ok(());
+    let mut moved = Vec::new();
+    for (temporary, incoming) in temporaries.iter().zip(incoming) {
+        let to = mailbox.file_path(Place::Cur, &file_name(incoming));
+        done = std::fs::rename(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
+        if done.is_err() {
+            break;
+        }
+        moved.push(to);
+        fault_point("append: after a file");
+    }
+    if let Err(error) = done.and_then(|()| sync_directory(&mailbox.directory.join("cur"))) {
+        moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        settle(mailbox, &mut inner, incoming, &new, &new)?;
+        return Err(error);
+    }
+    settle(mailbox, &mut inner, incoming, &new, &[])?;
+    Ok(new)
+}
+
+/// Gives the messages UIDs, durably. Nobody is told of them before [`settle`].
+fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[Incoming]) -> Result<Vec<Uid>> {
+    let state = inner.state()?;
+    let modseq = state.next_modseq();
+    let mut next = state.uid_next;
+    let mut lines = Vec::new();
+    let mut uids = Vec::new();
+    for message in incoming {
+        let limit = |doing| Error::new(ErrorKind::Limit, doing, &mailbox.directory);
+        let uid = next.ok_or_else(|| limit("all UIDs are used up in"))?;
+        let max = mailbox.shared.settings.keywords_max;
+        let keywords = state.keyword_indices(message.flags.keywords(), max, &mut lines);
+        let keywords = keywords.ok_or_else(|| limit("too many keywords in"))?;
+        let (flags, base) = (message.flags.system, message.base.as_bytes().into());
+        lines.push(Line::Message { uid, modseq, flags, keywords, base });
+        uids.push(uid);
+        next = uid.next();
+    }
+    inner.list.append(&lines, true)?;
+    inner.state_mut()?.apply(&lines);
+    Ok(uids)
+}
+
+/// The files are in place, but for those of `missing`, which are expunged again; publishes.
+fn settle(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    incoming: &[Incoming],
+    uids: &[Uid],
+    missing: &[Uid],
+) -> Result<()> {
+    let state = inner.state_mut()?;
+    for (uid, incoming) in uids.iter().zip(incoming) {
+        state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
+    }
+    let modseq = state.next_modseq();
+    let lines: Vec<Line> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+    // Without these lines the next look finds the same.
+    let written = inner.list.append(&lines, true);
+    inner.state_mut()?.apply(&lines);
+    mailbox.forget(&lines);
+    inner.publish();
+    if let Err(error) = written {
+        inner.scanned = None;
+        tracing::warn!(%error, "messages that did not come in are taken out at the next look");
+    }
+    inner.checkpoint_if_due()
+}
+
+/// Those of `uids` that are there, with their flags.
+fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
+    mailbox.refresh(false)?;
+    let inner = mailbox.lock();
+    Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
+}
+
+fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<(Uid, Box<[u8]>, Flags)>> {
+    let state = inner.state()?;
+    let chosen = state.messages.iter().filter(|message| uids.contains(message.uid));
+    Ok(chosen.map(|message| (message.uid, message.base.clone(), state.flags_of(message))).collect())
+}
+
+/// A file in the target's `tmp/` with the message's content and date: a link, or a copy where
+/// links cannot be. `None` when the message is gone.
+fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
+    for _ in 0..3 {
+        let Some(path) = source.path_of(&source.lock(), uid) else { return Ok(None) };
+        let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+        let base = new_base(target, crate::file_name::split(&old).0);
+        let temporary = Temporary { path: target.directory.join("tmp").join(&base), base: base.clone() };
+        // A link would be made to a symbolic link or FIFO too.
+        let regular = std::fs::symlink_metadata(&path).map(|metadata| metadata.is_file());
+        let linked = match regular {
+            Ok(true) => std::fs::hard_link(&path, &temporary.path),
+            Ok(false) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
+            Err(error) => Err(error),
+        };
+        match linked {
+            Ok(()) => return Ok(Some((temporary, base))),
+            Err(error) if is_missing(&error) => {
+                let mut inner = source.lock();
+                let _lock = source.lock_file()?;
+                source.scan_again(&mut inner)?;
+            }
+            Err(_) => {
+                copy_file(&path, &temporary.path)?;
+                return Ok(Some((temporary, base)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let copied = || -> std::io::Result<()> {
+        let mut source = File::open(from)?;
+        let mut target = private_file(to)?;
+        std::io::copy(&mut source, &mut target)?;
+        target.set_modified(source.metadata()?.modified()?)?;
+        target.sync_all()
+    };
+    copied().map_err(|error| Error::io("cannot copy to", to, error))
+}
+
+/// Renames a message's file into another mailbox; `false` when it is gone.
+fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, name: &[u8]) -> Result<bool> {
+    let to = target.file_path(Place::Cur, name);
+    for _ in 0..3 {
+        let Some(path) = source.path_of(from, uid) else { return Ok(false) };
+        match std::fs::rename(&path, &to) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_missing(&error) => source.scan_again(from)?,
+            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
+                copy_file(&path, &to)?;
+                std::fs::remove_file(&path).map_err(|error| Error::io("cannot remove", &path, error))?;
+                return Ok(true);
+            }
+            Err(error) => return Err(Error::io("cannot move", &path, error)),
+        }
+    }
+    Ok(false)
+}
+
+/// A base name of its own, with the sizes that the old one gave.
+fn new_base(target: &Mailbox, old: &[u8]) -> String {
+    let mut base = unique(&target.shared.settings.hostname);
+    if let (Some(size), Ok(old)) = (crate::file_name::wire_size(old), std::str::from_utf8(old)) {
+        let on_disk = old.split(",S=").nth(1).map(|rest| rest.split(',').next().unwrap_or_default());
+        if let Some(on_disk) = on_disk {
+            base.push_str(&format!(",S={on_disk},W={size}"));
+        }
+    }
+    base
+}
+
+fn file_name(incoming: &Incoming) -> Vec<u8> {
+    let info = Info { flags: incoming.flags.system, ..Info::default() };
+    compose(incoming.base.as_bytes(), &info)
+}

@@ -1,0 +1,208 @@
+//! Changing flags, and expunging.
+
+use super::state::{Message, State};
+use super::{FlagChange, FlagsStored, Inner, Mailbox};
+use crate::directory::is_missing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::faults::fault_point;
+use crate::list_file::sync_directory;
+use crate::scan::Place;
+use crate::snapshot::Snapshot;
+use crate::uid_list::Line;
+use mail::{ModSeq, SystemFlags, Uid, UidSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A rename that was done, and can be undone.
+struct Renamed {
+    uid: Uid,
+    from: PathBuf,
+    to: PathBuf,
+    /// What follows the base name now.
+    suffix: Vec<u8>,
+}
+
+/// What one message's flags become.
+struct Planned {
+    uid: Uid,
+    flags: SystemFlags,
+    keywords: Vec<usize>,
+}
+
+pub(super) fn store_flags(
+    mailbox: &Mailbox,
+    uids: &UidSet,
+    change: &FlagChange,
+    unchanged_since: Option<ModSeq>,
+) -> Result<FlagsStored> {
+    let mut inner = mailbox.lock();
+    let _lock = mailbox.lock_file()?;
+    mailbox.look(&mut inner)?;
+    let mut lines = Vec::new();
+    let named = named_keywords(mailbox, &inner, change, &mut lines)?;
+    let (mut changed, mut modified, mut gone) = (UidSet::new(), UidSet::new(), UidSet::new());
+    let mut renames: Vec<Renamed> = Vec::new();
+    let modseq = inner.state()?.next_modseq();
+    for uid in uids.iter() {
+        let Some(message) = inner.state()?.find(uid) else {
+            gone.insert(uid);
+            continue;
+        };
+        if unchanged_since.is_some_and(|since| message.modseq > since) {
+            modified.insert(uid);
+            continue;
+        }
+        let Some(planned) = plan(inner.state()?, message, change, &named) else { continue };
+        match rename_for(mailbox, &mut inner, &planned) {
+            Ok(Some(renamed)) => renames.extend(renamed),
+            Ok(None) => {
+                gone.insert(uid);
+                continue;
+            }
+            Err(error) => {
+                undo(&renames);
+                return Err(error);
+            }
+        }
+        fault_point("flags: after a rename");
+        changed.insert(uid);
+        lines.push(Line::Flags { uid, modseq, flags: planned.flags, keywords: planned.keywords });
+    }
+    if let Err(error) = inner.list.append(&lines, true) {
+        undo(&renames);
+        return Err(error);
+    }
+    fault_point("flags: after the lines");
+    if !lines.is_empty() {
+        let state = inner.state_mut()?;
+        state.apply(&lines);
+        for renamed in &renames {
+            state.set_file(renamed.uid, Place::Cur, &renamed.suffix);
+        }
+        inner.publish();
+        inner.checkpoint_if_due()?;
+    }
+    Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone })
+}
+
+/// Indices of the keywords that the change names; lines that define new ones go to `lines`.
+fn named_keywords(
+    mailbox: &Mailbox,
+    inner: &Inner,
+    change: &FlagChange,
+    lines: &mut Vec<Line>,
+) -> Result<Vec<usize>> {
+    let (FlagChange::Replace(flags) | FlagChange::Add(flags) | FlagChange::Remove(flags)) = change;
+    let state = inner.state()?;
+    if let FlagChange::Remove(_) = change {
+        // What no message has needs no definition to be taken away.
+        let index = |keyword| state.keywords.iter().position(|known| known.as_ref() == Some(keyword));
+        return Ok(flags.keywords().iter().filter_map(index).collect());
+    }
+    let max = mailbox.shared.settings.keywords_max;
+    state
+        .keyword_indices(flags.keywords(), max, lines)
+        .ok_or_else(|| Error::new(ErrorKind::Limit, "too many keywords in", &mailbox.directory))
+}
+
+/// What the message's flags become; `None` when they are that already.
+fn plan(state: &State, message: &Message, change: &FlagChange, named: &[usize]) -> Option<Planned> {
+    let had = state.set(message.set);
+    let (flags, keywords): (SystemFlags, Vec<usize>) = match change {
+        FlagChange::Replace(new) => (new.system, named.to_vec()),
+        FlagChange::Add(new) => {
+            let mut keywords = [had, named].concat();
+            keywords.sort_unstable();
+            keywords.dedup();
+            (message.flags.with(new.system), keywords)
+        }
+        FlagChange::Remove(old) => {
+            let left = had.iter().copied().filter(|index| !named.contains(index));
+            (message.flags.without(old.system), left.collect())
+        }
+    };
+    let same = flags == message.flags && keywords == had;
+    (!same).then_some(Planned { uid: message.uid, flags, keywords })
+}
+
+/// Renames the message's file for its new flags. `Some(None)`: its name says it already;
+/// `None`: the message is gone.
+#[allow(clippy::option_option, reason = "nothing to rename and nothing there are two answers")]
+fn rename_for(mailbox: &Mailbox, inner: &mut Inner, planned: &Planned) -> Result<Option<Option<Renamed>>> {
+    for _ in 0..3 {
+        let Some(message) = inner.state()?.find(planned.uid) else { return Ok(None) };
+        let Some((place, name)) = message.file_name() else { return Ok(None) };
+        let target = message.name_with(planned.flags);
+        if place == Place::Cur && name == target {
+            return Ok(Some(None));
+        }
+        let suffix = target[message.base.len()..].to_vec();
+        let (from, to) = (mailbox.file_path(place, &name), mailbox.file_path(Place::Cur, &target));
+        match std::fs::rename(&from, &to) {
+            Ok(()) => return Ok(Some(Some(Renamed { uid: planned.uid, from, to, suffix }))),
+            // Somebody else renamed or removed it meanwhile.
+            Err(error) if is_missing(&error) => mailbox.scan_again(inner)?,
+            Err(error) => return Err(Error::io("cannot rename", &from, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// The command failed: names say what they said before, as far as that can be done.
+fn undo(renames: &[Renamed]) {
+    for renamed in renames.iter().rev() {
+        let _ = std::fs::rename(&renamed.to, &renamed.from);
+    }
+}
+
+pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
+    let mut inner = mailbox.lock();
+    let _lock = mailbox.lock_file()?;
+    mailbox.look(&mut inner)?;
+    let mut removed = Vec::new();
+    let outcome = remove_files(mailbox, &mut inner, uids, &mut removed);
+    fault_point("expunge: before the lines");
+    if !removed.is_empty() {
+        sync_directory(&mailbox.directory.join("cur"))?;
+        let modseq = inner.state()?.next_modseq();
+        let lines: Vec<Line> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+        inner.list.append(&lines, true)?;
+        inner.state_mut()?.apply(&lines);
+        mailbox.forget(&lines);
+        inner.publish();
+        inner.checkpoint_if_due()?;
+    }
+    outcome?;
+    Ok(inner.snapshot.clone())
+}
+
+/// Removes the files of messages that are marked; `removed` are those that are gone, also when
+/// it fails halfway.
+fn remove_files(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    uids: Option<&UidSet>,
+    removed: &mut Vec<Uid>,
+) -> Result<()> {
+    let named = |uid: Uid| uids.is_none_or(|uids| uids.contains(uid));
+    let marked = |message: &&Message| message.flags.contains(SystemFlags::DELETED) && named(message.uid);
+    let chosen: Vec<Uid> = inner.state()?.messages.iter().filter(marked).map(|message| message.uid).collect();
+    for uid in chosen {
+        for _ in 0..3 {
+            let Some(message) = inner.state()?.find(uid).filter(marked) else { break };
+            let Some((place, name)) = message.file_name() else { break };
+            let path = mailbox.file_path(place, &name);
+            match std::fs::remove_file(&path) {
+                Ok(()) => {
+                    fault_point("expunge: after a file");
+                    removed.push(uid);
+                    break;
+                }
+                // Renamed by another program: perhaps it is not marked any more.
+                Err(error) if is_missing(&error) => mailbox.scan_again(inner)?,
+                Err(error) => return Err(Error::io("cannot remove", &path, error)),
+            }
+        }
+    }
+    Ok(())
+}

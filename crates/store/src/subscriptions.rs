@@ -1,0 +1,154 @@
+//! Subscriptions, in Courier's file: `courierimapsubscribed`, a full name a line, `INBOX.Sent`.
+//!
+//! Courier's file, and not one of ours: leaving is free, and who comes from Courier finds them
+//! without a step. Where only Dovecot's `subscriptions` is there, it is read; the first change
+//! writes Courier's. Lines that are not this account's (`#shared.x.y`) are kept.
+
+use crate::error::Result;
+use crate::list_file::{read_small, write_durably};
+use mail::{MailboxName, utf7};
+use std::path::Path;
+
+/// Largest file that is believed, in bytes.
+const SIZE_MAX: u64 = 4 * 1024 * 1024;
+
+/// The subscriptions of an account.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    names: Vec<MailboxName>,
+    /// Lines that name nothing in this account.
+    foreign: Vec<String>,
+}
+
+impl Subscriptions {
+    /// Reads Courier's file, else Dovecot's, else there are none.
+    pub(crate) fn read(root: &Path) -> Result<Self> {
+        if let Some(bytes) = read_small(&root.join("courierimapsubscribed"), SIZE_MAX)? {
+            return Ok(Self::from_courier(&String::from_utf8_lossy(&bytes)));
+        }
+        let bytes = read_small(&root.join("subscriptions"), SIZE_MAX)?.unwrap_or_default();
+        Ok(Self::from_dovecot(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// The names, sorted.
+    pub(crate) fn names(mut self) -> Vec<MailboxName> {
+        self.names.sort();
+        self.names
+    }
+
+    /// Adds or removes a name; whether that changed anything.
+    pub(crate) fn set(&mut self, name: &MailboxName, subscribed: bool) -> bool {
+        let is_there = self.names.contains(name);
+        match (subscribed, is_there) {
+            (true, false) => self.names.push(name.clone()),
+            (false, true) => self.names.retain(|known| known != name),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes Courier's file.
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
+        let mut text = String::new();
+        for name in &self.names {
+            let line = if name.is_inbox() { "INBOX".to_owned() } else { format!("INBOX.{name}") };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        for line in &self.foreign {
+            text.push_str(line);
+            text.push('\n');
+        }
+        write_durably(&root.join("courierimapsubscribed"), text.as_bytes())
+    }
+
+    fn from_courier(text: &str) -> Self {
+        let mut subscriptions = Self::default();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let decoded = utf7::decode(line).unwrap_or_else(|| line.to_owned());
+            let name = if decoded.eq_ignore_ascii_case("INBOX") {
+                Some(MailboxName::inbox())
+            } else {
+                decoded.strip_prefix("INBOX.").and_then(|name| MailboxName::new(name).ok())
+            };
+            match name {
+                Some(name) => drop(subscriptions.set(&name, true)),
+                None => subscriptions.foreign.push(line.to_owned()),
+            }
+        }
+        subscriptions
+    }
+
+    /// Version 2 begins with a line `V TAB 2` and parts levels by TAB; version 1 has plain
+    /// names, levels parted by `.` or `/` as the site had it.
+    fn from_dovecot(text: &str) -> Self {
+        let mut subscriptions = Self::default();
+        let version_2 = text.starts_with("V\t2\n");
+        let lines = text.lines().skip(if version_2 { 2 } else { 0 });
+        for line in lines.filter(|line| !line.is_empty()) {
+            let name = if version_2 {
+                let levels: Vec<String> = line.split('\t').map(unescape).collect();
+                levels.join(".")
+            } else {
+                line.replace('/', ".")
+            };
+            let name = utf7::decode(&name).unwrap_or(name);
+            if let Ok(name) = MailboxName::new(&name) {
+                subscriptions.set(&name, true);
+            }
+        }
+        subscriptions
+    }
+}
+
+/// Dovecot's escapes: `\001` and a character.
+fn unescape(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\u{1}') {
+            (_, true) => match chars.next() {
+                Some('1') => out.push('\u{1}'),
+                Some('t') => out.push('\t'),
+                Some('n') => out.push('\n'),
+                Some('r') => out.push('\r'),
+                _ => {}
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(subscriptions: Subscriptions) -> Vec<String> {
+        subscriptions.names().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn both_servers_files_are_read() {
+        let courier = "INBOX\nINBOX.Sent\nINBOX.R&AOk-sum&AOk-\nINBOX.Entwürfe\n#shared.a.b\n\nINBOX.a..b\n";
+        let subscriptions = Subscriptions::from_courier(courier);
+        assert_eq!(subscriptions.foreign, ["#shared.a.b", "INBOX.a..b"]);
+        assert_eq!(names(subscriptions), ["Entwürfe", "INBOX", "Résumé", "Sent"]);
+        let dovecot = "V\t2\n\nSent\nLists\trust\nR&AOk-sum&AOk-\n";
+        assert_eq!(names(Subscriptions::from_dovecot(dovecot)), ["Lists.rust", "Résumé", "Sent"]);
+        assert_eq!(names(Subscriptions::from_dovecot("Sent\nLists/rust\n")), ["Lists.rust", "Sent"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_foreign_lines_stay() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("courierimapsubscribed"), "#shared.a.b\nINBOX.Old\n").unwrap();
+        let mut subscriptions = Subscriptions::read(root.path()).unwrap();
+        assert!(subscriptions.set(&MailboxName::new("Lists.rust").unwrap(), true));
+        assert!(subscriptions.set(&MailboxName::new("Old").unwrap(), false));
+        assert!(!subscriptions.set(&MailboxName::new("Old").unwrap(), false));
+        subscriptions.write(root.path()).unwrap();
+        let text = std::fs::read_to_string(root.path().join("courierimapsubscribed")).unwrap();
+        assert_eq!(text, "INBOX.Lists.rust\n#shared.a.b\n");
+    }
+}
