@@ -25,6 +25,11 @@ pub struct NumberSet {
 }
 
 impl NumberSet {
+    /// `1:*`, every message.
+    pub fn whole() -> Self {
+        Self { ranges: vec![(SetEnd::Number(NonZeroU32::MIN), SetEnd::Last)] }
+    }
+
     /// The set as ascending, disjoint ranges, `*` being `last`.
     ///
     /// A range with its ends reversed is the same range (RFC 3501). `*` in an empty mailbox
