@@ -6,8 +6,9 @@
 //! run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
 //! through here.
 
-use crate::context::Task;
+use crate::context::{Answer, Selected, Task};
 use codec::Command;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 pub(crate) mod append;
@@ -27,6 +28,7 @@ pub(crate) mod lsub;
 pub(crate) mod namespace;
 pub(crate) mod noop;
 mod once;
+pub(crate) mod pace;
 pub(crate) mod rename;
 pub(crate) mod search;
 pub(crate) mod select;
@@ -109,13 +111,23 @@ pub(crate) fn start(command: Command) -> (Allowed, Start) {
     }
 }
 
-/// A command that is not there yet: BAD.
-pub(crate) fn stub() -> Box<dyn Task> {
-    struct Stub;
-    impl Task for Stub {
-        fn run(&mut self, _: &mut crate::context::Context<'_>) -> ::store::Result<crate::context::Progress> {
-            Ok(crate::context::Progress::Done(crate::context::Answer::bad("Not there yet")))
-        }
-    }
-    Box::new(Stub)
+/// BAD for a sequence number beyond the view's end.
+pub(crate) fn no_such_message(number: u32) -> Answer {
+    Answer::bad(format!("There is no message {number}"))
+}
+
+/// NO for a command by sequence number that named messages which are expunged, untold so far
+/// (RFC 5530 section 3).
+pub(crate) fn expunge_issued() -> Answer {
+    Answer::no("EXPUNGEISSUED", "Some of these messages are expunged")
+}
+
+/// NO for a command that would change a mailbox selected read-only.
+pub(crate) fn read_only() -> Answer {
+    Answer::no("READ-ONLY", "The mailbox is selected read-only")
+}
+
+/// A command's own change brought a newer state: the commands that follow work on that one.
+pub(crate) fn see(selected: &mut Selected, snapshot: Arc<::store::Snapshot>) {
+    selected.view.see(snapshot, &mail::UidSet::new());
 }

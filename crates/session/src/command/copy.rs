@@ -1,9 +1,107 @@
-//! COPY and MOVE (RFC 3501 section 6.4.7, RFC 6851).
+//! COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315).
 
-use crate::context::Task;
+use crate::context::{Answer, Context, Progress, Task};
+use crate::namespace::mailbox_name;
+use codec::response::{Code, Condition, untagged};
+use mail::{NumberSet, Uid, UidSet};
+use std::sync::Arc;
+use store::{Account, Copied, ErrorKind, Mailbox};
 
 /// The task of a COPY, or of a MOVE with `remove`.
-pub(crate) fn copy(set: mail::NumberSet, by_uid: bool, mailbox: String, remove: bool) -> Box<dyn Task> {
-    let _ = (set, by_uid, mailbox, remove);
-    super::stub()
+///
+/// One call of the store each: a COPY must leave nothing behind when it fails (RFC 3501 section
+/// 6.4.7), and so cannot be done in batches.
+pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: String, remove: bool) -> Box<dyn Task> {
+    Box::new(Copy { set, by_uid, mailbox, remove })
+}
+
+struct Copy {
+    set: NumberSet,
+    by_uid: bool,
+    mailbox: String,
+    remove: bool,
+}
+
+impl Task for Copy {
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        self.answer(context).map(Progress::Done)
+    }
+
+    fn by_uid(&self) -> bool {
+        self.by_uid
+    }
+}
+
+impl Copy {
+    fn answer(&self, context: &mut Context<'_>) -> store::Result<Answer> {
+        let (Some(selected), Some(account)) = (context.selected.as_ref(), context.account) else {
+            return Ok(Answer::bad("Select a mailbox first"));
+        };
+        let messages = match selected.view.resolve(&self.set, self.by_uid) {
+            Ok(messages) => messages,
+            Err(number) => return Ok(super::no_such_message(number)),
+        };
+        if self.remove && selected.read_only {
+            return Ok(super::read_only());
+        }
+        let target = match self.target(context, account)? {
+            Ok(target) => target,
+            Err(answer) => return Ok(answer),
+        };
+        let snapshot = selected.view.snapshot();
+        let (there, gone): (Vec<Uid>, Vec<Uid>) =
+            messages.into_iter().map(|(_, uid)| uid).partition(|&uid| snapshot.find(uid).is_some());
+        // Part of what was named by number would be neither all nor nothing.
+        if !gone.is_empty() && !self.by_uid {
+            return Ok(super::expunge_issued());
+        }
+        let uids: UidSet = there.into_iter().collect();
+        let source = &selected.mailbox;
+        let copied = match (uids.is_empty(), self.remove) {
+            (true, _) => None,
+            (false, false) => Some(source.copy(&uids, &target)?),
+            (false, true) => Some(source.move_to(&uids, &target)?),
+        };
+        Ok(self.done(context, copied.and_then(copy_uid)))
+    }
+
+    /// The destination. A name that does not exist, or that can never exist, is told apart:
+    /// TRYCREATE only where CREATE may help.
+    fn target(
+        &self,
+        context: &Context<'_>,
+        account: &Arc<Account>,
+    ) -> store::Result<Result<Arc<Mailbox>, Answer>> {
+        let name = match mailbox_name(context.settings.namespace, &self.mailbox) {
+            Ok(name) => name,
+            Err(unusable) => return Ok(Err(unusable.answer())),
+        };
+        match account.open(&name) {
+            Ok(target) => Ok(Ok(target)),
+            Err(error) if error.kind == ErrorKind::NonExistent => {
+                Ok(Err(Answer::no("TRYCREATE", "There is no such mailbox")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// COPYUID goes into COPY's answer; for MOVE into an untagged OK, ahead of the EXPUNGEs that
+    /// make the source's messages unknown (RFC 6851 section 4.3).
+    fn done(&self, context: &mut Context<'_>, code: Option<Code>) -> Answer {
+        let text = if self.remove { "Move completed" } else { "Copy completed" };
+        match code {
+            Some(code) if self.remove => {
+                untagged(context.out.buffer(), Condition::Ok, Some(&code), "Moved");
+                Answer::ok(text)
+            }
+            Some(code) => Answer::ok(text).with_code(code),
+            None => Answer::ok(text),
+        }
+    }
+}
+
+/// `None` where nothing was copied: an empty set cannot be written.
+fn copy_uid(copied: Copied) -> Option<Code> {
+    let (from, to): (Vec<Uid>, Vec<Uid>) = copied.pairs.into_iter().unzip();
+    (!from.is_empty()).then_some(Code::CopyUid(copied.uid_validity, from, to))
 }

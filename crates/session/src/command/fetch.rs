@@ -1,9 +1,245 @@
-//! FETCH (RFC 3501 section 6.4.5).
+//! FETCH (RFC 3501 section 6.4.5; CHANGEDSINCE and MODSEQ by RFC 7162).
+//!
+//! A message's response is begun when everything in it is known but the bytes of its long
+//! literals: what cannot be read is found out before anything is announced, and leaves the
+//! message out. A message of any length goes out in pieces, its file kept open.
 
-use crate::context::Task;
+mod message;
+mod section;
+mod stream;
+
+use super::pace::Pace;
+use crate::context::{Answer, Context, Progress, Selected, Task};
+use codec::command::{Fetch, FetchItem, Rfc822};
+use mail::flag::Flags;
+use mail::{ModSeq, SeqNum, SystemFlags, Uid};
+use message::{Message, Prepared, Written};
+use std::sync::Arc;
+use store::{ErrorKind, FlagChange, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
-pub(crate) fn fetch(command: codec::command::Fetch) -> Box<dyn Task> {
-    let _ = command;
-    super::stub()
+pub(crate) fn fetch(command: Fetch) -> Box<dyn Task> {
+    Box::new(FetchTask {
+        plan: Plan::new(&command),
+        command,
+        messages: None,
+        current: None,
+        gone: false,
+        failed: None,
+    })
+}
+
+/// What is asked of each message.
+#[derive(Debug)]
+struct Plan {
+    items: Vec<FetchItem>,
+    /// A section is asked for without PEEK.
+    sets_seen: bool,
+    /// The client shows that it knows CONDSTORE.
+    condstore: bool,
+}
+
+impl Plan {
+    fn new(command: &Fetch) -> Self {
+        let mut items: Vec<FetchItem> = Vec::new();
+        let condstore = command.changed_since.is_some() || command.items.contains(&FetchItem::ModSeq);
+        // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
+        let implied = command.changed_since.is_some().then_some(&FetchItem::ModSeq);
+        for item in command.items.iter().chain(implied) {
+            if is_section(item) || !items.contains(item) {
+                items.push(item.clone());
+            }
+        }
+        let sets_seen = items.iter().any(|item| match item {
+            FetchItem::Section { peek, .. } => !peek,
+            FetchItem::Rfc822(which) => *which != Rfc822::Header,
+            _ => false,
+        });
+        Self { items, sets_seen, condstore }
+    }
+
+    fn has(&self, item: &FetchItem) -> bool {
+        self.items.contains(item)
+    }
+}
+
+/// Whether it is sent as a literal from the file. These are kept when they are doubled: a client
+/// may ask for two windows of one section, and looking for doubles among them would be quadratic
+/// in what the client chooses.
+fn is_section(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Section { .. } | FetchItem::Rfc822(_))
+}
+
+struct FetchTask {
+    command: Fetch,
+    plan: Plan,
+    /// Messages still to come; `None` before the set is resolved.
+    messages: Option<std::vec::IntoIter<(SeqNum, Uid)>>,
+    /// The message under way.
+    current: Option<Message>,
+    /// Some messages were expunged, and the client was not told of it.
+    gone: bool,
+    /// The first failure; messages after it are sent all the same.
+    failed: Option<store::Error>,
+}
+
+impl Task for FetchTask {
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        if self.messages.is_none()
+            && let Some(answer) = self.start(context)
+        {
+            return Ok(Progress::Done(answer));
+        }
+        let mut pace = Pace::new();
+        loop {
+            if context.out.is_full() || pace.is_spent() {
+                return Ok(Progress::More);
+            }
+            if self.current.is_none() {
+                let Some((number, uid)) = self.messages.as_mut().and_then(Iterator::next) else {
+                    return self.finish();
+                };
+                pace.row();
+                self.current = self.look_at(context, number, uid);
+            }
+            if let Some(mut message) = self.current.take() {
+                match self.advance(context, &mut message, &mut pace)? {
+                    Written::All => {}
+                    Written::Part => self.current = Some(message),
+                    Written::Broken(why) => return Ok(Progress::Broken(why)),
+                }
+            }
+        }
+    }
+
+    fn may_expunge(&self) -> bool {
+        self.command.by_uid
+    }
+
+    fn by_uid(&self) -> bool {
+        self.command.by_uid
+    }
+}
+
+impl FetchTask {
+    /// Resolves the set. An answer ends the command.
+    fn start(&mut self, context: &mut Context<'_>) -> Option<Answer> {
+        let Some(selected) = context.selected.as_ref() else {
+            return Some(Answer::bad("Select a mailbox first"));
+        };
+        match selected.view.resolve(&self.command.set, self.command.by_uid) {
+            Ok(messages) => self.messages = Some(messages.into_iter()),
+            Err(number) => return Some(super::no_such_message(number)),
+        }
+        if self.plan.condstore {
+            context.enable_condstore();
+        }
+        None
+    }
+
+    /// A message that is there, and changed as CHANGEDSINCE wants it.
+    fn look_at(&mut self, context: &Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
+        let snapshot = context.selected.as_ref()?.view.snapshot();
+        let Some(row) = snapshot.find(uid) else {
+            self.gone = true;
+            return None;
+        };
+        let wanted = self.command.changed_since.is_none_or(|since| row.modseq() > since);
+        wanted.then(|| Message::new(number, uid))
+    }
+
+    /// Prepares a message or, once that is done, writes it. A message left out counts as written.
+    fn advance(
+        &mut self,
+        context: &mut Context<'_>,
+        message: &mut Message,
+        pace: &mut Pace,
+    ) -> store::Result<Written> {
+        let Some(selected) = context.selected.as_mut() else { return Ok(Written::All) };
+        if !message.is_begun() {
+            match message.prepare(&self.plan.items, &selected.mailbox, pace) {
+                Ok(Prepared::All) => {}
+                Ok(Prepared::Part) => return Ok(Written::Part),
+                Ok(Prepared::Gone) => {
+                    self.gone = true;
+                    return Ok(Written::All);
+                }
+                Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
+                Err(error) => {
+                    self.failed.get_or_insert(error);
+                    return Ok(Written::All);
+                }
+            }
+            let marked = self.plan.sets_seen && mark_seen(selected, message.uid(), pace);
+            if !self.begin(context, message, marked) {
+                self.gone = true;
+                return Ok(Written::All);
+            }
+        }
+        Ok(message.write(&self.plan.items, context.out, pace))
+    }
+
+    /// Begins the response with what the snapshot tells; `false` when the message is gone.
+    ///
+    /// Flags that this very command changed are told whether asked for or not, so that no second
+    /// response has to tell them.
+    fn begin(&self, context: &mut Context<'_>, message: &mut Message, marked: bool) -> bool {
+        let Some(selected) = context.selected.as_mut() else { return false };
+        let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
+        let Some(row) = snapshot.find(message.uid()) else { return false };
+        let condstore = context.enabled.condstore;
+        let out = context.out.buffer();
+        let writer = message.begin(out);
+        if self.plan.has(&FetchItem::Uid) || (marked && self.command.by_uid) {
+            writer.uid(out, row.uid());
+        }
+        let flags = marked || self.plan.has(&FetchItem::Flags);
+        let modseq = self.plan.has(&FetchItem::ModSeq) || (condstore && flags);
+        if flags {
+            let recent = selected.view.is_recent(row.uid());
+            writer.flags(out, row.system_flags(), row.keywords(), recent);
+        }
+        if modseq {
+            writer.modseq(out, row.modseq());
+        }
+        if flags && (modseq || !condstore) {
+            selected.view.told_flags(row.uid(), row.modseq());
+        }
+        true
+    }
+
+    /// A message that is gone is no failure of a UID FETCH, which leaves it out; by number the
+    /// client is told that its numbers are out of date (RFC 2180 section 4.1.2, RFC 5530).
+    fn finish(&mut self) -> store::Result<Progress> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        Ok(Progress::Done(match self.gone && !self.command.by_uid {
+            true => super::expunge_issued(),
+            false => Answer::ok("Fetch completed"),
+        }))
+    }
+}
+
+/// Sets `\Seen`; whether that changed something. A mailbox that cannot be written is no reason
+/// to keep its mail from the client.
+fn mark_seen(selected: &mut Selected, uid: Uid, pace: &mut Pace) -> bool {
+    let seen = |snapshot: &Snapshot| {
+        snapshot.find(uid).is_none_or(|row| row.system_flags().contains(SystemFlags::SEEN))
+    };
+    if selected.read_only || seen(selected.view.snapshot()) {
+        return false;
+    }
+    pace.change();
+    let change = FlagChange::Add(Flags::new(SystemFlags::SEEN, Vec::new()));
+    match selected.mailbox.store_flags(&[uid].into_iter().collect(), &change, None::<ModSeq>) {
+        Ok(stored) => {
+            super::see(selected, stored.snapshot);
+            true
+        }
+        Err(error) => {
+            tracing::warn!("{error}");
+            false
+        }
+    }
 }

@@ -1,0 +1,472 @@
+//! One message's FETCH response: what it says is found out first, then written.
+
+use super::section::{self, Needs};
+use super::stream::{Measure, Sent, Stream, read_range};
+use crate::command::pace::Pace;
+use crate::output::Output;
+use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
+use codec::response::body_structure::body_structure;
+use codec::response::envelope::envelope;
+use codec::response::fetch::Writer;
+use mail::crlf::ToWire;
+use mail::date::DateTime;
+use mail::envelope::Envelope;
+use mail::header::Header;
+use mail::mime::Structure;
+use mail::{SeqNum, Uid};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+use store::{Mailbox, MessageFile};
+
+/// A message under way.
+#[derive(Debug)]
+pub(super) struct Message {
+    number: SeqNum,
+    uid: Uid,
+    file: Option<MessageFile>,
+    /// Bytes of the header in the file.
+    header: Option<u64>,
+    structure: Option<Structure>,
+    /// One for each of the command's items, as far as they are prepared.
+    values: Vec<Value>,
+    /// Of the item that is next to be prepared.
+    measure: Option<Measure>,
+    /// Bytes in [`Body::Held`].
+    held: usize,
+    writer: Option<Writer>,
+    /// Items written.
+    written: usize,
+    /// Of the last item written.
+    stream: Option<Stream>,
+}
+
+/// What is to be sent for an item.
+#[derive(Debug)]
+enum Value {
+    /// Known from the snapshot: written when the response begins.
+    OfSnapshot,
+    Date(DateTime),
+    Size(u64),
+    Ready(Arc<[u8]>),
+    Literal(Literal),
+}
+
+/// A literal from the file.
+#[derive(Debug)]
+struct Literal {
+    body: Body,
+    /// Octets sent: a window of those that the section has.
+    window: Range<u64>,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// All octets of the section.
+    Held(Vec<u8>),
+    /// To be read from this range of the file.
+    InFile(Range<u64>),
+    /// Header fields picked from the header that lies in this range.
+    Fields(Range<u64>),
+}
+
+/// How far [`Message::prepare`] got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Prepared {
+    All,
+    Part,
+    /// The message is not there any more.
+    Gone,
+}
+
+/// How far [`Message::write`] got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Written {
+    All,
+    Part,
+    /// The bytes of a literal that was announced cannot be had.
+    Broken(&'static str),
+}
+
+/// The section that an item older than sections means.
+fn old_section(which: Rfc822) -> (&'static str, Section) {
+    let (name, text) = match which {
+        Rfc822::Message => ("RFC822", SectionText::All),
+        Rfc822::Header => ("RFC822.HEADER", SectionText::Header),
+        Rfc822::Text => ("RFC822.TEXT", SectionText::Text),
+    };
+    (name, Section { part: Vec::new(), text })
+}
+
+impl Message {
+    /// Longest header that is read by itself (bytes): past it the whole file is parsed.
+    const HEADER_MAX: usize = 1024 * 1024;
+    /// Longest range that is kept in memory from when it is measured (bytes): it is read once
+    /// and not twice.
+    const HELD_MAX: u64 = 64 * 1024;
+    /// And of all such ranges together.
+    const HELD_SUM_MAX: usize = 256 * 1024;
+    /// Name of the ranges of the parts in the mailbox's cache.
+    const PARTS: &'static str = "PARTS";
+
+    pub(super) fn new(number: SeqNum, uid: Uid) -> Self {
+        Self {
+            number,
+            uid,
+            file: None,
+            header: None,
+            structure: None,
+            values: Vec::new(),
+            measure: None,
+            held: 0,
+            writer: None,
+            written: 0,
+            stream: None,
+        }
+    }
+
+    pub(super) fn uid(&self) -> Uid {
+        self.uid
+    }
+
+    /// Whether its response is begun: nothing may fail from then on.
+    pub(super) fn is_begun(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Finds out what to send for each item; call until it is not [`Prepared::Part`].
+    pub(super) fn prepare(
+        &mut self,
+        items: &[FetchItem],
+        mailbox: &Mailbox,
+        pace: &mut Pace,
+    ) -> store::Result<Prepared> {
+        while let Some(item) = items.get(self.values.len()) {
+            if pace.is_spent() {
+                return Ok(Prepared::Part);
+            }
+            match self.value(item, mailbox, pace)? {
+                Found::Value(value) => self.values.push(value),
+                Found::Later => return Ok(Prepared::Part),
+                Found::Gone => return Ok(Prepared::Gone),
+            }
+        }
+        Ok(Prepared::All)
+    }
+
+    fn value(&mut self, item: &FetchItem, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Found> {
+        Ok(match item {
+            FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
+            FetchItem::InternalDate => {
+                pace.file();
+                let date = mailbox.internal_date(self.uid)?;
+                Found::some(date.map(|unix| Value::Date(DateTime { unix, offset_minutes: 0 })))
+            }
+            FetchItem::Rfc822Size => {
+                pace.row();
+                Found::some(mailbox.size(self.uid)?.map(Value::Size))
+            }
+            FetchItem::Envelope => Found::some(self.envelope(mailbox, pace)?.map(Value::Ready)),
+            FetchItem::Body => Found::some(self.body(mailbox, false, pace)?.map(Value::Ready)),
+            FetchItem::BodyStructure => Found::some(self.body(mailbox, true, pace)?.map(Value::Ready)),
+            FetchItem::Rfc822(which) => self.literal(&old_section(*which).1, None, mailbox, pace)?,
+            FetchItem::Section { section, partial, .. } => self.literal(section, *partial, mailbox, pace)?,
+        })
+    }
+
+    fn envelope(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Arc<[u8]>>> {
+        const NAME: &str = "ENVELOPE";
+        pace.row();
+        if let Some(ready) = mailbox.cached(self.uid, NAME) {
+            return Ok(Some(ready));
+        }
+        let Some(bytes) = self.read_header(mailbox, pace)? else { return Ok(None) };
+        let mut ready = Vec::new();
+        envelope(&mut ready, &Envelope::of(&Header::of(&bytes)));
+        mailbox.cache(self.uid, NAME, &ready);
+        Ok(Some(ready.into()))
+    }
+
+    fn body(
+        &mut self,
+        mailbox: &Mailbox,
+        extended: bool,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Arc<[u8]>>> {
+        let name = if extended { "BODYSTRUCTURE" } else { "BODY" };
+        pace.row();
+        if let Some(ready) = mailbox.cached(self.uid, name) {
+            return Ok(Some(ready));
+        }
+        let Some(structure) = self.parse(mailbox, pace)? else { return Ok(None) };
+        let mut ready = Vec::new();
+        body_structure(&mut ready, &structure, extended);
+        mailbox.cache(self.uid, name, &ready);
+        self.structure = Some(structure);
+        Ok(Some(ready.into()))
+    }
+
+    /// A section, measured. A section that does not exist is an empty string, as other servers
+    /// send it; RFC 3501 says nothing of it.
+    fn literal(
+        &mut self,
+        section: &Section,
+        partial: Option<Partial>,
+        mailbox: &Mailbox,
+        pace: &mut Pace,
+    ) -> store::Result<Found> {
+        if self.measure.is_none() {
+            let Some(size) = self.open(mailbox, pace)?.map(MessageFile::size) else {
+                return Ok(Found::Gone);
+            };
+            match self.locate(section, size, mailbox, pace)? {
+                Located::At(range) => {
+                    if let Some(held) = self.hold(section, range.clone(), pace)? {
+                        return Ok(Found::literal(held, partial));
+                    }
+                    self.measure = Some(Measure::new(range));
+                }
+                Located::Nowhere => return Ok(Found::literal((Body::Held(Vec::new()), 0), partial)),
+                Located::Gone => return Ok(Found::Gone),
+            }
+        }
+        let (Some(measure), Some(file)) = (self.measure.as_mut(), self.file.as_ref()) else {
+            return Ok(Found::Gone);
+        };
+        let Some(measured) = measure.go_on(file, pace)? else { return Ok(Found::Later) };
+        self.measure = None;
+        Ok(Found::literal((Body::InFile(measured.range), measured.octets), partial))
+    }
+
+    /// Reads a section at once if it is short, or is picked from a header. With its octets.
+    fn hold(
+        &mut self,
+        section: &Section,
+        range: Range<u64>,
+        pace: &mut Pace,
+    ) -> store::Result<Option<(Body, u64)>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
+        let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
+        let is_fields = matches!(section.text, SectionText::HeaderFields { .. });
+        if !is_fields && !holdable(range.end - range.start) {
+            return Ok(None);
+        }
+        let octets = octets_of(section, &read_range(file, range.clone(), pace)?);
+        pace.parse(octets.len());
+        let length = octets.len() as u64;
+        if is_fields && !holdable(length) {
+            return Ok(Some((Body::Fields(range), length)));
+        }
+        self.held += octets.len();
+        Ok(Some((Body::Held(octets), length)))
+    }
+
+    fn locate(
+        &mut self,
+        section: &Section,
+        size: u64,
+        mailbox: &Mailbox,
+        pace: &mut Pace,
+    ) -> store::Result<Located> {
+        let range = match section::needs(section) {
+            Needs::Size => section::of_message(&section.text, size, 0),
+            Needs::Header => {
+                if self.header.is_none() && self.read_header(mailbox, pace)?.is_none() {
+                    return Ok(Located::Gone);
+                }
+                section::of_message(&section.text, size, self.header.unwrap_or(size).min(size))
+            }
+            Needs::Structure => {
+                if self.structure.is_none() {
+                    let cached = mailbox.cached(self.uid, Self::PARTS);
+                    self.structure = cached.and_then(|bytes| section::decode(&bytes, size));
+                }
+                if self.structure.is_none() {
+                    self.structure = self.parse(mailbox, pace)?;
+                }
+                let Some(structure) = &self.structure else { return Ok(Located::Gone) };
+                section::of_part(structure, section)
+            }
+        };
+        Ok(range.map_or(Located::Nowhere, Located::At))
+    }
+
+    /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
+    /// message is gone.
+    fn parse(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Structure>> {
+        let Some(file) = self.open(mailbox, pace)? else { return Ok(None) };
+        let bytes = file.read_all()?;
+        pace.parse(bytes.len());
+        let structure = Structure::of(&bytes);
+        mailbox.cache(self.uid, Self::PARTS, &section::encode(&structure));
+        Ok(Some(structure))
+    }
+
+    /// The header's bytes. `None` when the message is gone.
+    fn read_header(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open(mailbox, pace)? else { return Ok(None) };
+        let mut bytes = file.read_header(Self::HEADER_MAX)?;
+        if Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
+            bytes = file.read_all()?;
+        }
+        pace.parse(bytes.len());
+        let length = Header::of(&bytes).bytes().len();
+        bytes.truncate(length);
+        self.header = Some(length as u64);
+        Ok(Some(bytes))
+    }
+
+    fn open(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
+        if self.file.is_none() {
+            pace.file();
+            self.file = mailbox.open_message(self.uid)?;
+        }
+        Ok(self.file.as_ref())
+    }
+
+    /// Begins the response; the caller writes what comes from the snapshot.
+    pub(super) fn begin(&mut self, out: &mut Vec<u8>) -> &mut Writer {
+        self.writer.insert(Writer::new(out, self.number))
+    }
+
+    /// Writes the rest of the response; call until it is not [`Written::Part`].
+    pub(super) fn write(&mut self, items: &[FetchItem], out: &mut Output, pace: &mut Pace) -> Written {
+        loop {
+            if let (Some(stream), Some(file)) = (self.stream.as_mut(), self.file.as_ref()) {
+                match stream.go_on(file, out, pace) {
+                    Ok(Sent::All) => self.stream = None,
+                    Ok(Sent::Part) => return Written::Part,
+                    Ok(Sent::Short) => return Written::Broken("a message's file shrank while it was sent"),
+                    Err(error) => {
+                        tracing::error!("{error}");
+                        return Written::Broken("a message's file could not be read on");
+                    }
+                }
+            }
+            if out.is_full() || pace.is_spent() {
+                return Written::Part;
+            }
+            let (Some(item), Some(value)) = (items.get(self.written), self.values.get(self.written)) else {
+                if let Some(writer) = self.writer.take() {
+                    writer.finish(out.buffer());
+                }
+                return Written::All;
+            };
+            let Some(writer) = self.writer.as_mut() else { return Written::All };
+            self.written += 1;
+            match value {
+                Value::OfSnapshot => {}
+                Value::Date(date) => writer.internal_date(out.buffer(), *date),
+                Value::Size(octets) => writer.size(out.buffer(), *octets),
+                Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
+                Value::Literal(literal) => {
+                    announce(writer, item, &literal.window, out.buffer());
+                    match literal.begin(item, self.file.as_ref(), out, pace) {
+                        Ok(stream) => self.stream = stream,
+                        Err(why) => return Written::Broken(why),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was found of an item.
+enum Found {
+    Value(Value),
+    /// The piece is spent.
+    Later,
+    /// The message is gone.
+    Gone,
+}
+
+impl Found {
+    fn some(value: Option<Value>) -> Self {
+        value.map_or(Self::Gone, Self::Value)
+    }
+
+    fn literal((body, octets): (Body, u64), partial: Option<Partial>) -> Self {
+        let window = match partial {
+            Some(Partial { origin, length }) => origin.min(octets)..origin.saturating_add(length).min(octets),
+            None => 0..octets,
+        };
+        Self::Value(Value::Literal(Literal { body, window }))
+    }
+}
+
+/// Where a section is.
+enum Located {
+    At(Range<u64>),
+    /// There is no such section.
+    Nowhere,
+    /// The message is gone.
+    Gone,
+}
+
+impl Literal {
+    /// Writes the literal's octets, or begins to: then the stream has the rest.
+    fn begin(
+        &self,
+        item: &FetchItem,
+        file: Option<&MessageFile>,
+        out: &mut Output,
+        pace: &mut Pace,
+    ) -> Result<Option<Stream>, &'static str> {
+        let octets = match (&self.body, file, section_of(item)) {
+            (Body::Held(octets), ..) => Cow::Borrowed(octets.as_slice()),
+            (Body::InFile(range), ..) => {
+                return Ok(Some(Stream::new(range.clone(), self.window.clone())));
+            }
+            (Body::Fields(range), Some(file), Some(section)) => {
+                let header = read_range(file, range.clone(), pace);
+                let header = header.map_err(|_| "a message's file could not be read on")?;
+                Cow::Owned(octets_of(&section, &header))
+            }
+            (Body::Fields(_), ..) => Cow::Borrowed(&[][..]),
+        };
+        let window = self.window.start as usize..self.window.end as usize;
+        let octets = octets.get(window).ok_or("a message's file changed while it was sent")?;
+        out.buffer().extend_from_slice(octets);
+        Ok(None)
+    }
+}
+
+/// The item up to its literal's first octet.
+fn announce(writer: &mut Writer, item: &FetchItem, window: &Range<u64>, out: &mut Vec<u8>) {
+    let octets = window.end - window.start;
+    match item {
+        FetchItem::Section { section, partial, .. } => {
+            writer.section(out, section, partial.map(|partial| partial.origin), octets);
+        }
+        FetchItem::Rfc822(which) => writer.rfc822(out, old_section(*which).0, octets),
+        _ => {}
+    }
+}
+
+fn section_of(item: &FetchItem) -> Option<Section> {
+    match item {
+        FetchItem::Section { section, .. } => Some(section.clone()),
+        FetchItem::Rfc822(which) => Some(old_section(*which).1),
+        _ => None,
+    }
+}
+
+fn ready_name(item: &FetchItem) -> &'static str {
+    match item {
+        FetchItem::Envelope => "ENVELOPE",
+        FetchItem::Body => "BODY",
+        _ => "BODYSTRUCTURE",
+    }
+}
+
+/// The octets of a section whose bytes in the file are these.
+fn octets_of(section: &Section, bytes: &[u8]) -> Vec<u8> {
+    let bytes = match &section.text {
+        SectionText::HeaderFields { not, names } => Cow::Owned(section::fields(bytes, *not, names)),
+        _ => Cow::Borrowed(bytes),
+    };
+    let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);
+    ToWire::new().convert(&bytes, &mut octets);
+    octets
+}

@@ -1,0 +1,151 @@
+//! A range of a message's file as octets to send: measured first, then sent piece by piece.
+//!
+//! A literal's length is announced before its bytes, and neither what a file's name says nor
+//! what a cache says of it is a promise. So every range is read before it is announced: what
+//! fits into memory is kept from then on; of the rest the octets are counted, and it is read
+//! again when it is sent. Only a file that shrinks between the two can break the promise.
+
+use crate::command::pace::Pace;
+use crate::output::Output;
+use mail::crlf::{self, ToWire};
+use std::ops::Range;
+use store::MessageFile;
+
+/// Bytes read at once.
+const CHUNK: u64 = 64 * 1024;
+
+/// Counts the octets of a range.
+#[derive(Debug)]
+pub(super) struct Measure {
+    start: u64,
+    position: u64,
+    end: u64,
+    after_cr: bool,
+    octets: u64,
+}
+
+/// A range that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Measured {
+    /// In the file; ends where the file does.
+    pub(super) range: Range<u64>,
+    /// As sent.
+    pub(super) octets: u64,
+}
+
+impl Measure {
+    /// At the start of a range.
+    pub(super) fn new(range: Range<u64>) -> Self {
+        Self { start: range.start, position: range.start, end: range.end, after_cr: false, octets: 0 }
+    }
+
+    /// Reads on; `None` when the piece is spent before the range is read.
+    pub(super) fn go_on(&mut self, file: &MessageFile, pace: &mut Pace) -> store::Result<Option<Measured>> {
+        let mut buffer = buffer(self.end.saturating_sub(self.position));
+        while self.position < self.end {
+            if pace.is_spent() {
+                return Ok(None);
+            }
+            let bytes = read(file, &mut buffer, self.position..self.end, pace)?;
+            let Some(last) = bytes.last() else { break };
+            self.octets += crlf::octets(bytes, self.after_cr);
+            self.after_cr = *last == b'\r';
+            self.position += bytes.len() as u64;
+        }
+        Ok(Some(Measured { range: self.start..self.position, octets: self.octets }))
+    }
+}
+
+/// Sends a window of a range's octets.
+#[derive(Debug)]
+pub(super) struct Stream {
+    position: u64,
+    end: u64,
+    wire: ToWire,
+    /// Octets to pass over still.
+    skip: u64,
+    /// Octets to send still, after those.
+    left: u64,
+}
+
+/// How far a [`Stream`] got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sent {
+    /// All is written.
+    All,
+    /// The output is full, or the piece is spent.
+    Part,
+    /// The file ended before the window did.
+    Short,
+}
+
+impl Stream {
+    /// The octets `window` of a range of a file; the window lies within the range's octets.
+    pub(super) fn new(range: Range<u64>, window: Range<u64>) -> Self {
+        let left = window.end.saturating_sub(window.start);
+        Self { position: range.start, end: range.end, wire: ToWire::new(), skip: window.start, left }
+    }
+
+    /// Writes on.
+    pub(super) fn go_on(
+        &mut self,
+        file: &MessageFile,
+        out: &mut Output,
+        pace: &mut Pace,
+    ) -> store::Result<Sent> {
+        let mut buffer = buffer(self.end.saturating_sub(self.position));
+        let mut octets = Vec::new();
+        while self.left > 0 {
+            if out.is_full() || pace.is_spent() {
+                return Ok(Sent::Part);
+            }
+            let room = at_most(buffer.len(), out.room() as u64);
+            let bytes = read(file, &mut buffer[..room], self.position..self.end, pace)?;
+            if bytes.is_empty() {
+                return Ok(Sent::Short);
+            }
+            self.position += bytes.len() as u64;
+            octets.clear();
+            self.wire.convert(bytes, &mut octets);
+            self.write(&octets, out);
+        }
+        Ok(Sent::All)
+    }
+
+    fn write(&mut self, octets: &[u8], out: &mut Output) {
+        let skipped = at_most(octets.len(), self.skip);
+        let taken = at_most(octets.len() - skipped, self.left);
+        out.buffer().extend_from_slice(&octets[skipped..skipped + taken]);
+        self.skip -= skipped as u64;
+        self.left -= taken as u64;
+    }
+}
+
+/// All octets of a range, for ranges known to be small.
+pub(super) fn read_range(file: &MessageFile, range: Range<u64>, pace: &mut Pace) -> store::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)];
+    let length = file.read_at(&mut bytes, range.start)?;
+    pace.read(length);
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+fn buffer(needed: u64) -> Vec<u8> {
+    vec![0; at_most(CHUNK as usize, needed)]
+}
+
+fn read<'a>(
+    file: &MessageFile,
+    buffer: &'a mut [u8],
+    range: Range<u64>,
+    pace: &mut Pace,
+) -> store::Result<&'a [u8]> {
+    let wanted = at_most(buffer.len(), range.end.saturating_sub(range.start));
+    let length = file.read_at(&mut buffer[..wanted], range.start)?;
+    pace.read(length);
+    Ok(&buffer[..length])
+}
+
+fn at_most(length: usize, limit: u64) -> usize {
+    length.min(usize::try_from(limit).unwrap_or(usize::MAX))
+}
