@@ -294,3 +294,6 @@ impl View {
         writer.finish(out);
     }
 }
+
+#[cfg(test)]
+mod tests;
