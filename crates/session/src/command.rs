@@ -50,7 +50,7 @@ pub(crate) enum Allowed {
 }
 
 /// What a command is to the machine.
-pub(crate) enum Start {
+pub(crate) enum Kind {
     /// It runs by itself.
     Task(Box<dyn Task>),
     Login {
@@ -67,26 +67,26 @@ pub(crate) enum Start {
 }
 
 /// What a command is, and when it is allowed.
-pub(crate) fn start(command: Command) -> (Allowed, Start) {
+pub(crate) fn start(command: Command) -> (Allowed, Kind) {
     use Allowed::{Always, Authenticated, NotAuthenticated, Selected};
-    let task = |allowed, task| (allowed, Start::Task(task));
+    let task = |allowed, task| (allowed, Kind::Task(task));
     match command {
         Command::Capability => task(Always, capability::capability()),
         Command::Noop => task(Always, noop::noop()),
         Command::Id(fields) => task(Always, id::id(fields)),
-        Command::Logout => (Always, Start::Logout),
+        Command::Logout => (Always, Kind::Logout),
 
-        Command::StartTls => (NotAuthenticated, Start::StartTls),
-        Command::Login { user, password } => (NotAuthenticated, Start::Login { user, password }),
+        Command::StartTls => (NotAuthenticated, Kind::StartTls),
+        Command::Login { user, password } => (NotAuthenticated, Kind::Login { user, password }),
         Command::Authenticate { mechanism, initial } => {
-            (NotAuthenticated, Start::Authenticate { mechanism, initial })
+            (NotAuthenticated, Kind::Authenticate { mechanism, initial })
         }
 
         Command::Enable(names) => task(Authenticated, enable::enable(names)),
         Command::Select { mailbox, read_only, condstore } => {
             task(Authenticated, select::select(mailbox, read_only, condstore))
         }
-        Command::Idle => (Authenticated, Start::Idle),
+        Command::Idle => (Authenticated, Kind::Idle),
         Command::List(command) => task(Authenticated, list::list(command)),
         Command::Lsub { reference, pattern } => task(Authenticated, lsub::lsub(reference, pattern)),
         Command::Xlist { reference, pattern } => task(Authenticated, list::xlist(reference, pattern)),

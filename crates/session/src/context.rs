@@ -2,7 +2,7 @@
 
 use crate::output::Output;
 use crate::settings::Settings;
-use crate::step::{Connection, Now, Stats};
+use crate::step::{Connection, Stats};
 use crate::view::View;
 use codec::Tag;
 use codec::response::{Code, Condition, untagged};
@@ -13,7 +13,6 @@ use store::{Account, Mailbox, Wake, Watch};
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) connection: Connection,
-    pub(crate) now: Now,
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.
     pub(crate) tag: &'a Tag,

@@ -12,7 +12,7 @@ use crate::capability;
 use crate::command::append::Append;
 use crate::command::idle::Idle;
 use crate::command::select;
-use crate::command::{self, Allowed, Start};
+use crate::command::{self, Allowed, Kind};
 use crate::context::{Answer, Context, Enabled, Progress, Selected, Task};
 use crate::failure;
 use crate::output::Output;
@@ -162,7 +162,7 @@ impl Session {
     pub fn work(&mut self, now: Now) {
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Task(running) => self.run(running, now),
+            Doing::Task(running) => self.run(running),
             Doing::Ending(ending) => self.end(ending),
             Doing::Append(append) => self.proceed_append(append),
             Doing::Idle(mut idle) => {
@@ -246,7 +246,7 @@ impl Session {
                 inline || (self.starved && self.expire(now))
             }
             Doing::Task(running) if self.selected.is_none() && !running.task.touches_files() => {
-                self.run(running, now);
+                self.run(running);
                 true
             }
             Doing::Ending(ending) if self.selected.is_none() => {
@@ -297,24 +297,24 @@ impl Session {
     fn begin(&mut self, request: Request, now: Now) {
         self.stats.commands += 1;
         let Request { tag, command } = request;
-        let (allowed, start) = command::start(command);
+        let (allowed, kind) = command::start(command);
         if let Some(text) = self.wrong_state(allowed) {
             self.tagged(&tag, &Answer::bad(text));
             return self.count_bad();
         }
         self.bad_commands = 0;
-        match start {
-            Start::Task(task) => {
+        match kind {
+            Kind::Task(task) => {
                 let refresh = allowed == Allowed::Selected && task.refreshes();
                 self.doing = Doing::Task(Running { tag, task, refresh, begun: false });
             }
-            Start::Login { user, password } => self.begin_login(tag, Attempt::Login { user, password }),
-            Start::Authenticate { mechanism, initial } => {
+            Kind::Login { user, password } => self.begin_login(tag, Attempt::Login { user, password }),
+            Kind::Authenticate { mechanism, initial } => {
                 self.begin_login(tag, Attempt::Begin { mechanism, initial });
             }
-            Start::StartTls => self.start_tls(&tag),
-            Start::Idle => self.begin_idle(tag, now),
-            Start::Logout => self.log_out(&tag),
+            Kind::StartTls => self.start_tls(&tag),
+            Kind::Idle => self.begin_idle(tag, now),
+            Kind::Logout => self.log_out(&tag),
         }
     }
 
@@ -386,7 +386,7 @@ impl Session {
     }
 
     /// A piece of a command.
-    fn run(&mut self, mut running: Running, now: Now) {
+    fn run(&mut self, mut running: Running) {
         if running.refresh && self.refresh().is_err() {
             return self.gone();
         }
@@ -394,7 +394,6 @@ impl Session {
         let mut context = Context {
             settings: &self.settings,
             connection: self.connection,
-            now,
             out: &mut self.out,
             tag: &running.tag,
             account: self.account.as_ref(),
@@ -490,3 +489,6 @@ impl Session {
         self.doing = Doing::Closing;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,15 @@ pub enum Step {
     /// Write the bytes, then step again. At most some 64 KiB, but for single long lines.
     Write(Vec<u8>),
     /// Wait for bytes, then feed them; at the deadline (monotonic milliseconds) step again.
-    Read { deadline_ms: u64 },
+    Read {
+        /// In milliseconds of [`Now::monotonic_ms`].
+        deadline_ms: u64,
+    },
     /// Wait for bytes or the session's wake, whichever is first; at the deadline step again.
-    Watch { deadline_ms: u64 },
+    Watch {
+        /// In milliseconds of [`Now::monotonic_ms`].
+        deadline_ms: u64,
+    },
     /// Call [`crate::Session::work`] where blocking is allowed, then step again.
     Work,
     /// Check this, then [`crate::Session::answer`]. Bytes that come meanwhile wait.
@@ -46,6 +52,7 @@ pub enum Step {
 
 /// Something to be checked by whoever knows the users.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are the commands' arguments")]
 pub enum Attempt {
     /// LOGIN.
     Login { user: Vec<u8>, password: Zeroizing<Vec<u8>> },

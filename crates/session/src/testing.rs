@@ -172,7 +172,7 @@ impl Client {
         written
     }
 
-    /// The handshake that the session waits for.
+    /// Does the handshake that the session waits for.
     pub fn start_tls(&mut self) {
         assert_eq!(self.waiting, Waiting::StartTls);
         self.session.tls_started(self.now);
@@ -213,6 +213,11 @@ impl Client {
     /// Whether the session closed.
     pub fn closed(&self) -> bool {
         self.waiting == Waiting::Closed
+    }
+
+    /// Bytes that the session holds of what was sent.
+    pub fn session_holds(&self) -> usize {
+        self.session.decoder.held()
     }
 
     /// What the session did.

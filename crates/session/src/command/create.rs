@@ -4,7 +4,6 @@ use super::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::Spelling;
 use mail::MailboxName;
-use std::sync::Arc;
 use store::{Account, ErrorKind};
 
 /// The task of a CREATE.

@@ -1,0 +1,508 @@
+//! Whole sessions in memory.
+
+use crate::testing::{CLEAR, Client, Site, TLS};
+use std::path::Path;
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The lines of an answer.
+fn lines(answer: &str) -> Vec<&str> {
+    answer.split_terminator("\r\n").collect()
+}
+
+fn site() -> (tempfile::TempDir, Site) {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::new(directory.path());
+    (directory, site)
+}
+
+/// A site whose user has a mailbox with messages; each name ends in its flags.
+fn site_with(messages: &[&str]) -> (tempfile::TempDir, Site) {
+    let (directory, site) = site();
+    site.account("user");
+    for (n, flags) in messages.iter().enumerate() {
+        let path = site.maildir("user").join(format!("cur/1700000000.M{n}P1.host:2,{flags}"));
+        std::fs::write(path, format!("Subject: {n}\n\nbody\n")).unwrap();
+    }
+    (directory, site)
+}
+
+fn deliver(site: &Site, name: &str) {
+    std::fs::write(site.maildir("user").join("new").join(name), "Subject: new\n\nbody\n").unwrap();
+}
+
+fn files(directory: &Path) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+fn greeted(site: &Site, connection: crate::Connection) -> Client {
+    let mut client = site.connect(connection);
+    let greeting = text(client.take());
+    assert!(greeting.starts_with("* OK [CAPABILITY IMAP4rev1 "), "{greeting}");
+    client
+}
+
+#[test]
+fn capabilities_follow_the_state() {
+    let (_directory, site) = site();
+    let has = |answer: &str, name: &str| answer.split([' ', '\r', ']']).any(|word| word == name);
+    for (connection, expected) in [
+        (CLEAR, [("STARTTLS", true), ("LOGINDISABLED", true), ("AUTH=PLAIN", false), ("SASL-IR", true)]),
+        (TLS, [("STARTTLS", false), ("LOGINDISABLED", false), ("AUTH=PLAIN", true), ("SASL-IR", true)]),
+        (
+            crate::Connection { tls: false, starttls: false, cleartext_allowed: true },
+            [("STARTTLS", false), ("LOGINDISABLED", false), ("AUTH=PLAIN", true), ("SASL-IR", true)],
+        ),
+    ] {
+        let mut client = site.connect(connection);
+        let greeting = text(client.take());
+        let answer = client.command("CAPABILITY");
+        for (name, shown) in expected {
+            assert_eq!(has(&greeting, name), shown, "{name} in {greeting}");
+            assert_eq!(has(&answer, name), shown, "{name} in {answer}");
+        }
+        assert!(!has(&answer, "CONDSTORE"), "{answer}");
+    }
+    let mut client = greeted(&site, TLS);
+    let login = client.command("LOGIN user {9}\r\npass word");
+    let answer = client.command("CAPABILITY");
+    for name in ["CONDSTORE", "UIDPLUS", &format!("APPENDLIMIT={}", site.settings.limits.append_max)] {
+        assert!(has(&login, name) && has(&answer, name), "{name}: {login}{answer}");
+    }
+    assert!(!has(&answer, "AUTH=PLAIN") && !has(&answer, "STARTTLS"), "{answer}");
+}
+
+#[test]
+fn no_password_without_tls() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, CLEAR);
+    for command in
+        ["LOGIN user \"pass word\"", "AUTHENTICATE PLAIN", "AUTHENTICATE PLAIN AHVzZXIAcGFzcyB3b3Jk"]
+    {
+        let answer = client.command(command);
+        assert!(answer.starts_with("a NO [PRIVACYREQUIRED]"), "{answer}");
+    }
+    assert_eq!(client.asked, 0);
+    assert!(client.command("SELECT INBOX").starts_with("a BAD"));
+}
+
+#[test]
+fn security_01_what_came_before_the_handshake_is_thrown_away() {
+    let (_directory, site) = site();
+    for pipelined in
+        ["b NOOP\r\n", "b LOGIN user \"pass word\"\r\n", "b LOGIN us", "b APPEND INBOX {3+}\r\nab"]
+    {
+        let mut client = greeted(&site, CLEAR);
+        let answer = text(client.send(format!("a STARTTLS\r\n{pipelined}").as_bytes()));
+        assert!(answer.starts_with("a OK") && lines(&answer).len() == 1, "{answer}");
+        assert!(client.wants_tls());
+        // What the driver reads before it hears of the step goes nowhere either.
+        assert!(client.send(b"c NOOP\r\n").is_empty());
+        client.start_tls();
+        let answer = text(client.send(b"d NOOP\r\n"));
+        assert!(answer.starts_with("d OK") && lines(&answer).len() == 1, "{answer}");
+        assert_eq!(client.asked, 0);
+    }
+}
+
+#[test]
+fn security_02_nothing_from_before_tls_is_kept() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, CLEAR);
+    client.command("ID (\"name\" \"in the middle\")");
+    client.command("STARTTLS");
+    client.start_tls();
+    assert_eq!(client.stats().client, None);
+    let answer = client.command("CAPABILITY");
+    assert!(answer.contains("AUTH=PLAIN") && !answer.contains("STARTTLS"), "{answer}");
+    assert!(!answer.contains("LOGINDISABLED"), "{answer}");
+    assert!(client.command("STARTTLS").starts_with("a BAD"));
+    assert!(client.command("LOGIN user \"pass word\"").starts_with("a OK"));
+}
+
+#[test]
+fn security_07_literals_before_log_in_are_small() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    let answer = client.command("LOGIN {100000}");
+    assert!(!answer.starts_with('+'), "{answer}");
+    let mut client = greeted(&site, TLS);
+    let answer = text(client.send(&[b'x'; 100_000]));
+    assert!(answer.contains("* BYE") && client.closed(), "{answer}");
+    assert!(client.session_holds() <= 100_000);
+}
+
+#[test]
+fn security_06_nesting_is_capped() {
+    let (_directory, site) = site_with(&[""]);
+    let mut client = site.select("INBOX");
+    let answer = client.command(&format!("SEARCH {}ALL{}", "(".repeat(20_000), ")".repeat(20_000)));
+    assert!(answer.contains("a BAD"), "{answer}");
+    assert!(client.command("NOOP").ends_with("a OK Nothing done\r\n"));
+}
+
+#[test]
+fn security_08_bytes_of_a_refused_literal_are_no_commands() {
+    let (_directory, site) = site();
+    let mut client = site.log_in();
+    for command in ["APPEND Nowhere", "APPEND INBOX (\\Seen", "NONSENSE", "SELECT"] {
+        let answer = text(
+            client.send(format!("a {command} {{19+}}\r\nevil LOGOUT\r\nmore.\r\nb NOOP\r\n").as_bytes()),
+        );
+        assert!(!answer.contains("evil") && !answer.contains("BYE"), "{command}: {answer}");
+        assert!(answer.starts_with("a NO") || answer.starts_with("a BAD"), "{command}: {answer}");
+        assert!(answer.contains("\r\nb OK"), "{command}: {answer}");
+    }
+    // In a wrong state too.
+    let mut client = greeted(&site, TLS);
+    let answer = text(client.send(b"a APPEND INBOX {13+}\r\nevil LOGOUT\r\n\r\nb NOOP\r\n"));
+    assert!(
+        answer.starts_with("a BAD") && answer.contains("\r\nb OK") && !answer.contains("evil"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn security_09_broken_sasl_exchanges_end_and_leave_nothing() {
+    let (_directory, mut site) = site();
+    site.settings.failed_logins_max = 100;
+    site.settings.bad_commands_max = 100;
+    let mut client = greeted(&site, TLS);
+    for (mechanism, response, expected) in [
+        ("PLAIN", "*", "a BAD"),
+        ("PLAIN", "not base64!", "a BAD"),
+        ("PLAIN", "", "a BAD"),
+        ("PLAIN", "AHVzZXI=", "a BAD"),
+        ("PLAIN", "AHVzZXIAd3Jvbmc=", "a NO [AUTHENTICATIONFAILED]"),
+        ("PLAIN", "AP//AP//", "a NO [AUTHENTICATIONFAILED]"),
+        ("LOGIN", "dXNlcg==", "+ UGFzc3dvcmQ6"),
+    ] {
+        let answer = client.command(&format!("AUTHENTICATE {mechanism}"));
+        assert!(answer.starts_with("+ "), "{answer}");
+        let answer = text(client.send(format!("{response}\r\n").as_bytes()));
+        assert!(answer.starts_with(expected), "{mechanism} {response:?}: {answer}");
+    }
+    // The last exchange is under way; giving it up leaves a session as new.
+    assert!(text(client.send(b"*\r\n")).starts_with("a BAD"));
+    assert!(client.command("AUTHENTICATE NONSENSE").starts_with("a NO [CANNOT]"));
+    assert!(client.command("AUTHENTICATE PLAIN =").starts_with("a BAD"));
+    assert!(client.command("AUTHENTICATE PLAIN AHVzZXIAcGFzcyB3b3Jk").starts_with("a OK [CAPABILITY "));
+    assert_eq!(client.stats().user.as_deref(), Some("user"));
+}
+
+#[test]
+fn mechanisms_may_ask_more_than_once() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    assert_eq!(client.command("AUTHENTICATE LOGIN"), "+ VXNlcm5hbWU6\r\n");
+    assert_eq!(text(client.send(b"dXNlcg==\r\n")), "+ UGFzc3dvcmQ6\r\n");
+    assert!(text(client.send(b"cGFzcyB3b3Jk\r\n")).starts_with("a OK [CAPABILITY "));
+    assert!(client.command("AUTHENTICATE LOGIN").starts_with("a BAD"));
+}
+
+#[test]
+fn wrong_passwords_are_counted() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    for _ in 1..site.settings.failed_logins_max {
+        let answer = client.command("LOGIN user wrong");
+        assert!(answer.starts_with("a NO [AUTHENTICATIONFAILED]") && lines(&answer).len() == 1, "{answer}");
+    }
+    let answer = client.command("LOGIN user wrong");
+    assert!(lines(&answer)[0].starts_with("a NO") && lines(&answer)[1].starts_with("* BYE"), "{answer}");
+    assert!(client.closed());
+}
+
+#[test]
+fn commands_in_a_wrong_state_are_bad() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    for command in ["SELECT INBOX", "FETCH 1 FLAGS", "IDLE", "ENABLE CONDSTORE", "LIST \"\" *", "CLOSE"] {
+        assert!(client.command(command).starts_with("a BAD"), "{command}");
+    }
+    let mut client = site.log_in();
+    for command in [
+        "LOGIN user \"pass word\"",
+        "STARTTLS",
+        "AUTHENTICATE PLAIN",
+        "CHECK",
+        "CLOSE",
+        "UNSELECT",
+        "EXPUNGE",
+    ] {
+        assert!(client.command(command).starts_with("a BAD"), "{command}");
+    }
+    assert!(client.command("NOOP").starts_with("a OK"));
+}
+
+#[test]
+fn commands_that_are_none_end_the_connection() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    for _ in 0..100 {
+        // A good one in between starts the count again.
+        for _ in 1..site.settings.bad_commands_max {
+            assert!(client.command("NONSENSE").starts_with("a BAD"));
+        }
+        assert!(client.command("NOOP").starts_with("a OK"));
+        if client.stats().commands > 200 {
+            break;
+        }
+    }
+    let mut answer = String::new();
+    for _ in 0..site.settings.bad_commands_max {
+        answer = client.command("NONSENSE");
+    }
+    assert!(answer.contains("* BYE") && client.closed(), "{answer}");
+}
+
+#[test]
+fn pipelined_commands_are_answered_in_order() {
+    let (_directory, site) = site_with(&["S", ""]);
+    let mut client = greeted(&site, TLS);
+    let answer = text(client.send(
+        b"1 LOGIN user \"pass word\"\r\n2 SELECT INBOX\r\n3 NOOP\r\n4 IDLE\r\nDONE\r\n5 CLOSE\r\n6 LOGOUT\r\n7 NOOP\r\n",
+    ));
+    let tagged: Vec<&str> = lines(&answer).into_iter().filter(|line| !line.starts_with(['*', '+'])).collect();
+    let tags: Vec<&str> = tagged.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(tags, ["1", "2", "3", "4", "5", "6"], "{answer}");
+    assert!(tagged.iter().all(|line| line[2..].starts_with("OK")), "{answer}");
+    assert!(client.closed());
+    assert_eq!(client.stats().ended, Some("logged out"));
+    assert_eq!(client.stats().commands, 6);
+}
+
+#[test]
+fn commands_may_come_a_byte_at_a_time() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    let mut answer = String::new();
+    for byte in b"a LOGIN user {9}\r\npass word\r\nb SELECT INBOX\r\nc APPEND INBOX {5+}\r\nS: x\n\r\n" {
+        answer += &text(client.send(&[*byte]));
+    }
+    for expected in ["+ ", "a OK", "b OK [READ-WRITE]", "* 1 EXISTS", "c OK [APPENDUID "] {
+        assert!(answer.contains(expected), "{expected}: {answer}");
+    }
+}
+
+#[test]
+fn silence_ends_a_session() {
+    let (_directory, site) = site();
+    let mut client = greeted(&site, TLS);
+    assert_eq!(client.deadline_ms(), Some(site.settings.login_timeout_ms));
+    client.wait(site.settings.login_timeout_ms / 2);
+    client.command("NOOP");
+    // Being busy without logging in does not help.
+    let answer = text(client.wait(site.settings.login_timeout_ms / 2));
+    assert!(answer.starts_with("* BYE") && client.closed(), "{answer}");
+
+    let mut client = site.log_in();
+    assert_eq!(client.deadline_ms(), Some(site.settings.idle_timeout_ms));
+    assert!(client.wait(site.settings.idle_timeout_ms - 1).is_empty());
+    client.command("NOOP");
+    assert!(client.wait(site.settings.idle_timeout_ms - 1).is_empty());
+    let answer = text(client.wait(1));
+    assert!(answer.starts_with("* BYE") && client.closed(), "{answer}");
+    assert_eq!(client.stats().ended, Some("idle timeout"));
+}
+
+#[test]
+fn idle_tells_of_changes_and_that_it_is_there() {
+    let (_directory, site) = site_with(&["S"]);
+    let mut client = site.select("INBOX");
+    assert!(client.command("IDLE").starts_with("+ "));
+    assert!(client.watches());
+    let mut other = site.select("INBOX");
+    assert!(other.command("APPEND INBOX (\\Seen) {5+}\r\nS: x\n").contains("a OK"));
+    let told = text(client.take());
+    assert!(told.starts_with("* 2 EXISTS\r\n"), "{told}");
+    for _ in 0..40 {
+        assert_eq!(text(client.wait(site.settings.idle_keepalive_ms)), "* OK Still here\r\n");
+    }
+    assert!(client.wait(1000).is_empty());
+    assert!(text(client.send(b"done\r\nb NOOP\r\n")).starts_with("a OK"));
+    assert!(client.command("IDLE").starts_with("+ "));
+    assert!(text(client.send(b"x NOOP\r\n")).starts_with("a BAD"));
+}
+
+#[test]
+fn a_server_that_goes_down_says_so() {
+    let (_directory, site) = site();
+    let mut client = site.log_in();
+    assert_eq!(text(client.shut_down("Going down")), "* BYE Going down\r\n");
+    assert!(client.closed());
+    assert!(client.shut_down("Twice").is_empty());
+}
+
+#[test]
+fn select_tells_what_is_there() {
+    let (_directory, site) = site_with(&["S", "F", "S"]);
+    // Nothing is recent to a second session.
+    site.select("INBOX");
+    let mut client = site.log_in();
+    let answer = client.command("SELECT INBOX");
+    let starts = |answer: &str, expected: &[&str]| {
+        let lines = lines(answer);
+        assert_eq!(lines.len(), expected.len(), "{answer}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.starts_with(expected), "{line:?} is not {expected:?}");
+        }
+    };
+    let plain = [
+        "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)",
+        "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)]",
+        "* 3 EXISTS",
+        "* 0 RECENT",
+        "* OK [UNSEEN 2]",
+        "* OK [UIDVALIDITY ",
+        "* OK [UIDNEXT 4]",
+    ];
+    starts(&answer, &[&plain[..], &["a OK [READ-WRITE]"]].concat());
+    let answer = client.command("EXAMINE INBOX (CONDSTORE)");
+    let mut examined =
+        [&["* OK [CLOSED]"][..], &plain[..], &["* OK [HIGHESTMODSEQ ", "a OK [READ-ONLY]"]].concat();
+    examined[2] = "* OK [PERMANENTFLAGS ()]";
+    starts(&answer, &examined);
+    starts(&client.command("SELECT Nowhere"), &["* OK [CLOSED]", "a NO [NONEXISTENT]"]);
+    starts(&client.command("CHECK"), &["a BAD"]);
+    starts(&client.command("SELECT Nowhere"), &["a NO [NONEXISTENT]"]);
+    starts(&client.command("SELECT ../../etc"), &["a NO "]);
+}
+
+#[test]
+fn what_is_new_is_recent_once() {
+    let (_directory, site) = site_with(&["S"]);
+    site.select("INBOX");
+    deliver(&site, "1700000001.M1P1.host");
+    let mut reader = site.log_in();
+    for _ in 0..2 {
+        assert!(reader.command("EXAMINE INBOX").contains("* 1 RECENT\r\n"));
+    }
+    let mut first = site.log_in();
+    assert!(first.command("SELECT INBOX").contains("* 1 RECENT\r\n"));
+    assert!(site.log_in().command("SELECT INBOX").contains("* 0 RECENT\r\n"));
+    deliver(&site, "1700000002.M1P1.host");
+    assert_eq!(first.command("NOOP"), "* 3 EXISTS\r\n* 2 RECENT\r\na OK Nothing done\r\n");
+}
+
+#[test]
+fn close_expunges_and_unselect_does_not() {
+    for (command, read_only, left) in [("CLOSE", false, 1), ("UNSELECT", false, 2), ("CLOSE", true, 2)] {
+        let (_directory, site) = site_with(&["S", "T"]);
+        let mut client = site.log_in();
+        client.command(if read_only { "EXAMINE INBOX" } else { "SELECT INBOX" });
+        let answer = client.command(command);
+        assert!(answer.starts_with("a OK"), "{answer}");
+        assert_eq!(files(&site.maildir("user").join("cur")), left, "{command}");
+        assert!(client.command("CHECK").starts_with("a BAD"));
+    }
+}
+
+#[test]
+fn a_mailbox_that_is_deleted_ends_its_sessions() {
+    let (_directory, site) = site();
+    let mut owner = site.log_in();
+    assert!(owner.command("CREATE Work").starts_with("a OK"));
+    let mut client = site.select("Work");
+    let mut idler = site.select("Work");
+    idler.command("IDLE");
+    assert!(owner.command("DELETE Work").starts_with("a OK"));
+    let answer = client.command("NOOP");
+    assert!(lines(&answer)[0].starts_with("a OK") && lines(&answer)[1].starts_with("* BYE"), "{answer}");
+    assert!(client.closed());
+    let told = text(idler.wait(site.settings.idle_keepalive_ms));
+    assert!(told.contains("* BYE") && idler.closed(), "{told}");
+    assert!(owner.command("NOOP").starts_with("a OK"));
+}
+
+#[test]
+fn enable_is_answered_once() {
+    let (_directory, site) = site_with(&["S"]);
+    let mut client = site.select("INBOX");
+    let answer = client.command("ENABLE X-NONSENSE CONDSTORE");
+    assert!(
+        answer.contains("* OK [HIGHESTMODSEQ ") && answer.contains("* ENABLED CONDSTORE\r\n"),
+        "{answer}"
+    );
+    assert_eq!(lines(&client.command("ENABLE CONDSTORE"))[0].trim_end(), "* ENABLED");
+}
+
+#[test]
+fn append_takes_flags_and_date() {
+    let (_directory, site) = site();
+    let mut client = site.select("INBOX");
+    let answer = client.command("APPEND INBOX (\\Seen $Work) \"05-Feb-1994 21:52:25 -0800\" {10}");
+    assert!(answer.starts_with("+ "), "{answer}");
+    let answer = text(client.send(b"S: x\r\n\r\nab\r\n"));
+    assert!(answer.starts_with("* 1 EXISTS\r\n* 1 RECENT\r\na OK [APPENDUID "), "{answer}");
+    assert!(answer.contains(" 1] "), "{answer}");
+    let account = site.account("user");
+    let mailbox = account.open(&mail::MailboxName::inbox()).unwrap();
+    let snapshot = mailbox.refresh(false).unwrap().snapshot;
+    let row = snapshot.row(0).unwrap();
+    assert_eq!(row.system_flags(), mail::SystemFlags::SEEN);
+    assert_eq!(row.keywords(), [mail::Keyword::new("$Work").unwrap()]);
+    assert_eq!(mailbox.internal_date(row.uid()).unwrap(), Some(760_513_945));
+    assert_eq!(mailbox.size(row.uid()).unwrap(), Some(10));
+}
+
+#[test]
+fn appends_are_refused_before_their_bytes_are_asked_for() {
+    let (_directory, mut site) = site();
+    site.settings.limits.append_max = 1000;
+    let mut client = site.log_in();
+    for (command, expected) in [
+        ("APPEND Nowhere {10}", "a NO [TRYCREATE]"),
+        ("APPEND INBOX {1001}", "a NO [TOOBIG]"),
+        ("APPEND \"a//b\" {10}", "a NO [CANNOT]"),
+    ] {
+        let answer = client.command(command);
+        assert!(answer.starts_with(expected) && lines(&answer).len() == 1, "{command}: {answer}");
+        assert!(client.command("NOOP").starts_with("a OK"));
+    }
+    let big = format!("APPEND INBOX {{1001+}}\r\n{}", "x".repeat(1001));
+    assert!(client.command(&big).starts_with("a NO [TOOBIG]"));
+    assert!(client.command("NOOP").starts_with("a OK"));
+}
+
+#[test]
+fn an_append_that_fails_leaves_nothing() {
+    let (_directory, site) = site();
+    let mut client = site.log_in();
+    let maildir = site.maildir("user");
+    // Broken off in the middle.
+    assert!(client.command("APPEND INBOX {100}").starts_with("+ "));
+    client.send(b"half of it");
+    assert_eq!(files(&maildir.join("tmp")), 1);
+    client.shut_down("Going down");
+    drop(client);
+    assert_eq!(files(&maildir.join("tmp")), 0);
+    // Nowhere to write it: refused, and the session goes on.
+    let mut client = site.log_in();
+    std::fs::remove_dir(maildir.join("tmp")).unwrap();
+    std::fs::write(maildir.join("tmp"), "").unwrap();
+    let answer = client.command("APPEND INBOX {5+}\r\nS: x\n");
+    assert!(answer.starts_with("a NO ["), "{answer}");
+    assert!(!answer.contains(&*maildir.to_string_lossy()), "{answer}");
+    std::fs::remove_file(maildir.join("tmp")).unwrap();
+    std::fs::create_dir(maildir.join("tmp")).unwrap();
+    assert_eq!(files(&maildir.join("cur")) + files(&maildir.join("new")), 0);
+    assert!(client.command("APPEND INBOX {5+}\r\nS: x\n").starts_with("a OK"));
+}
+
+#[test]
+fn a_large_append_is_held_nowhere() {
+    let (_directory, site) = site();
+    let mut client = site.log_in();
+    let piece = [b"x".repeat(78), b"\r\n".to_vec()].concat().repeat(400);
+    let pieces = 50_000_000 / piece.len();
+    let start = format!("APPEND INBOX {{{}}}", pieces * piece.len());
+    assert!(client.command(&start).starts_with("+ "));
+    for _ in 0..pieces {
+        assert!(client.send(&piece).is_empty());
+        assert!(client.session_holds() <= 2 * piece.len(), "{}", client.session_holds());
+    }
+    assert!(text(client.send(b"\r\n")).starts_with("a OK [APPENDUID "));
+}
