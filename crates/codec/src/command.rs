@@ -1,7 +1,9 @@
 //! Commands as data. The types are named after RFC 3501's grammar where it has a name.
 
-use mail::flag::Flags;
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
 use mail::date::{DateTime, Day};
+use mail::flag::Flags;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 use zeroize::Zeroizing;
 
@@ -32,7 +34,6 @@ pub type WireName = String;
 
 /// Every command but APPEND, whose messages are streamed: see [`crate::Event::Append`].
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "the variants are the commands of RFC 3501 and its extensions")]
 pub enum Command {
     Capability,
     Noop,
@@ -40,33 +41,70 @@ pub enum Command {
     /// RFC 2971; `None` for `NIL`.
     Id(Vec<(String, Option<String>)>),
     StartTls,
-    Authenticate { mechanism: String, initial: Option<Zeroizing<Vec<u8>>> },
-    Login { user: Vec<u8>, password: Zeroizing<Vec<u8>> },
+    Authenticate {
+        mechanism: String,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
+    Login {
+        user: Vec<u8>,
+        password: Zeroizing<Vec<u8>>,
+    },
     /// RFC 5161: capability names in upper case.
     Enable(Vec<String>),
     /// SELECT and EXAMINE.
-    Select { mailbox: WireName, read_only: bool, condstore: bool },
-    Create { mailbox: WireName },
-    Delete { mailbox: WireName },
-    Rename { from: WireName, to: WireName },
-    Subscribe { mailbox: WireName },
-    Unsubscribe { mailbox: WireName },
+    Select {
+        mailbox: WireName,
+        read_only: bool,
+        condstore: bool,
+    },
+    Create {
+        mailbox: WireName,
+    },
+    Delete {
+        mailbox: WireName,
+    },
+    Rename {
+        from: WireName,
+        to: WireName,
+    },
+    Subscribe {
+        mailbox: WireName,
+    },
+    Unsubscribe {
+        mailbox: WireName,
+    },
     List(List),
-    Lsub { reference: WireName, pattern: WireName },
+    Lsub {
+        reference: WireName,
+        pattern: WireName,
+    },
     /// Outlook 2013's predecessor of SPECIAL-USE: a LIST with special-use attributes.
-    Xlist { reference: WireName, pattern: WireName },
+    Xlist {
+        reference: WireName,
+        pattern: WireName,
+    },
     Namespace,
-    Status { mailbox: WireName, items: Vec<StatusItem> },
+    Status {
+        mailbox: WireName,
+        items: Vec<StatusItem>,
+    },
     Check,
     Close,
     Unselect,
     /// EXPUNGE, or UID EXPUNGE (RFC 4315) with a set.
-    Expunge { uids: Option<NumberSet> },
+    Expunge {
+        uids: Option<NumberSet>,
+    },
     Search(Search),
     Fetch(Fetch),
     Store(Store),
     /// COPY and MOVE (RFC 6851), by sequence number or UID.
-    Copy { set: NumberSet, by_uid: bool, mailbox: WireName, remove: bool },
+    Copy {
+        set: NumberSet,
+        by_uid: bool,
+        mailbox: WireName,
+        remove: bool,
+    },
     Idle,
 }
 
@@ -97,7 +135,6 @@ pub struct ListSelect {
 
 /// STATUS's items.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum StatusItem {
     Messages,
     Recent,
@@ -126,7 +163,6 @@ pub struct Search {
 
 /// ESEARCH's return options (RFC 4731 section 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum SearchReturn {
     Min,
     Max,
@@ -145,7 +181,6 @@ pub enum SearchDate {
 
 /// How a date key compares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum DateOrder {
     Before,
     On,
@@ -154,7 +189,6 @@ pub enum DateOrder {
 
 /// A search key (RFC 3501 section 6.4.4). Strings are bytes in the command's charset.
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum SearchKey {
     All,
     /// SEEN, UNSEEN and their like: the flag, and whether it must be set.
@@ -164,11 +198,18 @@ pub enum SearchKey {
     New,
     Old,
     Recent,
-    Date { which: SearchDate, order: DateOrder, day: Day },
+    Date {
+        which: SearchDate,
+        order: DateOrder,
+        day: Day,
+    },
     Larger(u64),
     Smaller(u64),
     /// HEADER, and BCC, CC, FROM, SUBJECT, TO as the field of that name.
-    Header { field: String, text: Vec<u8> },
+    Header {
+        field: String,
+        text: Vec<u8>,
+    },
     Body(Vec<u8>),
     Text(Vec<u8>),
     Uid(NumberSet),
@@ -192,7 +233,6 @@ pub struct Fetch {
 
 /// FETCH's items.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum FetchItem {
     Flags,
     Uid,
@@ -206,12 +246,15 @@ pub enum FetchItem {
     /// RFC822, RFC822.HEADER, RFC822.TEXT: a section under its old name.
     Rfc822(Rfc822),
     /// `BODY[…]<origin.length>` and `BODY.PEEK[…]`.
-    Section { section: Section, peek: bool, partial: Option<Partial> },
+    Section {
+        section: Section,
+        peek: bool,
+        partial: Option<Partial>,
+    },
 }
 
 /// The items older than sections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum Rfc822 {
     Message,
     Header,
@@ -235,13 +278,15 @@ pub struct Section {
 
 /// What of the part.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "named as on the wire")]
 pub enum SectionText {
     /// The message, or the part's body.
     All,
     Header,
     /// HEADER.FIELDS, or HEADER.FIELDS.NOT with `not`.
-    HeaderFields { not: bool, names: Vec<String> },
+    HeaderFields {
+        not: bool,
+        names: Vec<String>,
+    },
     Text,
     Mime,
 }
@@ -261,7 +306,6 @@ pub struct Store {
 
 /// What STORE does with the flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "FLAGS, +FLAGS, -FLAGS")]
 pub enum StoreAction {
     Replace,
     Add,

@@ -1,5 +1,5 @@
-//! IMAP's grammar, without I/O and without storage: framing, commands, responses, modified
-//! UTF-7, the capability and response-code tables.
+//! IMAP's grammar, without I/O and without storage: framing, commands, responses,
+//! the capability and response-code tables.
 //!
 //! Bytes from a client go into a [`Decoder`], which gives [`Event`]s: whole commands, and an
 //! APPEND's message piece by piece. Responses are written by [`response`] straight into a
@@ -8,8 +8,8 @@
 pub mod capability;
 pub mod command;
 pub mod decoder;
+mod parse;
 pub mod response;
-pub mod utf7;
 
 pub use command::{Command, Request, Tag};
-pub use decoder::{Decoder, DecodeError, Event, Limits};
+pub use decoder::{DecodeError, Decoder, Event, Limits};

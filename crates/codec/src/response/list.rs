@@ -1,51 +1,106 @@
 //! LIST, LSUB, XLIST, STATUS, NAMESPACE, FLAGS and the other untagged lines about mailboxes.
 
+use super::string::{mailbox, nstring, number as decimal, string};
 use crate::command::StatusItem;
 
 /// LIST's attributes, sent in the order given.
-pub fn list(out: &mut Vec<u8>, verb: &str, attributes: &[&str], separator: Option<char>, name: &str, child_info: Option<&[&str]>) {
-    let _ = (out, verb, attributes, separator, name, child_info);
-    todo!()
+pub fn list(
+    out: &mut Vec<u8>,
+    verb: &str,
+    attributes: &[&str],
+    separator: Option<char>,
+    name: &str,
+    child_info: Option<&[&str]>,
+) {
+    let separator = separator.map(|separator| separator.to_string());
+    out.extend_from_slice(format!("* {verb} ({}) ", attributes.join(" ")).as_bytes());
+    nstring(out, separator.as_deref().map(str::as_bytes));
+    out.push(b' ');
+    mailbox(out, name);
+    if let Some(options) = child_info {
+        let quoted: Vec<String> = options.iter().map(|option| format!("\"{option}\"")).collect();
+        out.extend_from_slice(format!(" (\"CHILDINFO\" ({}))", quoted.join(" ")).as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// `* STATUS name (item value …)`.
 pub fn status(out: &mut Vec<u8>, name: &str, items: &[(StatusItem, u64)]) {
-    let _ = (out, name, items);
-    todo!()
+    out.extend_from_slice(b"* STATUS ");
+    mailbox(out, name);
+    out.extend_from_slice(b" (");
+    for (index, (item, value)) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(status_item(*item).as_bytes());
+        out.push(b' ');
+        decimal(out, *value);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+fn status_item(item: StatusItem) -> &'static str {
+    match item {
+        StatusItem::Messages => "MESSAGES",
+        StatusItem::Recent => "RECENT",
+        StatusItem::UidNext => "UIDNEXT",
+        StatusItem::UidValidity => "UIDVALIDITY",
+        StatusItem::Unseen => "UNSEEN",
+        StatusItem::Size => "SIZE",
+        StatusItem::HighestModSeq => "HIGHESTMODSEQ",
+        StatusItem::AppendLimit => "APPENDLIMIT",
+    }
 }
 
 /// `* n EXISTS`, `* n RECENT`, `* n EXPUNGE`.
 pub fn number(out: &mut Vec<u8>, number: u32, what: &str) {
-    let _ = (out, number, what);
-    todo!()
+    out.extend_from_slice(b"* ");
+    decimal(out, u64::from(number));
+    out.push(b' ');
+    out.extend_from_slice(what.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// `* FLAGS (…)`: names as on the wire.
 pub fn flags(out: &mut Vec<u8>, names: &[&str]) {
-    let _ = (out, names);
-    todo!()
+    out.extend_from_slice(format!("* FLAGS ({})\r\n", names.join(" ")).as_bytes());
 }
 
 /// `* CAPABILITY …`.
 pub fn capability(out: &mut Vec<u8>, capabilities: &str) {
-    let _ = (out, capabilities);
-    todo!()
+    out.extend_from_slice(format!("* CAPABILITY {capabilities}\r\n").as_bytes());
 }
 
 /// `* ENABLED …`.
 pub fn enabled(out: &mut Vec<u8>, capabilities: &[&str]) {
-    let _ = (out, capabilities);
-    todo!()
+    let blank = if capabilities.is_empty() { "" } else { " " };
+    out.extend_from_slice(format!("* ENABLED{blank}{}\r\n", capabilities.join(" ")).as_bytes());
 }
 
-/// `* ID (…)`.
+/// `* ID (…)`, or `* ID NIL`.
 pub fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
-    let _ = (out, fields);
-    todo!()
+    if fields.is_empty() {
+        out.extend_from_slice(b"* ID NIL\r\n");
+        return;
+    }
+    out.extend_from_slice(b"* ID (");
+    for (index, (name, value)) in fields.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        string(out, name.as_bytes());
+        out.push(b' ');
+        string(out, value.as_bytes());
+    }
+    out.extend_from_slice(b")\r\n");
 }
 
 /// `* NAMESPACE ((prefix separator)) NIL NIL` (RFC 2342).
 pub fn namespace(out: &mut Vec<u8>, prefix: &str, separator: char) {
-    let _ = (out, prefix, separator);
-    todo!()
+    out.extend_from_slice(b"* NAMESPACE ((");
+    string(out, prefix.as_bytes());
+    out.push(b' ');
+    string(out, separator.to_string().as_bytes());
+    out.extend_from_slice(b")) NIL NIL\r\n");
 }

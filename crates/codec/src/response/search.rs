@@ -1,12 +1,20 @@
 //! SEARCH and ESEARCH responses (RFC 3501 section 7.2.5, RFC 4731).
 
+use super::string::{number, string};
 use crate::command::Tag;
 use mail::{ModSeq, UidSet};
 
 /// `* SEARCH n n n (MODSEQ m)`.
 pub fn search(out: &mut Vec<u8>, numbers: impl Iterator<Item = u32>, modseq: Option<ModSeq>) {
-    let _ = (out, numbers, modseq);
-    todo!()
+    out.extend_from_slice(b"* SEARCH");
+    for found in numbers {
+        out.push(b' ');
+        number(out, u64::from(found));
+    }
+    if let Some(modseq) = modseq {
+        out.extend_from_slice(format!(" (MODSEQ {modseq})").as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What an ESEARCH response holds; fields that are `None` are left out. Numbers are sequence
@@ -23,6 +31,22 @@ pub struct Results {
 
 /// `* ESEARCH (TAG "t") UID MIN 1 …`.
 pub fn esearch(out: &mut Vec<u8>, tag: &Tag, by_uid: bool, results: &Results) {
-    let _ = (out, tag, by_uid, results);
-    todo!()
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(out, tag.as_str().as_bytes());
+    out.push(b')');
+    if by_uid {
+        out.extend_from_slice(b" UID");
+    }
+    for (name, value) in [("MIN", results.min), ("MAX", results.max), ("COUNT", results.count)] {
+        if let Some(value) = value {
+            out.extend_from_slice(format!(" {name} {value}").as_bytes());
+        }
+    }
+    if let Some(all) = results.all.as_ref().filter(|all| !all.is_empty()) {
+        out.extend_from_slice(format!(" ALL {all}").as_bytes());
+    }
+    if let Some(modseq) = results.modseq {
+        out.extend_from_slice(format!(" MODSEQ {modseq}").as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }

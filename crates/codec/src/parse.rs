@@ -1,0 +1,100 @@
+//! From a framed command to a [`Request`]: the grammar of RFC 3501 and its extensions.
+//!
+//! One file a family of commands; [`command`] is the table. A later extension adds its file
+//! and its line there.
+
+mod append;
+mod connection;
+mod cursor;
+mod fetch;
+mod list;
+mod mailbox;
+mod search;
+mod store;
+
+pub(crate) use append::{AppendBefore, append_before};
+
+use crate::command::{Command, Request, Tag};
+use crate::decoder::DecodeError;
+use cursor::{Cursor, Parsed};
+
+/// A whole command, its literals in it, without its last line end.
+pub(crate) fn request(bytes: &[u8], nesting_max: usize) -> Result<Request, DecodeError> {
+    let mut cursor = Cursor::new(bytes, nesting_max);
+    let error = |tag, text| DecodeError { tag, text, fatal: false, too_big: false };
+    let Some(tag) = cursor.tag() else {
+        return Err(error(None, "Expected a tag, a blank and a command".to_owned()));
+    };
+    if memchr::memchr(0, bytes).is_some() {
+        return Err(error(Some(tag), "NUL is not allowed in commands".to_owned()));
+    }
+    match command(&mut cursor) {
+        Ok(command) => Ok(Request { tag, command }),
+        Err(text) => Err(error(Some(tag), text)),
+    }
+}
+
+/// The tag that a command begins with, if it is one.
+pub(crate) fn tag_of(bytes: &[u8]) -> Option<Tag> {
+    Cursor::new(&bytes[..bytes.len().min(Cursor::TAG_MAX + 1)], 0).tag()
+}
+
+/// The table of commands: by name, what reads the rest.
+fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let name = cursor.command_name()?;
+    let command = match name.as_str() {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "STARTTLS" => Command::StartTls,
+        "NAMESPACE" => Command::Namespace,
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "IDLE" => Command::Idle,
+        "ID" => connection::id(cursor)?,
+        "AUTHENTICATE" => connection::authenticate(cursor)?,
+        "LOGIN" => connection::login(cursor)?,
+        "ENABLE" => connection::enable(cursor)?,
+        "SELECT" => mailbox::select(cursor, false)?,
+        "EXAMINE" => mailbox::select(cursor, true)?,
+        "CREATE" => mailbox::create(cursor)?,
+        "DELETE" => mailbox::delete(cursor)?,
+        "RENAME" => mailbox::rename(cursor)?,
+        "SUBSCRIBE" => mailbox::subscribe(cursor)?,
+        "UNSUBSCRIBE" => mailbox::unsubscribe(cursor)?,
+        "STATUS" => mailbox::status(cursor)?,
+        "LIST" => list::list(cursor)?,
+        "LSUB" => list::lsub(cursor)?,
+        "XLIST" => list::xlist(cursor)?,
+        "APPEND" => return Err(append::without_literal(cursor)),
+        "EXPUNGE" => Command::Expunge { uids: None },
+        "SEARCH" => search::search(cursor, false)?,
+        "FETCH" => fetch::fetch(cursor, false)?,
+        "STORE" => store::store(cursor, false)?,
+        "COPY" => store::copy(cursor, false, false)?,
+        "MOVE" => store::copy(cursor, false, true)?,
+        "UID" => uid(cursor)?,
+        _ => return Err(format!("Unknown command {name}")),
+    };
+    cursor.end(&name)?;
+    Ok(command)
+}
+
+/// UID and the command that takes UIDs.
+fn uid(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.space("a command after UID")?;
+    let name = cursor.command_name()?;
+    match name.as_str() {
+        "FETCH" => fetch::fetch(cursor, true),
+        "STORE" => store::store(cursor, true),
+        "COPY" => store::copy(cursor, true, false),
+        "MOVE" => store::copy(cursor, true, true),
+        "SEARCH" => search::search(cursor, true),
+        "EXPUNGE" => store::uid_expunge(cursor),
+        _ => Err(format!("Unknown command UID {name}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! APPEND (RFC 3501 section 6.3.11): what stands before its message, which is streamed.
+
+use super::cursor::{Cursor, Parsed};
+use crate::command::{AppendMessage, Tag, WireName};
+use mail::flag::Flags;
+
+/// What stands before a literal of an APPEND.
+pub(crate) struct AppendBefore {
+    pub(crate) tag: Tag,
+    /// Mailbox and arguments, size not set yet; or what was expected.
+    pub(crate) arguments: Parsed<(WireName, AppendMessage)>,
+}
+
+/// Reads a command up to a literal's announcement. `None` when it is no APPEND, or the literal
+/// is the mailbox's name.
+pub(crate) fn append_before(bytes: &[u8]) -> Option<AppendBefore> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let tag = cursor.tag()?;
+    if !cursor.eat_word("APPEND ") || cursor.is_at_end() {
+        return None;
+    }
+    cursor.eat_space();
+    Some(AppendBefore { tag, arguments: arguments(&mut cursor, bytes) })
+}
+
+fn arguments(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Parsed<(WireName, AppendMessage)> {
+    let mailbox = cursor.mailbox()?;
+    if mailbox.contains('\0') || memchr::memchr(0, bytes).is_some() {
+        return Err("NUL is not allowed in commands".to_owned());
+    }
+    cursor.space_before("a message after the mailbox name")?;
+    let mut message = AppendMessage { flags: Flags::default(), date: None, size: 0, non_sync: false };
+    if cursor.peek() == Some(b'(') {
+        message.flags = cursor.flags()?;
+        cursor.space_before("a message after the flags")?;
+    }
+    if cursor.peek() == Some(b'"') {
+        message.date = Some(cursor.date_time()?);
+        cursor.space_before("a message after the date")?;
+    }
+    if cursor.is_at_end() { Ok((mailbox, message)) } else { Err(EXPECTED.to_owned()) }
+}
+
+const EXPECTED: &str = "Expected flags in parentheses, a date in quotes, and the message as a literal";
+
+/// An APPEND whose line ended without a literal.
+pub(super) fn without_literal(cursor: &mut Cursor<'_>) -> String {
+    if cursor.is_at_end() { "Expected a mailbox name after APPEND".to_owned() } else { EXPECTED.to_owned() }
+}

@@ -1,0 +1,311 @@
+//! Reading a command from left to right: the elements that commands share.
+
+use crate::command::{Tag, WireName};
+use mail::date::{DateTime, Day};
+use mail::flag::Flags;
+use mail::set::SetEnd;
+use mail::{Keyword, ModSeq, NumberSet, SystemFlags, utf7};
+use std::num::NonZeroU32;
+
+/// What was read, or what was expected instead.
+pub(super) type Parsed<T> = Result<T, String>;
+
+/// A position in a framed command: lines with their literals in between, so that a literal can
+/// be read where its announcement stands.
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+    nesting_max: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Longest tag.
+    pub(super) const TAG_MAX: usize = 128;
+
+    pub(super) fn new(bytes: &'a [u8], nesting_max: usize) -> Self {
+        Self { rest: bytes, nesting_max }
+    }
+
+    /// Deepest nesting that is followed.
+    pub(super) fn nesting_max(&self) -> usize {
+        self.nesting_max
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.iter().all(|b| *b == b' ')
+    }
+
+    /// The end of the command; blanks before it are forgiven.
+    pub(super) fn end(&mut self, name: &str) -> Parsed<()> {
+        if self.is_at_end() { Ok(()) } else { Err(format!("Unexpected text after the arguments of {name}")) }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        if there {
+            self.rest = &self.rest[1..];
+        }
+        there
+    }
+
+    /// Takes `word` in any case, if it is next.
+    pub(super) fn eat_word(&mut self, word: &str) -> bool {
+        let there =
+            self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+        if there {
+            self.rest = &self.rest[word.len()..];
+        }
+        there
+    }
+
+    /// Whether blanks were there.
+    pub(super) fn eat_space(&mut self) -> bool {
+        let there = self.peek() == Some(b' ');
+        while self.eat(b' ') {}
+        there
+    }
+
+    pub(super) fn space(&mut self, expected: &str) -> Parsed<()> {
+        if self.eat_space() && !self.rest.is_empty() { Ok(()) } else { Err(format!("Expected {expected}")) }
+    }
+
+    /// Blanks with a literal behind them, whose announcement was cut off.
+    pub(super) fn space_before(&mut self, expected: &str) -> Parsed<()> {
+        if self.eat_space() { Ok(()) } else { Err(format!("Expected {expected}")) }
+    }
+
+    pub(super) fn expect(&mut self, byte: u8, expected: &str) -> Parsed<()> {
+        if self.eat(byte) { Ok(()) } else { Err(format!("Expected {expected}")) }
+    }
+
+    /// `tag SP`, consumed only when it is one.
+    pub(super) fn tag(&mut self) -> Option<Tag> {
+        let length = self.rest.iter().position(|b| *b == b' ')?;
+        let tag = &self.rest[..length];
+        let valid = |b: &u8| is_astring_char(*b) && *b != b'+';
+        if tag.is_empty() || tag.len() > Self::TAG_MAX || !tag.iter().all(valid) {
+            return None;
+        }
+        self.rest = &self.rest[length..];
+        while self.eat(b' ') {}
+        Some(Tag(String::from_utf8_lossy(tag).into()))
+    }
+
+    /// A command's name, in upper case.
+    pub(super) fn command_name(&mut self) -> Parsed<String> {
+        let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if name.is_empty() {
+            return Err("Expected a command".to_owned());
+        }
+        Ok(String::from_utf8_lossy(&name[..name.len().min(64)]).to_ascii_uppercase())
+    }
+
+    pub(super) fn take_while(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
+        let length = self.rest.iter().position(|b| !keep(*b)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        taken
+    }
+
+    /// An atom as text.
+    pub(super) fn atom(&mut self, expected: &str) -> Parsed<&'a str> {
+        let atom = self.take_while(is_atom_char);
+        if atom.is_empty() {
+            return Err(format!("Expected {expected}"));
+        }
+        std::str::from_utf8(atom).map_err(|_| format!("Expected {expected}"))
+    }
+
+    /// An atom in upper case, for words of the grammar.
+    pub(super) fn keyword(&mut self, expected: &str) -> Parsed<String> {
+        self.atom(expected).map(str::to_ascii_uppercase)
+    }
+
+    /// RFC 3501 `astring`. Atoms may have 8-bit bytes: clients send them.
+    pub(super) fn astring(&mut self, expected: &str) -> Parsed<Vec<u8>> {
+        match self.peek() {
+            Some(b'"' | b'{') => self.string(expected),
+            _ => {
+                let atom = self.take_while(|b| is_astring_char(b) || b >= 0x80);
+                if atom.is_empty() { Err(format!("Expected {expected}")) } else { Ok(atom.to_vec()) }
+            }
+        }
+    }
+
+    /// RFC 3501 `string`: quoted or literal.
+    pub(super) fn string(&mut self, expected: &str) -> Parsed<Vec<u8>> {
+        match self.peek() {
+            Some(b'"') => self.quoted(),
+            Some(b'{') => self.literal(),
+            _ => Err(format!("Expected {expected}")),
+        }
+    }
+
+    /// RFC 3501 `nstring`.
+    pub(super) fn nstring(&mut self, expected: &str) -> Parsed<Option<Vec<u8>>> {
+        if self.eat_word("NIL") { Ok(None) } else { self.string(expected).map(Some) }
+    }
+
+    fn quoted(&mut self) -> Parsed<Vec<u8>> {
+        let mut text = Vec::new();
+        self.rest = &self.rest[1..];
+        loop {
+            let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n'));
+            text.extend_from_slice(plain);
+            match self.peek() {
+                Some(b'"') => {
+                    self.rest = &self.rest[1..];
+                    return Ok(text);
+                }
+                Some(b'\\') => {
+                    self.rest = &self.rest[1..];
+                    match self.peek() {
+                        Some(byte @ (b'"' | b'\\')) => text.push(byte),
+                        _ => return Err("Only \\ and \" may follow \\ in a quoted string".to_owned()),
+                    }
+                    self.rest = &self.rest[1..];
+                }
+                _ => return Err("Expected \" at the end of a quoted string".to_owned()),
+            }
+        }
+    }
+
+    fn literal(&mut self) -> Parsed<Vec<u8>> {
+        let malformed = || "Expected a literal such as {5}".to_owned();
+        self.rest = &self.rest[1..];
+        let digits = self.take_while(|b| b.is_ascii_digit());
+        let size: usize =
+            std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).ok_or_else(malformed)?;
+        self.eat(b'+');
+        if !self.eat(b'}') {
+            return Err(malformed());
+        }
+        self.eat(b'\r');
+        if !self.eat(b'\n') || self.rest.len() < size {
+            return Err(malformed());
+        }
+        let (literal, rest) = self.rest.split_at(size);
+        self.rest = rest;
+        Ok(literal.to_vec())
+    }
+
+    /// A mailbox's name: modified UTF-7 undone, or UTF-8 as it stands.
+    pub(super) fn mailbox(&mut self) -> Parsed<WireName> {
+        let bytes = self.astring("a mailbox name")?;
+        wire_name(bytes)
+    }
+
+    /// A name with wildcards (RFC 3501 `list-mailbox`).
+    pub(super) fn list_mailbox(&mut self) -> Parsed<WireName> {
+        let bytes = match self.peek() {
+            Some(b'"' | b'{') => self.string("a mailbox pattern")?,
+            _ => {
+                let atom = self.take_while(|b| is_astring_char(b) || b >= 0x80 || matches!(b, b'%' | b'*'));
+                if atom.is_empty() {
+                    return Err("Expected a mailbox pattern".to_owned());
+                }
+                atom.to_vec()
+            }
+        };
+        wire_name(bytes)
+    }
+
+    pub(super) fn number(&mut self, expected: &str) -> Parsed<u64> {
+        let digits = self.take_while(|b| b.is_ascii_digit());
+        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+        number.filter(|number| *number <= i64::MAX as u64).ok_or_else(|| format!("Expected {expected}"))
+    }
+
+    pub(super) fn modseq(&mut self) -> Parsed<ModSeq> {
+        self.number("a mod-sequence").map(ModSeq)
+    }
+
+    /// A sequence set or UID set (RFC 3501 `sequence-set`).
+    pub(super) fn set(&mut self) -> Parsed<NumberSet> {
+        let mut ranges = Vec::new();
+        loop {
+            let from = self.set_end()?;
+            let to = if self.eat(b':') { self.set_end()? } else { from };
+            ranges.push((from, to));
+            if !self.eat(b',') {
+                return Ok(NumberSet { ranges });
+            }
+        }
+    }
+
+    fn set_end(&mut self) -> Parsed<SetEnd> {
+        if self.eat(b'*') {
+            return Ok(SetEnd::Last);
+        }
+        let digits = self.take_while(|b| b.is_ascii_digit());
+        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<NonZeroU32>().ok());
+        number.map(SetEnd::Number).ok_or_else(|| "Expected a set such as 1,3:5 or 7:*".to_owned())
+    }
+
+    /// Flags, with or without parentheses; `\Recent` is read and dropped.
+    pub(super) fn flags(&mut self) -> Parsed<Flags> {
+        let mut system = SystemFlags::NONE;
+        let mut keywords = Vec::new();
+        let in_list = self.eat(b'(');
+        loop {
+            self.eat_space();
+            if in_list && self.eat(b')') || !in_list && self.rest.is_empty() {
+                break;
+            }
+            if self.eat(b'\\') {
+                let name = format!("\\{}", self.atom("a flag")?);
+                match SystemFlags::by_name(&name) {
+                    Some(flag) => system = system.with(flag),
+                    None if name.eq_ignore_ascii_case("\\Recent") => {}
+                    None => return Err(format!("No system flag is called {name}")),
+                }
+            } else {
+                keywords.push(self.flag_keyword()?);
+            }
+            match self.peek() {
+                Some(b' ') => {}
+                Some(b')') if in_list => {}
+                None if !in_list => {}
+                _ => return Err("Expected a blank between flags, and ) behind them".to_owned()),
+            }
+        }
+        Ok(Flags::new(system, keywords))
+    }
+
+    pub(super) fn flag_keyword(&mut self) -> Parsed<Keyword> {
+        let name = self.atom("a flag")?;
+        Keyword::new(name)
+            .ok_or_else(|| format!("Expected a keyword of at most {} characters", Keyword::LENGTH_MAX))
+    }
+
+    /// RFC 3501 `date`, quoted or not.
+    pub(super) fn date(&mut self) -> Parsed<Day> {
+        let expected = || "Expected a date such as 1-Feb-1994".to_owned();
+        let text = self.astring("a date such as 1-Feb-1994")?;
+        Day::parse_imap(&text).ok_or_else(expected)
+    }
+
+    /// RFC 3501 `date-time`.
+    pub(super) fn date_time(&mut self) -> Parsed<DateTime> {
+        let expected = "a date and time such as \"17-Jul-1996 02:44:25 -0700\"";
+        let text = self.quoted()?;
+        DateTime::parse_imap(&text).ok_or_else(|| format!("Expected {expected}"))
+    }
+}
+
+fn wire_name(bytes: Vec<u8>) -> Parsed<WireName> {
+    let name =
+        String::from_utf8(bytes).map_err(|_| "Expected a mailbox name in modified UTF-7".to_owned())?;
+    Ok(utf7::decode(&name).unwrap_or(name))
+}
+
+fn is_atom_char(byte: u8) -> bool {
+    byte > 0x20 && byte < 0x7F && !matches!(byte, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+}
+
+fn is_astring_char(byte: u8) -> bool {
+    is_atom_char(byte) || byte == b']'
+}

@@ -1,0 +1,167 @@
+//! FETCH (RFC 3501 section 6.4.5, RFC 7162).
+
+use super::cursor::{Cursor, Parsed};
+use crate::command::{Command, Fetch, FetchItem, Partial, Rfc822, Section, SectionText};
+
+/// Items in one FETCH.
+const ITEMS_MAX: usize = 1_000;
+/// Part numbers in one section: deeper parts are not taken apart.
+const PART_DEPTH_MAX: usize = 100;
+
+pub(super) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+    cursor.space("a set of messages")?;
+    let set = cursor.set()?;
+    cursor.space("items after the set")?;
+    let mut items = items(cursor)?;
+    let mut changed_since = None;
+    if cursor.eat_space() && cursor.eat(b'(') {
+        if !cursor.eat_word("CHANGEDSINCE") {
+            return Err("Expected CHANGEDSINCE".to_owned());
+        }
+        cursor.space("a mod-sequence")?;
+        changed_since = Some(cursor.modseq()?);
+        cursor.expect(b')', ") after the mod-sequence")?;
+        if !items.contains(&FetchItem::ModSeq) {
+            items.push(FetchItem::ModSeq);
+        }
+    }
+    if by_uid && !items.contains(&FetchItem::Uid) {
+        items.insert(0, FetchItem::Uid);
+    }
+    Ok(Command::Fetch(Fetch { set, by_uid, items, changed_since }))
+}
+
+fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {
+    let mut items = Vec::new();
+    if !cursor.eat(b'(') {
+        if let Some(of_macro) = macro_items(cursor) {
+            return Ok(of_macro);
+        }
+        items.push(item(cursor)?);
+        return Ok(items);
+    }
+    loop {
+        cursor.eat_space();
+        if cursor.eat(b')') {
+            break;
+        }
+        if items.len() >= ITEMS_MAX {
+            return Err(format!("Too many items: at most {ITEMS_MAX}"));
+        }
+        let item = item(cursor)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        if !matches!(cursor.peek(), Some(b' ' | b')')) {
+            return Err("Expected a blank between items, and ) behind them".to_owned());
+        }
+    }
+    if items.is_empty() { Err("Expected at least one item".to_owned()) } else { Ok(items) }
+}
+
+fn macro_items(cursor: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
+    let fast = [FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size];
+    if cursor.eat_word("ALL") {
+        return Some([&fast[..], &[FetchItem::Envelope]].concat());
+    }
+    if cursor.eat_word("FAST") {
+        return Some(fast.to_vec());
+    }
+    cursor.eat_word("FULL").then(|| [&fast[..], &[FetchItem::Envelope, FetchItem::Body]].concat())
+}
+
+fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
+    let name = cursor.take_while(|b| b.is_ascii_alphanumeric() || b == b'.');
+    let name = String::from_utf8_lossy(name).to_ascii_uppercase();
+    let with_section = cursor.peek() == Some(b'[');
+    Ok(match (name.as_str(), with_section) {
+        ("BODY", true) => section_item(cursor, false)?,
+        ("BODY.PEEK", true) => section_item(cursor, true)?,
+        ("FLAGS", false) => FetchItem::Flags,
+        ("UID", false) => FetchItem::Uid,
+        ("INTERNALDATE", false) => FetchItem::InternalDate,
+        ("RFC822.SIZE", false) => FetchItem::Rfc822Size,
+        ("ENVELOPE", false) => FetchItem::Envelope,
+        ("BODY", false) => FetchItem::Body,
+        ("BODYSTRUCTURE", false) => FetchItem::BodyStructure,
+        ("MODSEQ", false) => FetchItem::ModSeq,
+        ("RFC822", false) => FetchItem::Rfc822(Rfc822::Message),
+        ("RFC822.HEADER", false) => FetchItem::Rfc822(Rfc822::Header),
+        ("RFC822.TEXT", false) => FetchItem::Rfc822(Rfc822::Text),
+        ("BODY.PEEK", false) => return Err("Expected a section such as [HEADER] after BODY.PEEK".to_owned()),
+        ("", _) => return Err("Expected an item such as FLAGS or BODY[]".to_owned()),
+        _ => return Err(format!("Unknown FETCH item {name}")),
+    })
+}
+
+fn section_item(cursor: &mut Cursor<'_>, peek: bool) -> Parsed<FetchItem> {
+    cursor.eat(b'[');
+    let section = section(cursor)?;
+    cursor.expect(b']', "] after the section")?;
+    let partial = if cursor.eat(b'<') { Some(partial(cursor)?) } else { None };
+    Ok(FetchItem::Section { section, peek, partial })
+}
+
+/// RFC 3501 `section-spec`: part numbers, then what of the part.
+fn section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
+    let mut part = Vec::new();
+    while matches!(cursor.peek(), Some(b'0'..=b'9')) {
+        let number = cursor.number("a part number")?;
+        let number = u32::try_from(number).ok().filter(|number| *number > 0);
+        part.push(number.ok_or("Part numbers count from 1")?);
+        if part.len() > PART_DEPTH_MAX {
+            return Err(format!("Too many part numbers: at most {PART_DEPTH_MAX}"));
+        }
+        if !cursor.eat(b'.') {
+            return Ok(Section { part, text: SectionText::All });
+        }
+        if !matches!(cursor.peek(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')) {
+            return Err("Expected a part number or a section's name after the dot".to_owned());
+        }
+    }
+    let text = section_text(cursor, !part.is_empty())?;
+    Ok(Section { part, text })
+}
+
+fn section_text(cursor: &mut Cursor<'_>, in_part: bool) -> Parsed<SectionText> {
+    let name = cursor.take_while(|b| b.is_ascii_alphabetic() || b == b'.');
+    let name = String::from_utf8_lossy(name).to_ascii_uppercase();
+    Ok(match name.as_str() {
+        "" if !in_part => SectionText::All,
+        "HEADER" => SectionText::Header,
+        "TEXT" => SectionText::Text,
+        "MIME" if in_part => SectionText::Mime,
+        "MIME" => return Err("MIME wants a part number before it".to_owned()),
+        "HEADER.FIELDS" => SectionText::HeaderFields { not: false, names: field_names(cursor)? },
+        "HEADER.FIELDS.NOT" => SectionText::HeaderFields { not: true, names: field_names(cursor)? },
+        _ => return Err(format!("Unknown section {name}")),
+    })
+}
+
+fn field_names(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    cursor.space("a list of field names")?;
+    cursor.expect(b'(', "a list of field names")?;
+    let mut names = Vec::new();
+    loop {
+        cursor.eat_space();
+        if cursor.eat(b')') {
+            break;
+        }
+        if names.len() >= ITEMS_MAX {
+            return Err(format!("Too many field names: at most {ITEMS_MAX}"));
+        }
+        let name = cursor.astring("a field name")?;
+        names.push(String::from_utf8_lossy(&name).to_ascii_uppercase());
+    }
+    if names.is_empty() { Err("Expected at least one field name".to_owned()) } else { Ok(names) }
+}
+
+/// `origin.length>`, the length not 0.
+fn partial(cursor: &mut Cursor<'_>) -> Parsed<Partial> {
+    let expected = "a range such as <0.1024>";
+    let origin = cursor.number(expected)?;
+    cursor.expect(b'.', expected)?;
+    let length = cursor.number(expected)?;
+    cursor.expect(b'>', expected)?;
+    if length == 0 { Err("A range of 0 octets is none".to_owned()) } else { Ok(Partial { origin, length }) }
+}

@@ -1,0 +1,101 @@
+//! LIST (RFC 3501, RFC 5258, RFC 5819, RFC 6154), LSUB, XLIST.
+
+use super::cursor::{Cursor, Parsed};
+use super::mailbox::status_items;
+use crate::command::{Command, List, ListSelect};
+
+/// Patterns in one LIST.
+const PATTERNS_MAX: usize = 100;
+
+pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let mut list = List::default();
+    cursor.space("a reference and a pattern after LIST")?;
+    if cursor.eat(b'(') {
+        list.extended = true;
+        list.select = selection(cursor)?;
+        cursor.space("a reference after the selection options")?;
+    }
+    list.reference = cursor.mailbox()?;
+    cursor.space("a pattern after the reference")?;
+    if cursor.eat(b'(') {
+        list.extended = true;
+        loop {
+            cursor.eat_space();
+            if cursor.eat(b')') {
+                break;
+            }
+            if list.patterns.len() >= PATTERNS_MAX {
+                return Err(format!("Too many patterns: at most {PATTERNS_MAX}"));
+            }
+            list.patterns.push(cursor.list_mailbox()?);
+        }
+        if list.patterns.is_empty() {
+            return Err("Expected at least one pattern".to_owned());
+        }
+    } else {
+        list.patterns.push(cursor.list_mailbox()?);
+    }
+    if cursor.eat_space() && cursor.eat_word("RETURN") {
+        list.extended = true;
+        cursor.space("a list after RETURN")?;
+        returned(cursor, &mut list)?;
+    }
+    if list.select.recursive_match && !list.select.subscribed && !list.select.special_use {
+        return Err("RECURSIVEMATCH wants another selection option, not only REMOTE".to_owned());
+    }
+    Ok(Command::List(list))
+}
+
+pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let (reference, pattern) = plain(cursor)?;
+    Ok(Command::Lsub { reference, pattern })
+}
+
+pub(super) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let (reference, pattern) = plain(cursor)?;
+    Ok(Command::Xlist { reference, pattern })
+}
+
+fn plain(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
+    cursor.space("a reference and a pattern")?;
+    let reference = cursor.mailbox()?;
+    cursor.space("a pattern after the reference")?;
+    Ok((reference, cursor.list_mailbox()?))
+}
+
+fn selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelect> {
+    let mut select = ListSelect::default();
+    loop {
+        cursor.eat_space();
+        if cursor.eat(b')') {
+            return Ok(select);
+        }
+        match cursor.keyword("a selection option of LIST")?.as_str() {
+            "SUBSCRIBED" => select.subscribed = true,
+            "REMOTE" => select.remote = true,
+            "RECURSIVEMATCH" => select.recursive_match = true,
+            "SPECIAL-USE" => select.special_use = true,
+            other => return Err(format!("Unknown selection option {other}")),
+        }
+    }
+}
+
+fn returned(cursor: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
+    cursor.expect(b'(', "a list after RETURN")?;
+    loop {
+        cursor.eat_space();
+        if cursor.eat(b')') {
+            return Ok(());
+        }
+        match cursor.keyword("a return option of LIST")?.as_str() {
+            "CHILDREN" => list.return_children = true,
+            "SUBSCRIBED" => list.return_subscribed = true,
+            "SPECIAL-USE" => list.return_special_use = true,
+            "STATUS" => {
+                cursor.space("items after STATUS")?;
+                list.return_status = Some(status_items(cursor)?);
+            }
+            other => return Err(format!("Unknown return option {other}")),
+        }
+    }
+}

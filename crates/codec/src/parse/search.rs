@@ -1,0 +1,173 @@
+//! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 7162).
+
+use super::cursor::{Cursor, Parsed};
+use crate::command::{Command, DateOrder, Search, SearchDate, SearchKey, SearchReturn};
+use mail::SystemFlags;
+
+pub(super) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+    cursor.space("search keys")?;
+    let mut search = Search { by_uid, return_options: None, charset: None, keys: Vec::new() };
+    if cursor.eat_word("RETURN ") {
+        search.return_options = Some(return_options(cursor)?);
+        cursor.space("search keys after RETURN")?;
+    }
+    if cursor.eat_word("CHARSET ") {
+        cursor.eat_space();
+        let charset = cursor.astring("a charset")?;
+        search.charset = Some(String::from_utf8_lossy(&charset).into_owned());
+        cursor.space("search keys after the charset")?;
+    }
+    search.keys = keys(cursor, 0, false)?;
+    Ok(Command::Search(search))
+}
+
+/// `(MIN MAX …)`; none is ALL.
+fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Vec<SearchReturn>> {
+    cursor.eat_space();
+    cursor.expect(b'(', "a list after RETURN")?;
+    let mut options = Vec::new();
+    loop {
+        cursor.eat_space();
+        if cursor.eat(b')') {
+            break;
+        }
+        options.push(match cursor.keyword("a return option of SEARCH")?.as_str() {
+            "MIN" => SearchReturn::Min,
+            "MAX" => SearchReturn::Max,
+            "ALL" => SearchReturn::All,
+            "COUNT" => SearchReturn::Count,
+            other => return Err(format!("Unknown return option {other}")),
+        });
+    }
+    if options.is_empty() {
+        options.push(SearchReturn::All);
+    }
+    Ok(options)
+}
+
+/// One or more keys, up to the end or to `)`.
+fn keys(cursor: &mut Cursor<'_>, depth: usize, in_list: bool) -> Parsed<Vec<SearchKey>> {
+    let mut keys = Vec::new();
+    loop {
+        cursor.eat_space();
+        if in_list && cursor.eat(b')') || !in_list && cursor.is_at_end() {
+            break;
+        }
+        keys.push(key(cursor, depth)?);
+        match cursor.peek() {
+            Some(b' ') | None => {}
+            Some(b')') if in_list => {}
+            _ => return Err("Expected a blank between search keys".to_owned()),
+        }
+    }
+    if keys.is_empty() { Err("Expected a search key".to_owned()) } else { Ok(keys) }
+}
+
+fn key(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
+    if depth >= cursor.nesting_max() {
+        return Err(format!("Search keys are nested too deep: at most {} levels", cursor.nesting_max()));
+    }
+    match cursor.peek() {
+        Some(b'(') => {
+            cursor.eat(b'(');
+            return keys(cursor, depth + 1, true).map(SearchKey::And);
+        }
+        Some(b'0'..=b'9' | b'*') => return cursor.set().map(SearchKey::Sequence),
+        _ => {}
+    }
+    let name = cursor.keyword("a search key")?;
+    if let Some(key) = flag_key(&name) {
+        return Ok(key);
+    }
+    match name.as_str() {
+        "NOT" | "OR" => operator(cursor, &name, depth),
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
+            let text = text(cursor, &name)?;
+            Ok(SearchKey::Header { field: name, text })
+        }
+        "HEADER" => {
+            let field = text(cursor, "HEADER")?;
+            let text = text(cursor, "the field's name")?;
+            Ok(SearchKey::Header { field: String::from_utf8_lossy(&field).into_owned(), text })
+        }
+        "BODY" => text(cursor, &name).map(SearchKey::Body),
+        "TEXT" => text(cursor, &name).map(SearchKey::Text),
+        "KEYWORD" | "UNKEYWORD" => {
+            cursor.space("a keyword")?;
+            Ok(SearchKey::Keyword(cursor.flag_keyword()?, name == "KEYWORD"))
+        }
+        "LARGER" | "SMALLER" => {
+            cursor.space("a size in octets")?;
+            let size = cursor.number("a size in octets")?;
+            Ok(if name == "LARGER" { SearchKey::Larger(size) } else { SearchKey::Smaller(size) })
+        }
+        "UID" => {
+            cursor.space("UIDs")?;
+            cursor.set().map(SearchKey::Uid)
+        }
+        "MODSEQ" => modseq(cursor),
+        _ => date_key(cursor, &name),
+    }
+}
+
+fn operator(cursor: &mut Cursor<'_>, name: &str, depth: usize) -> Parsed<SearchKey> {
+    cursor.space(&format!("a search key after {name}"))?;
+    let first = Box::new(key(cursor, depth + 1)?);
+    if name == "NOT" {
+        return Ok(SearchKey::Not(first));
+    }
+    cursor.space("two search keys after OR")?;
+    Ok(SearchKey::Or(first, Box::new(key(cursor, depth + 1)?)))
+}
+
+fn text(cursor: &mut Cursor<'_>, after: &str) -> Parsed<Vec<u8>> {
+    let expected = format!("a string after {after}");
+    cursor.space(&expected)?;
+    cursor.astring(&expected)
+}
+
+fn flag_key(name: &str) -> Option<SearchKey> {
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "NEW" => SearchKey::New,
+        "OLD" => SearchKey::Old,
+        "RECENT" => SearchKey::Recent,
+        name => {
+            let (flag, set) = match name.strip_prefix("UN") {
+                Some(flag) => (flag, false),
+                None => (name, true),
+            };
+            SearchKey::System(SystemFlags::by_name(&format!("\\{flag}"))?, set)
+        }
+    })
+}
+
+fn date_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
+    let (which, order) = match name.strip_prefix("SENT") {
+        Some(order) => (SearchDate::Sent, order),
+        None => (SearchDate::Internal, name),
+    };
+    let order = match order {
+        "BEFORE" => DateOrder::Before,
+        "ON" => DateOrder::On,
+        "SINCE" => DateOrder::Since,
+        _ => return Err(format!("Unknown search key {name}")),
+    };
+    cursor.space("a date such as 1-Feb-1994")?;
+    Ok(SearchKey::Date { which, order, day: cursor.date()? })
+}
+
+/// `MODSEQ ["entry" shared] n` (RFC 7162 section 3.1.5).
+fn modseq(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
+    cursor.space("a mod-sequence")?;
+    if cursor.peek() == Some(b'"') {
+        cursor.string("an entry name")?;
+        cursor.space("priv, shared or all")?;
+        match cursor.keyword("priv, shared or all")?.as_str() {
+            "PRIV" | "SHARED" | "ALL" => {}
+            other => return Err(format!("Unknown entry type {other}")),
+        }
+        cursor.space("a mod-sequence")?;
+    }
+    cursor.modseq().map(SearchKey::ModSeq)
+}

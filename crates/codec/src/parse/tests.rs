@@ -1,0 +1,260 @@
+//! Commands, line by line.
+
+use super::*;
+use proptest::prelude::*;
+
+fn parsed(line: &str) -> String {
+    match request(line.as_bytes(), 8) {
+        Ok(request) => format!("{:?}", request.command),
+        Err(error) => error.text,
+    }
+}
+
+fn check(line: &str, expected: &str) {
+    assert_eq!(parsed(&format!("a {line}")), expected, "{line}");
+}
+
+/// Two spellings of one command.
+fn same(line: &str, other: &str) {
+    let (one, two) =
+        (request(format!("a {line}").as_bytes(), 8), request(format!("a {other}").as_bytes(), 8));
+    assert!(one.is_ok(), "{line}: {one:?}");
+    assert_eq!(one, two);
+}
+
+#[test]
+fn simple_commands() {
+    for (line, expected) in [
+        ("CAPABILITY", "Capability"),
+        ("noop", "Noop"),
+        ("NOOP  ", "Noop"),
+        ("NOOP x", "Unexpected text after the arguments of NOOP"),
+        ("LOGIN a b", "Login { user: [97], password: Zeroizing { .. } }"),
+        ("LOGIN \"a\\\"\" {1}\r\nb", "Login { user: [97, 34], password: Zeroizing { .. } }"),
+        ("LOGIN a", "Expected a password after the user name"),
+        ("LOGIN", "Expected a user name and a password after LOGIN"),
+        ("LOGIN \"a b", "Expected \" at the end of a quoted string"),
+        ("AUTHENTICATE plain", "Authenticate { mechanism: \"PLAIN\", initial: None }"),
+        ("AUTHENTICATE PLAIN =", "Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) }"),
+        (
+            "AUTHENTICATE PLAIN AGEAYg==",
+            "Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) }",
+        ),
+        ("AUTHENTICATE PLAIN !!", "The initial response is no base64"),
+        ("ID NIL", "Id([])"),
+        ("ID (\"name\" \"x\" \"os\" NIL)", "Id([(\"name\", Some(\"x\")), (\"os\", None)])"),
+        ("ENABLE condstore x", "Enable([\"CONDSTORE\", \"X\"])"),
+        ("ENABLE", "Expected capabilities after ENABLE"),
+        ("UID", "Expected a command after UID"),
+        ("UID NOOP", "Unknown command UID NOOP"),
+    ] {
+        check(line, expected);
+    }
+}
+
+#[test]
+fn secrets_are_read_as_sent() {
+    let Ok(Request { command: Command::Login { password, .. }, .. }) = request(b"a LOGIN u \"p\\\\w \"", 8)
+    else {
+        panic!("a LOGIN");
+    };
+    assert_eq!(*password, b"p\\w ");
+    let Ok(Request { command: Command::Authenticate { initial, .. }, .. }) =
+        request(b"a AUTHENTICATE PLAIN AGEAYg==", 8)
+    else {
+        panic!("an AUTHENTICATE");
+    };
+    assert_eq!(initial.expect("an initial response")[..], *b"\0a\0b");
+}
+
+#[test]
+fn mailbox_commands() {
+    for (line, expected) in [
+        ("SELECT INBOX", "Select { mailbox: \"INBOX\", read_only: false, condstore: false }"),
+        ("EXAMINE \"a b\" (CONDSTORE)", "Select { mailbox: \"a b\", read_only: true, condstore: true }"),
+        ("SELECT a (QUX)", "Unknown parameter QUX"),
+        ("SELECT Entw&APw-rfe", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
+        ("SELECT \"Entwürfe\"", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
+        ("SELECT Tom&Jerry", "Select { mailbox: \"Tom&Jerry\", read_only: false, condstore: false }"),
+        ("CREATE a]b", "Create { mailbox: \"a]b\" }"),
+        ("CREATE", "Expected a mailbox name"),
+        ("CREATE a%", "Unexpected text after the arguments of CREATE"),
+        ("RENAME a b", "Rename { from: \"a\", to: \"b\" }"),
+        ("STATUS a (MESSAGES size messages)", "Status { mailbox: \"a\", items: [Messages, Size] }"),
+        ("STATUS a ()", "Expected at least one STATUS item"),
+        ("STATUS a (X)", "Unknown STATUS item X"),
+        ("LSUB \"\" *", "Lsub { reference: \"\", pattern: \"*\" }"),
+        ("XLIST \"\" \"%\"", "Xlist { reference: \"\", pattern: \"%\" }"),
+    ] {
+        check(line, expected);
+    }
+    let Ok(Request { command: Command::List(list), .. }) = request(
+        b"a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a* %/b) RETURN (CHILDREN STATUS (UNSEEN) SPECIAL-USE)",
+        8,
+    ) else {
+        panic!("a LIST");
+    };
+    assert!(list.extended && list.select.subscribed && list.select.recursive_match && list.return_children);
+    assert_eq!((list.patterns.len(), list.return_status.map(|items| items.len())), (2, Some(1)));
+    check("LIST (RECURSIVEMATCH) \"\" *", "RECURSIVEMATCH wants another selection option, not only REMOTE");
+    check("LIST \"\"", "Expected a pattern after the reference");
+    check("LIST \"\" ()", "Expected at least one pattern");
+}
+
+#[test]
+fn fetch_items_and_sections() {
+    for (line, expected) in [
+        ("FETCH 1 FLAGS", "[Flags]"),
+        ("UID FETCH 1 (FLAGS UID)", "[Flags, Uid]"),
+        ("UID FETCH 1 FLAGS", "[Uid, Flags]"),
+        ("FETCH 1 fast", "[Flags, InternalDate, Rfc822Size]"),
+        ("FETCH 1 full", "[Flags, InternalDate, Rfc822Size, Envelope, Body]"),
+        ("FETCH 1 (FLAGS) (CHANGEDSINCE 5)", "[Flags, ModSeq]"),
+        ("FETCH 1 (RFC822 RFC822.HEADER)", "[Rfc822(Message), Rfc822(Header)]"),
+        (
+            "FETCH 1 BODY[]",
+            "[Section { section: Section { part: [], text: All }, peek: false, partial: None }]",
+        ),
+        (
+            "FETCH 1 BODY.PEEK[1.2.MIME]<0.5>",
+            "[Section { section: Section { part: [1, 2], text: Mime }, peek: true, partial: Some(Partial { origin: 0, length: 5 }) }]",
+        ),
+        (
+            "FETCH 1 body[header.fields (to \"x-a\")]",
+            "[Section { section: Section { part: [], text: HeaderFields { not: false, names: [\"TO\", \"X-A\"] } }, peek: false, partial: None }]",
+        ),
+    ] {
+        let Ok(Request { command: Command::Fetch(fetch), .. }) = request(format!("a {line}").as_bytes(), 8)
+        else {
+            panic!("{line}: {}", parsed(&format!("a {line}")));
+        };
+        assert_eq!(format!("{:?}", fetch.items), expected, "{line}");
+    }
+    for (line, expected) in [
+        ("FETCH 1", "Expected items after the set"),
+        ("FETCH x FLAGS", "Expected a set such as 1,3:5 or 7:*"),
+        ("FETCH 0 FLAGS", "Expected a set such as 1,3:5 or 7:*"),
+        ("FETCH 1, FLAGS", "Expected a set such as 1,3:5 or 7:*"),
+        ("FETCH 4294967296 FLAGS", "Expected a set such as 1,3:5 or 7:*"),
+        ("FETCH 1 ()", "Expected at least one item"),
+        ("FETCH 1 QUX", "Unknown FETCH item QUX"),
+        ("FETCH 1 (FLAGS UID", "Expected a blank between items, and ) behind them"),
+        ("FETCH 1 BODY[0]", "Part numbers count from 1"),
+        ("FETCH 1 BODY[MIME]", "MIME wants a part number before it"),
+        ("FETCH 1 BODY[1.]", "Expected a part number or a section's name after the dot"),
+        ("FETCH 1 BODY[]<0.0>", "A range of 0 octets is none"),
+        ("FETCH 1 BODY[HEADER.FIELDS ()]", "Expected at least one field name"),
+        ("FETCH 1 BODY[", "Expected ] after the section"),
+        ("FETCH 1 FLAGS (CHANGEDSINCE x)", "Expected a mod-sequence"),
+    ] {
+        check(line, expected);
+    }
+    same("FETCH 1:* (FLAGS  UID)", "fetch 1:* (flags uid)");
+}
+
+#[test]
+fn store_copy_and_expunge() {
+    same("STORE 1 FLAGS \\Seen", "STORE 1 FLAGS (\\Seen)");
+    same("STORE 1 +flags.silent (\\seen Work)", "STORE 1 +FLAGS.SILENT (work \\Recent \\Seen)");
+    for (line, expected) in [
+        ("STORE 1 FLAGS", "Expected flags"),
+        ("STORE 1 +-FLAGS ()", "Expected FLAGS, +FLAGS or -FLAGS, with .SILENT or without"),
+        ("STORE 1 FLAG ()", "Expected FLAGS, +FLAGS or -FLAGS, with .SILENT or without"),
+        ("STORE 1 FLAGS (\\Nope)", "No system flag is called \\Nope"),
+        ("STORE 1 FLAGS (a(b)", "Expected a blank between flags, and ) behind them"),
+        ("STORE 1 FLAGS (a", "Expected a blank between flags, and ) behind them"),
+        ("COPY 1", "Expected a mailbox name after the set"),
+        ("UID EXPUNGE", "Expected a set of messages"),
+        ("EXPUNGE 1", "Unexpected text after the arguments of EXPUNGE"),
+    ] {
+        check(line, expected);
+    }
+    assert!(parsed("a STORE 1 (UNCHANGEDSINCE 7) -FLAGS ()").contains("unchanged_since: Some(ModSeq(7))"));
+    assert!(parsed("a UID MOVE 1:2 x").contains("by_uid: true, mailbox: \"x\", remove: true"));
+}
+
+#[test]
+fn search_keys() {
+    same("SEARCH SINCE 1-Feb-1994", "search since \"01-feb-1994\"");
+    same("SEARCH FROM x", "SEARCH FROM {1}\r\nx");
+    for (line, expected) in [
+        ("SEARCH", "Expected search keys"),
+        ("SEARCH QUX", "Unknown search key QUX"),
+        ("SEARCH FROM", "Expected a string after FROM"),
+        ("SEARCH OR SEEN", "Expected two search keys after OR"),
+        ("SEARCH (SEEN", "Expected a search key"),
+        ("SEARCH ()", "Expected a search key"),
+        ("SEARCH ON 31-Foo-2020", "Expected a date such as 1-Feb-1994"),
+        ("SEARCH LARGER -1", "Expected a size in octets"),
+        ("SEARCH RETURN (QUX) ALL", "Unknown return option QUX"),
+        ("SEARCH CHARSET utf-8", "Expected search keys after the charset"),
+    ] {
+        check(line, expected);
+    }
+    for (line, keys) in [
+        ("SEARCH UNSEEN ANSWERED", "[System({\\Seen}, false), System({\\Answered}, true)]"),
+        ("SEARCH NOT OR NEW OLD", "[Not(Or(New, Old))]"),
+        (
+            "SEARCH (1:2 UID 3)",
+            "[And([Sequence(NumberSet { ranges: [(Number(1), Number(2))] }), Uid(NumberSet { ranges: [(Number(3), Number(3))] })])]",
+        ),
+        ("SEARCH UNKEYWORD x", "[Keyword(Keyword(x), false)]"),
+        ("SEARCH MODSEQ \"/flags/\\\\draft\" all 7", "[ModSeq(ModSeq(7))]"),
+        (
+            "SEARCH CC x HEADER y \"\"",
+            "[Header { field: \"CC\", text: [120] }, Header { field: \"y\", text: [] }]",
+        ),
+    ] {
+        let Ok(Request { command: Command::Search(search), .. }) = request(format!("a {line}").as_bytes(), 8)
+        else {
+            panic!("{line}: {}", parsed(&format!("a {line}")));
+        };
+        assert_eq!(format!("{:?}", search.keys), keys, "{line}");
+    }
+}
+
+#[test]
+fn security_06_nesting_is_capped() {
+    for deep in [
+        format!("SEARCH {}SEEN{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("SEARCH {}SEEN", "NOT ".repeat(100_000)),
+        format!("SEARCH {}SEEN", "OR ".repeat(100_000)),
+    ] {
+        check(&deep, "Search keys are nested too deep: at most 8 levels");
+    }
+    assert!(parsed(&format!("a FETCH 1 BODY[1{}]", ".1".repeat(1000))).starts_with("Too many part numbers"));
+}
+
+#[test]
+fn security_10_nul_is_refused_everywhere() {
+    for line in ["LOGIN \"a\0\" b", "LOGIN {2}\r\na\0 b", "SELECT a\0", "NOOP\0", "SEARCH TEXT \"\0\""] {
+        check(line, "NUL is not allowed in commands");
+    }
+}
+
+#[test]
+fn a_set_of_a_megabyte_is_read() {
+    let set: Vec<String> = (1..150_000).map(|n| (2 * n).to_string()).collect();
+    let Ok(Request { command: Command::Fetch(fetch), .. }) =
+        request(format!("a UID FETCH {} FLAGS", set.join(",")).as_bytes(), 8)
+    else {
+        panic!("a FETCH");
+    };
+    assert_eq!(fetch.set.ranges.len(), 149_999);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(bytes: Vec<u8>) {
+        let _ = request(&bytes, 8);
+        let _ = request(&[b"a SEARCH ", &bytes[..]].concat(), 8);
+        let _ = request(&[b"a FETCH 1 ", &bytes[..]].concat(), 8);
+        let _ = request(&[b"a LIST ", &bytes[..]].concat(), 8);
+        let _ = append_before(&[b"a APPEND ", &bytes[..]].concat());
+    }
+
+    #[test]
+    fn words_of_the_grammar_are_survived(words in prop::collection::vec("[A-Z(){}\\[\\]<>.*%\"\\\\0-9+:, -]{0,9}", 0..12)) {
+        let _ = request(format!("a {}", words.join(" ")).as_bytes(), 8);
+    }
+}
