@@ -453,6 +453,10 @@ impl Session {
         let Some(selected) = &mut self.selected else { return Ok(()) };
         match selected.mailbox.refresh(!selected.read_only) {
             Ok(refreshed) => {
+                if Arc::ptr_eq(&refreshed.snapshot, selected.view.snapshot()) && refreshed.claimed.is_empty()
+                {
+                    return Ok(());
+                }
                 let recent = select::recent(selected.read_only, &refreshed.snapshot, refreshed.claimed);
                 selected.view.see(refreshed.snapshot, &recent);
                 Ok(())

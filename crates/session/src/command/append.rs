@@ -81,16 +81,11 @@ impl Session {
                     break self.end_append(tag, answer);
                 }
                 Piece::Failed(error) => {
-                    let (fatal, text) = (error.fatal, error.text.clone());
                     // Dropping the deliveries removes their files.
                     drop(append.current.take());
                     append.read.clear();
                     self.doing = Doing::Nothing;
-                    self.malformed(codec::DecodeError { tag: Some(append.tag), ..error });
-                    if fatal {
-                        self.bye(&text, "malformed input");
-                    }
-                    break;
+                    break self.malformed(codec::DecodeError { tag: Some(append.tag), ..error });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! CLOSE and UNSELECT (RFC 3501 section 6.4.2, RFC 3691).
 
 use crate::context::{Answer, Context, Progress, Task};
-use crate::failure;
+use store::ErrorKind;
 
 /// The task of a CLOSE, which expunges without telling; or of an UNSELECT, which does not
 /// expunge.
@@ -15,19 +15,18 @@ struct Close {
 
 impl Task for Close {
     fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(selected) = context.selected.take() else {
+        let Some(selected) = context.selected.as_ref() else {
             return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
         };
         // Only what the client was told of: what came meanwhile with \Deleted it has not seen.
         if self.expunge && !selected.read_only {
-            let told = selected.view.uids();
-            match selected.mailbox.expunge(Some(&told)) {
-                Err(error) if error.kind != store::ErrorKind::Deleted => {
-                    return Ok(Progress::Done(failure::answer(&error)));
-                }
+            match selected.mailbox.expunge(Some(&selected.view.uids())) {
+                // Nothing was expunged, and the mailbox stays selected.
+                Err(error) if error.kind != ErrorKind::Deleted => return Err(error),
                 _ => {}
             }
         }
+        *context.selected = None;
         Ok(Progress::Done(Answer::ok("Mailbox closed")))
     }
 

@@ -13,11 +13,12 @@ struct Enable {
 }
 
 impl Task for Enable {
-    /// Names only what was not enabled before (RFC 5161 section 3.2); what is unknown or cannot
-    /// be enabled is passed over (section 3.1).
+    /// What is unknown or cannot be enabled is passed over (RFC 5161 section 3.1); what was
+    /// enabled before is confirmed once more.
     fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
         let mut enabled = Vec::new();
-        if self.capabilities.iter().any(|name| name == "CONDSTORE") && context.enable_condstore() {
+        if self.capabilities.iter().any(|name| name == "CONDSTORE") {
+            context.enable_condstore();
             enabled.push("CONDSTORE");
         }
         list::enabled(context.out.buffer(), &enabled);

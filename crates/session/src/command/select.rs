@@ -78,12 +78,17 @@ impl Select {
 }
 
 /// What is recent to a session: what it claimed; where it may claim nothing, what nobody has
-/// claimed yet (RFC 3501 section 6.3.2: EXAMINE takes `\Recent` from nobody).
+/// claimed yet (RFC 3501 section 6.3.2: EXAMINE takes `\Recent` from nobody), which is always
+/// the end of the mailbox.
 pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> UidSet {
-    if read_only {
-        return snapshot.rows().filter(|row| row.is_new()).map(|row| row.uid()).collect();
+    if !read_only {
+        return claimed;
     }
-    claimed
+    let from_the_end = (0..snapshot.len()).rev().filter_map(|index| snapshot.row(index));
+    match from_the_end.take_while(|row| row.is_new()).last() {
+        Some(first) => snapshot.uids()[first.index()..].iter().copied().collect(),
+        None => UidSet::new(),
+    }
 }
 
 /// The untagged responses of RFC 3501 section 6.3.1.

@@ -44,6 +44,13 @@ fn greeted(site: &Site, connection: crate::Connection) -> Client {
     client
 }
 
+/// A driver moves its sessions between threads.
+#[test]
+fn sessions_can_be_sent() {
+    fn check<T: Send>() {}
+    check::<crate::Session>();
+}
+
 #[test]
 fn capabilities_follow_the_state() {
     let (_directory, site) = site();
@@ -418,7 +425,7 @@ fn a_mailbox_that_is_deleted_ends_its_sessions() {
 }
 
 #[test]
-fn enable_is_answered_once() {
+fn highestmodseq_is_told_when_condstore_is_enabled() {
     let (_directory, site) = site_with(&["S"]);
     let mut client = site.select("INBOX");
     let answer = client.command("ENABLE X-NONSENSE CONDSTORE");
@@ -426,7 +433,8 @@ fn enable_is_answered_once() {
         answer.contains("* OK [HIGHESTMODSEQ ") && answer.contains("* ENABLED CONDSTORE\r\n"),
         "{answer}"
     );
-    assert_eq!(lines(&client.command("ENABLE CONDSTORE"))[0].trim_end(), "* ENABLED");
+    assert_eq!(lines(&client.command("ENABLE CONDSTORE"))[0], "* ENABLED CONDSTORE");
+    assert_eq!(lines(&client.command("ENABLE X-NONSENSE"))[0].trim_end(), "* ENABLED");
 }
 
 #[test]
