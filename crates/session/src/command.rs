@@ -20,6 +20,8 @@ pub(crate) mod delete;
 pub(crate) mod enable;
 pub(crate) mod expunge;
 pub(crate) mod fetch;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub(crate) mod id;
 pub(crate) mod idle;
 pub(crate) mod list;

@@ -105,3 +105,89 @@ fn copy_uid(copied: Copied) -> Option<Code> {
     let (from, to): (Vec<Uid>, Vec<Uid>) = copied.pairs.into_iter().unzip();
     (!from.is_empty()).then_some(Code::CopyUid(copied.uid_validity, from, to))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::fixture::{Fixture, PLAIN, check};
+    use crate::testing::Client;
+    use std::fs;
+
+    /// The answer with UIDVALIDITY as `V`.
+    fn without_validity(client: &mut Client, command: &str) -> String {
+        let answer = client.command(command);
+        match answer.split_once("[COPYUID ") {
+            Some((before, after)) => {
+                let (_, sets) = after.split_once(' ').expect("sets");
+                format!("{before}[COPYUID V {sets}")
+            }
+            None => answer,
+        }
+    }
+
+    fn fixture(messages: usize) -> (Fixture, Client) {
+        let fixture = Fixture::new(&vec![(PLAIN, "S"); messages]);
+        let mut client = fixture.site.log_in();
+        check(&mut client, "CREATE Archive", "a OK");
+        let answer = client.command("SELECT INBOX");
+        assert!(answer.contains("a OK"), "{answer}");
+        (fixture, client)
+    }
+
+    #[test]
+    fn copies_and_moves() {
+        let (_fixture, mut client) = fixture(3);
+        for (command, expected) in [
+            ("COPY 1:2 Archive", "a OK [COPYUID V 1:2 1:2] Copy completed\r\n"),
+            ("UID COPY 3 Archive", "a OK [COPYUID V 3 3] Copy completed\r\n"),
+            ("UID COPY 99 Archive", "a OK Copy completed\r\n"),
+            ("MOVE 1 Archive", "* OK [COPYUID V 1 4] Moved\r\n* 1 EXPUNGE\r\na OK Move completed\r\n"),
+            ("UID MOVE 3 Archive", "* OK [COPYUID V 3 5] Moved\r\n* 2 EXPUNGE\r\na OK Move completed\r\n"),
+        ] {
+            assert_eq!(without_validity(&mut client, command), expected, "{command}");
+        }
+        for (command, expected) in [
+            ("COPY 1 Nowhere", "a NO [TRYCREATE]"),
+            ("MOVE 1 Nowhere", "a NO [TRYCREATE]"),
+            ("COPY 1 \"bad//name\"", "a NO [CANNOT]"),
+            ("COPY 2 Archive", "a BAD"),
+            ("MOVE 1:2 Archive", "a BAD"),
+            ("STATUS Archive (MESSAGES)", "* STATUS Archive (MESSAGES 5)\na OK"),
+            ("FETCH 1:* (UID FLAGS)", "* 1 FETCH (UID 2 FLAGS (\\Seen))\na OK"),
+        ] {
+            check(&mut client, command, expected);
+        }
+    }
+
+    #[test]
+    fn to_the_same_mailbox() {
+        let (_fixture, mut client) = fixture(1);
+        let answer = without_validity(&mut client, "COPY 1 INBOX");
+        assert!(answer.starts_with("* 2 EXISTS\r\n"), "{answer}");
+        assert!(answer.ends_with("a OK [COPYUID V 1 2] Copy completed\r\n"), "{answer}");
+        let answer = without_validity(&mut client, "UID MOVE 1 INBOX");
+        assert!(
+            answer.starts_with("* OK [COPYUID V 1 3] Moved\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n"),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_copied_when_a_message_is_gone() {
+        let (fixture, mut client) = fixture(3);
+        fs::remove_file(fixture.path(2)).expect("removed");
+        let answer = client.command("COPY 1:3 Archive");
+        assert!(answer.contains("a NO [EXPUNGEISSUED]"), "{answer}");
+        check(&mut client, "STATUS Archive (MESSAGES)", "* STATUS Archive (MESSAGES 0)\na OK");
+        let answer = without_validity(&mut client, "UID COPY 1:3 Archive");
+        assert!(answer.ends_with("a OK [COPYUID V 1,3 1:2] Copy completed\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn nothing_is_moved_out_of_a_mailbox_that_is_examined() {
+        let (fixture, _) = fixture(1);
+        let mut reader = fixture.examine();
+        check(&mut reader, "MOVE 1 Archive", "a NO [READ-ONLY]");
+        let answer = without_validity(&mut reader, "COPY 1 Archive");
+        assert_eq!(answer, "a OK [COPYUID V 1 1] Copy completed\r\n");
+    }
+}

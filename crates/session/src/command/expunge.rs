@@ -64,3 +64,36 @@ fn deleted(selected: &crate::context::Selected, uids: Option<&NumberSet>) -> Vec
         |&uid: &Uid| snapshot.find(uid).is_some_and(|row| row.system_flags().contains(SystemFlags::DELETED));
     named.into_iter().map(|(_, uid)| uid).filter(is_deleted).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::fixture::{Fixture, PLAIN, check};
+
+    #[test]
+    fn what_is_deleted_goes() {
+        let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "T"), (PLAIN, "ST"), (PLAIN, ""), (PLAIN, "T")]);
+        let mut reader = fixture.examine();
+        check(&mut reader, "EXPUNGE", "a NO [READ-ONLY]");
+        check(&mut reader, "UID EXPUNGE 1:*", "a NO [READ-ONLY]");
+        let mut client = fixture.select();
+        for (command, expected) in [
+            ("UID EXPUNGE 1,5", "* 5 EXPUNGE\na OK"),
+            ("UID EXPUNGE 99", "a OK"),
+            ("EXPUNGE", "* 3 EXPUNGE\n* 2 EXPUNGE\na OK"),
+            ("EXPUNGE", "a OK"),
+            ("FETCH 1:* UID", "* 1 FETCH (UID 1)\n* 2 FETCH (UID 4)\na OK"),
+        ] {
+            check(&mut client, command, expected);
+        }
+        check(&mut reader, "NOOP", "* 5 EXPUNGE\n* 3 EXPUNGE\n* 2 EXPUNGE\na OK");
+    }
+
+    #[test]
+    fn more_messages_than_a_batch() {
+        let fixture = Fixture::new(&vec![(PLAIN, "T"); 250]);
+        let mut client = fixture.select();
+        let answer = client.command("EXPUNGE");
+        assert_eq!(answer.matches(" EXPUNGE\r\n").count(), 250, "{answer}");
+        check(&mut client, "STATUS INBOX (MESSAGES)", "* STATUS INBOX (MESSAGES 0)\na OK");
+    }
+}

@@ -11,6 +11,7 @@ use codec::response::{Code, Condition, untagged};
 use evaluate::{Candidate, Verdict};
 use key::{Key, Uncompiled};
 use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
+use store::ErrorKind;
 
 /// The task of a SEARCH or UID SEARCH.
 pub(crate) fn search(command: Search) -> Box<dyn Task> {
@@ -65,6 +66,7 @@ impl Task for SearchTask {
                     modseq: row.modseq(),
                 }),
                 Ok(Verdict::NotFound) => {}
+                Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
                 Err(error) => {
                     if !state.unreadable {
                         tracing::error!("{error}");

@@ -193,3 +193,124 @@ fn apply(change: &FlagChange, flags: &Flags) -> Flags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::fixture::{Fixture, PLAIN, check};
+    use std::fs;
+
+    #[test]
+    fn flags_are_stored_and_told_once() {
+        let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "FS"), (PLAIN, "")]);
+        let mut client = fixture.select();
+        for (command, expected) in [
+            ("STORE 1 FLAGS (\\Deleted)", "* 1 FETCH (FLAGS (\\Deleted))\na OK"),
+            (
+                "STORE 1:2 +FLAGS (\\Answered \\Draft)",
+                "* 1 FETCH (FLAGS (\\Answered \\Deleted \\Draft))\n\
+                 * 2 FETCH (FLAGS (\\Answered \\Flagged \\Seen \\Draft))\na OK",
+            ),
+            (
+                "STORE 1:2 -FLAGS (\\Deleted \\Draft)",
+                "* 1 FETCH (FLAGS (\\Answered))\n* 2 FETCH (FLAGS (\\Answered \\Flagged \\Seen))\na OK",
+            ),
+            // What changes nothing tells nothing.
+            ("STORE 3 FLAGS ()", "a OK"),
+            ("STORE 1:3 +FLAGS.SILENT (\\Flagged)", "a OK"),
+            ("NOOP", "a OK"),
+            (
+                "FETCH 1:3 FLAGS",
+                "* 1 FETCH (FLAGS (\\Answered \\Flagged))\n* 2 FETCH (FLAGS (\\Answered \\Flagged \\Seen))\n\
+                 * 3 FETCH (FLAGS (\\Flagged))\na OK",
+            ),
+            ("UID STORE 3 +FLAGS (\\Seen)", "* 3 FETCH (UID 3 FLAGS (\\Flagged \\Seen))\na OK"),
+            ("UID STORE 99 +FLAGS (\\Seen)", "a OK"),
+            ("STORE 4 +FLAGS (\\Seen)", "a BAD"),
+            ("STORE 3:4 +FLAGS (\\Answered)", "a BAD"),
+            ("FETCH 3 FLAGS", "* 3 FETCH (FLAGS (\\Flagged \\Seen))\na OK"),
+        ] {
+            check(&mut client, command, expected);
+        }
+        let mut reader = fixture.examine();
+        check(&mut reader, "STORE 1 +FLAGS (\\Seen)", "a NO [READ-ONLY]");
+    }
+
+    #[test]
+    fn keywords_up_to_the_limit() {
+        let fixture = Fixture::new(&[(PLAIN, "S")]);
+        let mut client = fixture.select();
+        let told = client.command("STORE 1 +FLAGS ($Forwarded work)");
+        assert!(told.contains("* 1 FETCH (FLAGS (\\Seen $Forwarded work))\r\na OK"), "{told}");
+        check(&mut client, "STORE 1 -FLAGS (WORK)", "* 1 FETCH (FLAGS (\\Seen $Forwarded))\na OK");
+        let many: Vec<String> = (0..200).map(|n| format!("k{n}")).collect();
+        let answer = client.command(&format!("STORE 1 +FLAGS ({})", many.join(" ")));
+        assert!(answer.starts_with("a NO [LIMIT]"), "{answer}");
+        check(&mut client, "FETCH 1 FLAGS", "* 1 FETCH (FLAGS (\\Seen $Forwarded))\na OK");
+    }
+
+    #[test]
+    fn silent_hides_nothing_that_another_session_did() {
+        let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, "")]);
+        let (mut one, mut two) = (fixture.select(), fixture.select());
+        check(&mut two, "STORE 1 +FLAGS.SILENT (\\Flagged)", "a OK");
+        check(&mut one, "STORE 1 +FLAGS.SILENT (\\Draft)", "* 1 FETCH (FLAGS (\\Flagged \\Draft))\na OK");
+        check(&mut two, "NOOP", "* 1 FETCH (FLAGS (\\Flagged \\Draft))\na OK");
+        // Another program's rename likewise.
+        fixture.rename(2, "S");
+        check(&mut one, "STORE 2 +FLAGS.SILENT (\\Answered)", "* 2 FETCH (FLAGS (\\Answered \\Seen))\na OK");
+    }
+
+    #[test]
+    fn unchanged_since() {
+        let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+        let mut client = fixture.select();
+        let modseq = |client: &mut crate::testing::Client, n: usize| -> u64 {
+            let answer = client.command(&format!("FETCH {n} MODSEQ"));
+            let (_, rest) = answer.split_once("FETCH (MODSEQ (").expect("a MODSEQ");
+            rest.split(')').next().expect("a number").parse().expect("a number")
+        };
+        let old = modseq(&mut client, 1);
+        client.command("STORE 2 +FLAGS.SILENT (\\Flagged)");
+        let new = modseq(&mut client, 2);
+        assert!(new > old);
+        check(
+            &mut client,
+            &format!("STORE 1:2 (UNCHANGEDSINCE {old}) +FLAGS.SILENT (\\Seen)"),
+            &format!("* 1 FETCH (MODSEQ ({}))\na OK [MODIFIED 2]", new + 1),
+        );
+        check(
+            &mut client,
+            &format!("UID STORE 1:3 (UNCHANGEDSINCE {old}) -FLAGS (\\Seen)"),
+            "a OK [MODIFIED 1:2]",
+        );
+        check(
+            &mut client,
+            &format!("UID STORE 2 (UNCHANGEDSINCE {new}) +FLAGS (\\Draft)"),
+            &format!("* 2 FETCH (UID 2 FLAGS (\\Flagged \\Draft) MODSEQ ({}))\na OK", new + 2),
+        );
+        check(&mut client, "STORE 3 (UNCHANGEDSINCE 0) +FLAGS (\\Draft)", "a OK [MODIFIED 3]");
+    }
+
+    #[test]
+    fn messages_that_are_gone() {
+        let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+        let mut client = fixture.select();
+        fs::remove_file(fixture.path(1)).expect("removed");
+        check(&mut client, "STORE 1:2 +FLAGS (\\Seen)", "* 2 FETCH (FLAGS (\\Seen))\na NO [EXPUNGEISSUED]");
+        check(
+            &mut client,
+            "UID STORE 1:3 +FLAGS (\\Flagged)",
+            "* 1 EXPUNGE\n* 1 FETCH (UID 2 FLAGS (\\Flagged \\Seen))\n* 2 FETCH (UID 3 FLAGS (\\Flagged))\na OK",
+        );
+    }
+
+    #[test]
+    fn more_messages_than_a_batch() {
+        let messages = vec![(PLAIN, ""); 250];
+        let fixture = Fixture::new(&messages);
+        let mut client = fixture.select();
+        let answer = client.command("STORE 1:* +FLAGS (\\Seen)");
+        assert_eq!(answer.matches("FETCH (FLAGS (\\Seen))").count(), 250, "{answer}");
+        assert!(answer.ends_with("a OK Store completed\r\n"), "{answer}");
+    }
+}
