@@ -17,6 +17,8 @@ pub(crate) mod close;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod delete;
+#[cfg(test)]
+mod dialogue;
 pub(crate) mod enable;
 pub(crate) mod expunge;
 pub(crate) mod fetch;

@@ -53,3 +53,65 @@ pub(crate) fn create_levels_above(account: &Account, name: &MailboxName) {
 pub(crate) fn already_exists() -> Answer {
     Answer::no("ALREADYEXISTS", "There is a mailbox of that name")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::check;
+
+    #[test]
+    fn mailboxes_and_the_levels_above_them() {
+        check(
+            Plain,
+            &[],
+            r#"
+CREATE a/b/c
+  OK CREATE completed
+LIST "" *
+  * LIST (\HasNoChildren) "/" INBOX
+  * LIST (\HasChildren) "/" a
+  * LIST (\HasChildren) "/" a/b
+  * LIST (\HasNoChildren) "/" a/b/c
+  OK
+CREATE a/b
+  NO [ALREADYEXISTS]
+CREATE a/b/
+  NO [ALREADYEXISTS]
+CREATE d/
+  OK
+STATUS d (MESSAGES)
+  * STATUS d (MESSAGES 0)
+  OK
+CREATE inbox
+  NO [ALREADYEXISTS]
+CREATE INBOX.
+  NO [ALREADYEXISTS]
+CREATE INBOX/x
+  OK
+CREATE INBOX.e.f
+  OK
+LIST "" e*
+  * LIST (\HasChildren) "/" e
+  * LIST (\HasNoChildren) "/" e/f
+  OK
+CREATE "T&AOQ-glich"
+  OK
+LIST "" T%
+  * LIST (\HasNoChildren) "/" T&AOQ-glich
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn security_22_names_that_cannot_be_are_refused() {
+        let long = "x".repeat(241);
+        for name in ["\"\"", "/", "//", "/a", "a//b", ".", "..", "../b", "a/../b", "a.b", "\"a\tb\""] {
+            check(Plain, &[], &format!("CREATE {name}\n  NO [CANNOT]\n"));
+        }
+        check(Plain, &[], &format!("CREATE {long}\n  NO [CANNOT]\n"));
+        for name in ["Sent", "INBOX..a", "INBOX.a..b", "INBOX.a/b", "INBOX.inbox", "INBOX/a"] {
+            check(Courier, &[], &format!("CREATE {name}\n  NO [CANNOT]\n"));
+        }
+    }
+}

@@ -29,3 +29,67 @@ fn run(context: &mut Context<'_>, account: &Account, wire: &str) -> store::Resul
     }
     Ok(Answer::ok("DELETE completed"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::Plain;
+    use crate::command::dialogue::{check, play, site};
+
+    #[test]
+    fn what_lies_below_stays() {
+        check(
+            Plain,
+            &["a", "a.b", "c"],
+            r#"
+DELETE a
+  OK DELETE completed
+LIST "" a*
+  * LIST (\Noselect \HasChildren) "/" a
+  * LIST (\HasNoChildren) "/" a/b
+  OK
+DELETE a
+  NO [NONEXISTENT]
+DELETE INBOX.a.b
+  OK
+LIST "" a*
+  OK
+DELETE a/b
+  NO [NONEXISTENT]
+DELETE INBOX
+  NO [CANNOT]
+DELETE inbox
+  NO [CANNOT]
+DELETE a//b
+  NO [CANNOT]
+"#,
+        );
+    }
+
+    #[test]
+    fn the_selected_mailbox_is_closed() {
+        let site = site(Plain, &["a", "b"]);
+        let mut other = site.site.select("a");
+        let mut client = site.site.select("a");
+        play(
+            &mut client,
+            r#"
+DELETE b
+  OK
+CHECK
+  OK
+DELETE a
+  * OK [CLOSED] The selected mailbox was deleted
+  OK
+CHECK
+  BAD
+NOOP
+  OK
+SELECT a
+  NO [NONEXISTENT]
+"#,
+        );
+        // Another session holds numbers that mean nothing any more.
+        let told = other.command("NOOP");
+        assert!(told.contains("* BYE ") && other.closed(), "{told}");
+    }
+}

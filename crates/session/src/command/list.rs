@@ -18,9 +18,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use store::{Account, ErrorKind};
 
-/// Patterns in one LIST, a count: time goes with patterns times mailboxes.
-const PATTERNS_MAX: usize = 256;
-
 /// Mailboxes whose STATUS is told in one piece of work, a count.
 const STATUS_A_PIECE: usize = 16;
 
@@ -59,7 +56,7 @@ pub(super) struct Line {
 impl Task for Listing {
     fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
         let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Not logged in")));
+            return Ok(Progress::Done(Answer::bad("Log in first")));
         };
         if self.lines.is_none() {
             if let Some(refusal) = refusal(&self.request) {
@@ -85,11 +82,8 @@ impl Task for Listing {
 /// What cannot be asked (RFC 5258 section 3.1: RECURSIVEMATCH goes with another option).
 fn refusal(request: &List) -> Option<Answer> {
     let select = &request.select;
-    if select.recursive_match && !select.subscribed && !select.special_use {
-        return Some(Answer::bad("RECURSIVEMATCH cannot be the only selection option"));
-    }
-    (request.patterns.len() > PATTERNS_MAX)
-        .then(|| Answer::no("LIMIT", format!("At most {PATTERNS_MAX} patterns in one LIST")))
+    (select.recursive_match && !select.subscribed && !select.special_use)
+        .then(|| Answer::bad("RECURSIVEMATCH cannot be the only selection option"))
 }
 
 impl Listing {
@@ -305,5 +299,208 @@ fn old_use(attribute: &str) -> Option<&'static str> {
         "\\Flagged" => Some("\\Starred"),
         "\\Junk" => Some("\\Spam"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::{check, play, site};
+
+    #[test]
+    fn names_levels_and_children() {
+        check(
+            Plain,
+            &["Lists.rust.users", "Lists-old", "Entwürfe", "Junk"],
+            r#"
+LIST "" ""
+  * LIST (\Noselect) "/" ""
+  OK LIST completed
+LIST "" *
+  * LIST (\HasNoChildren) "/" INBOX
+  * LIST (\HasNoChildren) "/" Entw&APw-rfe
+  * LIST (\HasNoChildren \Junk) "/" Junk
+  * LIST (\Noselect \HasChildren) "/" Lists
+  * LIST (\Noselect \HasChildren) "/" Lists/rust
+  * LIST (\HasNoChildren) "/" Lists/rust/users
+  * LIST (\HasNoChildren) "/" Lists-old
+  OK
+LIST "" %
+  * LIST (\HasNoChildren) "/" INBOX
+  * LIST (\HasNoChildren) "/" Entw&APw-rfe
+  * LIST (\HasNoChildren \Junk) "/" Junk
+  * LIST (\Noselect \HasChildren) "/" Lists
+  * LIST (\HasNoChildren) "/" Lists-old
+  OK
+LIST Lists/ %
+  * LIST (\Noselect \HasChildren) "/" Lists/rust
+  OK
+LIST Lists/ ""
+  * LIST (\Noselect) "/" Lists/
+  OK
+LIST "" nothing
+  OK
+LIST "" inbox
+  * LIST (\HasNoChildren) "/" INBOX
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn the_alias_is_listed_when_it_is_asked_for() {
+        check(
+            Plain,
+            &["Sent", "Lists.rust"],
+            r#"
+LIST "" "INBOX*"
+  * LIST (\HasNoChildren) "/" INBOX
+  OK
+LIST "" "inbox.*"
+  * LIST (\Noselect \HasChildren) "." INBOX.Lists
+  * LIST (\HasNoChildren) "." INBOX.Lists.rust
+  * LIST (\HasNoChildren \Sent) "." INBOX.Sent
+  OK
+LIST "INBOX." ""
+  * LIST (\Noselect) "." INBOX.
+  OK
+LIST "INBOX." %
+  * LIST (\Noselect \HasChildren) "." INBOX.Lists
+  * LIST (\HasNoChildren \Sent) "." INBOX.Sent
+  OK
+LIST "" (INBOX.Sent Sent INBOX) RETURN (SPECIAL-USE)
+  * LIST () "/" INBOX
+  * LIST (\Sent) "/" Sent
+  * LIST (\Sent) "." INBOX.Sent
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn couriers_style() {
+        check(
+            Courier,
+            &["Sent Items", "Lists.rust"],
+            r#"
+LIST "" *
+  * LIST (\HasChildren) "." INBOX
+  * LIST (\Noselect \HasChildren) "." INBOX.Lists
+  * LIST (\HasNoChildren) "." INBOX.Lists.rust
+  * LIST (\HasNoChildren \Sent) "." "INBOX.Sent Items"
+  OK
+LIST "" %
+  * LIST (\HasChildren) "." INBOX
+  OK
+LIST "Inbox." L%
+  * LIST (\Noselect \HasChildren) "." INBOX.Lists
+  OK
+"#,
+        );
+    }
+
+    /// Examples 8 to 10 of RFC 5258 section 5.
+    #[test]
+    fn children_that_match_are_told_of() {
+        check(
+            Plain,
+            &["foo2.bar1", "foo2.bar2", "foo2", "baz2", "baz2.bar2", "baz2.bar22", "eps2", "eps2.mamba"],
+            r#"
+SUBSCRIBE foo2/bar1
+  OK
+SUBSCRIBE foo2/bar2
+  OK
+SUBSCRIBE baz2/bar2
+  OK
+SUBSCRIBE baz2/bar22
+  OK
+SUBSCRIBE eps2
+  OK
+SUBSCRIBE eps2/mamba
+  OK
+LIST (RECURSIVEMATCH SUBSCRIBED) "" *2
+  * LIST (\Subscribed) "/" baz2/bar2
+  * LIST (\Subscribed) "/" baz2/bar22
+  * LIST (\Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
+  * LIST () "/" foo2 ("CHILDINFO" ("SUBSCRIBED"))
+  * LIST (\Subscribed) "/" foo2/bar2
+  OK
+LIST (SUBSCRIBED RECURSIVEMATCH) "" %
+  * LIST () "/" baz2 ("CHILDINFO" ("SUBSCRIBED"))
+  * LIST (\Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
+  * LIST () "/" foo2 ("CHILDINFO" ("SUBSCRIBED"))
+  OK
+LIST (SUBSCRIBED) "" %
+  * LIST (\Subscribed) "/" eps2
+  OK
+DELETE eps2/mamba
+  OK
+LIST (SUBSCRIBED RECURSIVEMATCH) "" eps2 RETURN (CHILDREN)
+  * LIST (\HasNoChildren \Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
+  OK
+LIST (SUBSCRIBED) "" eps2/*
+  * LIST (\NonExistent \Subscribed) "/" eps2/mamba
+  OK
+LIST (RECURSIVEMATCH) "" *
+  BAD
+LIST (REMOTE RECURSIVEMATCH) "" *
+  BAD
+"#,
+        );
+    }
+
+    #[test]
+    fn options_say_what_is_told() {
+        check(
+            Plain,
+            &["Sent Items", "a.b"],
+            r#"
+SUBSCRIBE a/b
+  OK
+LIST () "" %
+  * LIST () "/" INBOX
+  * LIST () "/" "Sent Items"
+  * LIST (\NonExistent) "/" a
+  OK
+LIST "" a* RETURN (CHILDREN SUBSCRIBED)
+  * LIST (\NonExistent \HasChildren) "/" a
+  * LIST (\HasNoChildren \Subscribed) "/" a/b
+  OK
+LIST (SPECIAL-USE) "" *
+  * LIST (\Sent) "/" "Sent Items"
+  OK
+LIST (SPECIAL-USE SUBSCRIBED) "" *
+  OK
+LIST "" "" RETURN ()
+  OK
+LIST "" ("" a%) RETURN (STATUS (MESSAGES))
+  * LIST (\NonExistent) "/" a
+  OK
+LIST "" a/% RETURN (STATUS (MESSAGES UIDNEXT))
+  * LIST () "/" a/b
+  * STATUS a/b (MESSAGES 0 UIDNEXT 1)
+  OK
+XLIST "" %
+  * XLIST (\HasNoChildren \Inbox) "/" INBOX
+  * XLIST (\HasNoChildren \Sent) "/" "Sent Items"
+  * XLIST (\Noselect \HasChildren) "/" a
+  OK XLIST completed
+"#,
+        );
+    }
+
+    /// An answer longer than the output holds comes whole, and in pieces.
+    #[test]
+    fn a_long_list_comes_in_pieces() {
+        let names: Vec<String> = (0..600).map(|n| format!("{n:03}{}", "x".repeat(200))).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let site = site(Plain, &names);
+        let mut client = site.site.log_in();
+        let mut expected = String::from("LIST \"\" \"*\"\n  * LIST (\\HasNoChildren) \"/\" INBOX\n");
+        for name in &names {
+            expected += &format!("  * LIST (\\HasNoChildren) \"/\" {name}\n");
+        }
+        play(&mut client, &(expected + "  OK\n"));
+        assert!(client.written_max <= 72 * 1024, "{} bytes at once", client.written_max);
     }
 }

@@ -50,3 +50,88 @@ fn matched(tree: &Tree, pattern: &Pattern) -> Vec<Line> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::check;
+
+    #[test]
+    fn subscribed_names_and_levels_above_them() {
+        check(
+            Plain,
+            &["foo.bar.deep", "zap", "Entwürfe"],
+            r#"
+LSUB "" *
+  OK
+LSUB "" ""
+  * LSUB (\Noselect) "/" ""
+  OK
+SUBSCRIBE foo/bar/deep
+  OK
+SUBSCRIBE zap
+  OK
+SUBSCRIBE Entw&APw-rfe
+  OK
+SUBSCRIBE INBOX
+  OK
+LSUB "" *
+  * LSUB () "/" INBOX
+  * LSUB () "/" Entw&APw-rfe
+  * LSUB () "/" foo/bar/deep
+  * LSUB () "/" zap
+  OK
+LSUB "" %
+  * LSUB () "/" INBOX
+  * LSUB () "/" Entw&APw-rfe
+  * LSUB (\Noselect) "/" foo
+  * LSUB () "/" zap
+  OK
+LSUB "" foo/%
+  * LSUB (\Noselect) "/" foo/bar
+  OK
+LSUB "foo/bar/" %
+  * LSUB () "/" foo/bar/deep
+  OK
+LSUB "" foo
+  OK
+SUBSCRIBE foo
+  OK
+LSUB "" f%
+  * LSUB () "/" foo
+  OK
+DELETE zap
+  OK
+LSUB "" z*
+  * LSUB () "/" zap
+  OK
+LSUB "INBOX." %
+  * LSUB () "." INBOX.Entw&APw-rfe
+  * LSUB () "." INBOX.foo
+  * LSUB () "." INBOX.zap
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn couriers_style_has_all_below_the_inbox() {
+        check(
+            Courier,
+            &["Sent"],
+            r#"
+SUBSCRIBE INBOX.Sent
+  OK
+LSUB "" *
+  * LSUB () "." INBOX.Sent
+  OK
+LSUB "" %
+  * LSUB (\Noselect) "." INBOX
+  OK
+LSUB INBOX. %
+  * LSUB () "." INBOX.Sent
+  OK
+"#,
+        );
+    }
+}

@@ -22,3 +22,15 @@ impl Task for Namespace {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::check;
+
+    #[test]
+    fn prefix_and_separator() {
+        check(Plain, &[], "NAMESPACE\n  * NAMESPACE ((\"\" \"/\")) NIL NIL\n  OK NAMESPACE completed\n");
+        check(Courier, &[], "NAMESPACE\n  * NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\n  OK\n");
+    }
+}

@@ -22,7 +22,7 @@ where
 {
     fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
         let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Not logged in")));
+            return Ok(Progress::Done(Answer::bad("Log in first")));
         };
         (self.run)(context, account).map(Progress::Done)
     }

@@ -74,6 +74,130 @@ fn renamed(name: &MailboxName, from: &MailboxName, to: &MailboxName) -> Option<M
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::{check, play, site};
+
+    #[test]
+    fn with_all_that_lies_below() {
+        check(
+            Plain,
+            &["a", "a.b", "a.b.c", "ab", "x.y"],
+            r#"
+RENAME a z/a
+  OK RENAME completed
+LIST "" *
+  * LIST (\HasNoChildren) "/" INBOX
+  * LIST (\HasNoChildren) "/" ab
+  * LIST (\Noselect \HasChildren) "/" x
+  * LIST (\HasNoChildren) "/" x/y
+  * LIST (\HasChildren) "/" z
+  * LIST (\HasChildren) "/" z/a
+  * LIST (\HasChildren) "/" z/a/b
+  * LIST (\HasNoChildren) "/" z/a/b/c
+  OK
+RENAME x v
+  OK
+LIST "" v*
+  * LIST (\Noselect \HasChildren) "/" v
+  * LIST (\HasNoChildren) "/" v/y
+  OK
+RENAME INBOX.ab INBOX.cd
+  OK
+RENAME cd cde/
+  OK
+STATUS cde (MESSAGES)
+  * STATUS cde (MESSAGES 0)
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_renamed() {
+        check(
+            Plain,
+            &["a", "a.b", "c", "d.b"],
+            r#"
+RENAME a c
+  NO [ALREADYEXISTS]
+RENAME a a
+  NO [ALREADYEXISTS]
+RENAME a inbox
+  NO [ALREADYEXISTS]
+RENAME a d
+  NO [ALREADYEXISTS]
+RENAME nothing e
+  NO [NONEXISTENT]
+RENAME a a/b/c
+  NO [CANNOT]
+RENAME a e//f
+  NO [CANNOT]
+RENAME a//b e
+  NO [CANNOT]
+LIST "" *
+  * LIST (\HasNoChildren) "/" INBOX
+  * LIST (\HasChildren) "/" a
+  * LIST (\HasNoChildren) "/" a/b
+  * LIST (\HasNoChildren) "/" c
+  * LIST (\Noselect \HasChildren) "/" d
+  * LIST (\HasNoChildren) "/" d/b
+  OK
+"#,
+        );
+        check(Courier, &["a"], "RENAME INBOX.a b\n  NO [CANNOT]\n");
+    }
+
+    #[test]
+    fn a_selected_mailbox_stays_selected() {
+        let site = site(Plain, &["a", "a.b"]);
+        let mut client = site.site.select("a/b");
+        play(
+            &mut client,
+            r#"
+RENAME a z
+  OK
+CHECK
+  OK
+STATUS z/b (MESSAGES)
+  * STATUS z/b (MESSAGES 0)
+  OK
+RENAME z/b c
+  OK
+NOOP
+  OK
+CREATE a
+  OK
+CHECK
+  OK
+DELETE c
+  * OK [CLOSED] The selected mailbox was deleted
+  OK
+"#,
+        );
+    }
+
+    #[test]
+    fn the_inbox_stays() {
+        check(
+            Plain,
+            &["INBOX.x", "c"],
+            r#"
+RENAME INBOX old/2026
+  OK
+RENAME INBOX c
+  NO [ALREADYEXISTS]
+RENAME INBOX Inbox
+  NO [ALREADYEXISTS]
+LIST "" *
+  * LIST (\HasChildren) "/" INBOX
+  * LIST (\HasNoChildren) "/" INBOX/x
+  * LIST (\HasNoChildren) "/" c
+  * LIST (\HasChildren) "/" old
+  * LIST (\HasNoChildren) "/" old/2026
+  OK
+"#,
+        );
+    }
 
     #[test]
     fn names_below_are_renamed_too() {

@@ -26,7 +26,7 @@ struct Status {
 impl Task for Status {
     fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
         let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Not logged in")));
+            return Ok(Progress::Done(Answer::bad("Log in first")));
         };
         let spelling = Spelling::of(context.settings.namespace, &self.wire);
         let count = match &mut self.count {
@@ -88,7 +88,9 @@ impl Count {
     pub(crate) fn write(&self, context: &mut Context<'_>, wire: &str, items: &[StatusItem]) {
         let values: Vec<(StatusItem, u64)> =
             items.iter().map(|&item| (item, self.value(context, item))).collect();
-        context.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+        if items.contains(&StatusItem::HighestModSeq) {
+            context.enable_condstore();
+        }
         list::status(context.out.buffer(), wire, &values);
     }
 
@@ -109,7 +111,8 @@ impl Count {
         }
     }
 
-    /// Messages in `new/`, and those that this session claimed when it selected the mailbox.
+    /// Messages that no session has claimed, and those that this one did when it selected the
+    /// mailbox.
     fn recent(&self, context: &Context<'_>) -> usize {
         let view = context
             .selected
@@ -118,5 +121,96 @@ impl Count {
             .map(|selected| &selected.view);
         let is_recent = |uid| view.is_some_and(|view| view.is_recent(uid));
         self.snapshot.rows().filter(|row| row.is_new() || is_recent(row.uid())).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::Plain;
+    use crate::command::dialogue::{play, site};
+    use std::path::Path;
+
+    /// Puts a message of 15 octets (13 bytes on disk) into a Maildir, as another program does.
+    fn put(maildir: &Path, subdirectory: &str, name: &str) {
+        std::fs::write(maildir.join(subdirectory).join(name), "Subject: a\n\nb").expect("a message");
+    }
+
+    #[test]
+    fn counts_and_claims_nothing() {
+        let site = site(Plain, &["a"]);
+        let maildir = site.site.maildir("user").join(".a");
+        put(&maildir, "cur", "1.M1P1.host:2,S");
+        put(&maildir, "cur", "2.M1P1.host:2,F");
+        site.site.select("a");
+        put(&maildir, "new", "3.M1P1.host");
+        let mut client = site.site.log_in();
+        let status = r#"
+STATUS a (MESSAGES RECENT UNSEEN UIDNEXT SIZE)
+  * STATUS a (MESSAGES 3 RECENT 1 UNSEEN 2 UIDNEXT 4 SIZE 45)
+  OK STATUS completed
+STATUS INBOX.a (RECENT MESSAGES)
+  * STATUS INBOX.a (RECENT 1 MESSAGES 3)
+  OK
+STATUS a (APPENDLIMIT)
+  * STATUS a (APPENDLIMIT 67108864)
+  OK
+LIST "" a RETURN (STATUS (SIZE RECENT))
+  * LIST () "/" a
+  * STATUS a (SIZE 45 RECENT 1)
+  OK
+"#;
+        play(&mut client, status);
+        assert!(maildir.join("new/3.M1P1.host").exists(), "nothing is claimed");
+        // What this session claims is recent to it still; to another it is not.
+        assert!(client.command("SELECT a").contains("* 1 RECENT"));
+        play(&mut client, status);
+        play(&mut site.site.log_in(), "STATUS a (RECENT)\n  * STATUS a (RECENT 0)\n  OK\n");
+    }
+
+    #[test]
+    fn what_is_no_mailbox_has_none() {
+        let site = site(Plain, &["a.b"]);
+        let mut client = site.site.log_in();
+        play(
+            &mut client,
+            r#"
+STATUS inbox (MESSAGES UNSEEN)
+  * STATUS INBOX (MESSAGES 0 UNSEEN 0)
+  OK
+STATUS a (MESSAGES)
+  NO [NONEXISTENT]
+STATUS nothing (MESSAGES)
+  NO [NONEXISTENT]
+STATUS a//b (MESSAGES)
+  NO [CANNOT]
+STATUS a.b (MESSAGES)
+  NO [CANNOT]
+"#,
+        );
+    }
+
+    /// More messages than one piece of work takes.
+    #[test]
+    fn sizes_are_summed_in_pieces() {
+        let site = site(Plain, &["a"]);
+        let maildir = site.site.maildir("user").join(".a");
+        let count = 2 * super::Count::SIZES_A_PIECE + 1;
+        (0..count).for_each(|n| put(&maildir, "cur", &format!("{n}.M1P1.host:2,")));
+        let mut client = site.site.log_in();
+        let line = format!("* STATUS a (SIZE {})", 15 * count);
+        play(&mut client, &format!("STATUS a (SIZE)\n  {line}\n  OK\n"));
+        let listed = format!("  * LIST () \"/\" a\n  {line}\n  OK\n");
+        play(&mut client, &format!("LIST \"\" a RETURN (STATUS (SIZE))\n{listed}"));
+    }
+
+    #[test]
+    fn highestmodseq_is_told_and_enables_condstore() {
+        let site = site(Plain, &["a"]);
+        let mut client = site.site.select("a");
+        let answer = client.command("STATUS a (HIGHESTMODSEQ)");
+        assert!(answer.contains("* OK [HIGHESTMODSEQ "), "{answer}");
+        assert!(answer.contains("* STATUS a (HIGHESTMODSEQ "), "{answer}");
+        let again = client.command("STATUS a (HIGHESTMODSEQ)");
+        assert!(!again.contains("[HIGHESTMODSEQ"), "{again}");
     }
 }

@@ -32,3 +32,52 @@ fn run(context: &Context<'_>, account: &Account, wire: &str, subscribed: bool) -
 fn is_listed(account: &Account, name: &MailboxName) -> store::Result<bool> {
     Ok(name.is_inbox() || account.list()?.iter().any(|listed| listed.name == *name))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::Plain;
+    use crate::command::dialogue::check;
+
+    #[test]
+    fn what_is_listed_can_be_subscribed_to() {
+        check(
+            Plain,
+            &["a.b", "gone"],
+            r#"
+SUBSCRIBE a/b
+  OK SUBSCRIBE completed
+SUBSCRIBE a/b
+  OK
+SUBSCRIBE a
+  OK
+SUBSCRIBE INBOX.a.b
+  OK
+SUBSCRIBE nothing
+  NO [NONEXISTENT]
+SUBSCRIBE a//b
+  NO [CANNOT]
+SUBSCRIBE gone
+  OK
+DELETE gone
+  OK
+LSUB "" *
+  * LSUB () "/" a
+  * LSUB () "/" a/b
+  * LSUB () "/" gone
+  OK
+UNSUBSCRIBE gone
+  OK UNSUBSCRIBE completed
+UNSUBSCRIBE gone
+  OK
+UNSUBSCRIBE nothing
+  OK
+UNSUBSCRIBE a//b
+  NO [CANNOT]
+LSUB "" *
+  * LSUB () "/" a
+  * LSUB () "/" a/b
+  OK
+"#,
+        );
+    }
+}
