@@ -344,7 +344,7 @@ impl Session {
         }
     }
 
-    fn count_bad(&mut self) {
+    pub(crate) fn count_bad(&mut self) {
         self.bad_commands += 1;
         if self.bad_commands >= self.settings.bad_commands_max {
             self.bye("Too many commands that are none", "too many bad commands");
@@ -443,6 +443,7 @@ impl Session {
             return false;
         }
         let Some(selected) = &mut self.selected else { return true };
+        selected.view.tell_keywords(selected.read_only, &mut self.out);
         let newest = selected.view.snapshot().clone();
         selected.view.advance(newest, &Default::default(), telling, &mut self.out)
     }

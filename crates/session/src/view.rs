@@ -17,8 +17,8 @@
 //! will ask for (`arrived`), and how far a long run of FETCH FLAGS got (`told_partly`).
 
 use crate::output::Output;
-use codec::response::{fetch, list};
-use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
+use codec::response::{Code, Condition, fetch, list, untagged};
+use mail::{Keyword, ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(crate) struct View {
     settled: ModSeq,
     /// Recent to this session, told or not.
     recent: UidSet,
+    /// How many keywords of the mailbox were told; `None` before SELECT tells of them.
+    keywords_told: Option<usize>,
 }
 
 /// How to tell changes.
@@ -70,6 +72,7 @@ impl View {
             arrived: Vec::new(),
             settled: told,
             recent,
+            keywords_told: None,
         }
     }
 
@@ -159,6 +162,26 @@ impl View {
             || self.told_partly.is_some_and(|(last, told)| uid <= last && modseq <= told)
             || self.arrived.iter().any(|&(first, told)| uid >= first && modseq <= told)
             || self.told_later.get(&uid).is_some_and(|&told| modseq <= told)
+    }
+
+    /// FLAGS and PERMANENTFLAGS, on SELECT and when there are more keywords than were told: they
+    /// come before the messages that have them.
+    pub(crate) fn tell_keywords(&mut self, read_only: bool, out: &mut Output) {
+        let keywords = self.snapshot.keywords();
+        if self.keywords_told == Some(keywords.len()) {
+            return;
+        }
+        self.keywords_told = Some(keywords.len());
+        let mut names: Vec<&str> = SystemFlags::ALL.names().collect();
+        names.extend(keywords.iter().map(Keyword::as_str));
+        list::flags(out.buffer(), &names);
+        names.push("\\*");
+        let permanent = match read_only {
+            true => Vec::new(),
+            false => names.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let permanent = Code::PermanentFlags(permanent);
+        untagged(out.buffer(), Condition::Ok, Some(&permanent), "Flags that are kept");
     }
 
     /// Advances to `newest` and writes what the client must be told: EXPUNGE (if allowed),

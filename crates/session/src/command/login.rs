@@ -73,9 +73,12 @@ impl Session {
             Refused::Malformed(text) => Answer::bad(text),
         };
         self.tagged(tag, &answer);
-        // A failure of ours is not held against the client.
-        if answer.code != Some(Code::Plain("UNAVAILABLE")) {
-            self.stats.failed_logins += 1;
+        match (answer.condition, &answer.code) {
+            // An exchange that was given up or was none.
+            (Condition::Bad, _) => return self.count_bad(),
+            // A failure of ours is not held against the client.
+            (_, Some(Code::Plain("UNAVAILABLE" | "LIMIT"))) => return,
+            _ => self.stats.failed_logins += 1,
         }
         if self.stats.failed_logins >= self.settings.failed_logins_max {
             self.bye("Too many failed log-ins", "too many failed log-ins");

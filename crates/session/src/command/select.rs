@@ -38,8 +38,8 @@ impl Task for Select {
             Ok(name) => name,
             Err(unusable) => return Ok(Progress::Done(unusable.answer())),
         };
-        let selected = self.open(context, account, &name)?;
-        tell(context, &selected);
+        let mut selected = self.open(context, account, &name)?;
+        tell(context, &mut selected);
         let (code, text) = match selected.read_only {
             true => ("READ-ONLY", "Mailbox examined"),
             false => ("READ-WRITE", "Mailbox selected"),
@@ -92,22 +92,12 @@ pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> U
 }
 
 /// The untagged responses of RFC 3501 section 6.3.1.
-fn tell(context: &mut Context<'_>, selected: &Selected) {
+fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     let condstore = context.enabled.condstore;
+    selected.view.tell_keywords(selected.read_only, context.out);
     let out = context.out.buffer();
     let snapshot = selected.view.snapshot();
-    let mut flags: Vec<&str> = SystemFlags::ALL.names().collect();
-    flags.extend(snapshot.keywords().iter().map(|keyword| keyword.as_str()));
-    list::flags(out, &flags);
-
-    flags.push("\\*");
-    let permanent: Vec<String> = match selected.read_only {
-        true => Vec::new(),
-        false => flags.iter().map(|&name| name.to_owned()).collect(),
-    };
     let ok = |out: &mut Vec<u8>, code, text: &str| untagged(out, Condition::Ok, Some(&code), text);
-    ok(out, Code::PermanentFlags(permanent), "Flags that are kept");
-
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     list::number(out, count(selected.view.len()), "EXISTS");
     list::number(out, count(selected.view.recent_count()), "RECENT");
