@@ -131,6 +131,15 @@ impl Client {
         self.take()
     }
 
+    /// Like [`Client::send`]; after each write `look` is called with how many bytes were written
+    /// so far, and can do to the Maildir what another program would.
+    pub fn send_watched(&mut self, bytes: &[u8], look: impl FnMut(usize)) -> Vec<u8> {
+        if self.waiting != Waiting::Closed {
+            self.session.feed(bytes);
+        }
+        self.take_watched(look)
+    }
+
     /// Sends a command with the tag `a`; the answer as text.
     pub fn command(&mut self, command: &str) -> String {
         String::from_utf8_lossy(&self.send(format!("a {command}\r\n").as_bytes())).into_owned()
@@ -139,6 +148,10 @@ impl Client {
     /// What the session writes without being sent anything: the greeting, changes in IDLE,
     /// BYE at a deadline.
     pub fn take(&mut self) -> Vec<u8> {
+        self.take_watched(|_| {})
+    }
+
+    fn take_watched(&mut self, mut look: impl FnMut(usize)) -> Vec<u8> {
         let mut written = Vec::new();
         while self.waiting != Waiting::Closed {
             match self.session.step(self.now) {
@@ -146,6 +159,7 @@ impl Client {
                     assert!(!bytes.is_empty(), "an empty write");
                     self.written_max = self.written_max.max(bytes.len());
                     written.extend_from_slice(&bytes);
+                    look(written.len());
                 }
                 Step::Work => self.session.work(self.now),
                 Step::Authenticate(attempt) => {
