@@ -1,5 +1,6 @@
 //! What a command sees of its session, and how it ends.
 
+use crate::command::fetch::Mark;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::step::{Connection, Stats};
@@ -55,6 +56,8 @@ pub(crate) struct Selected {
     pub(crate) read_only: bool,
     /// Registered while it is selected.
     pub(crate) watch: Watch,
+    /// Where FETCH is in a section that the client reads window by window.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// A command that touches files, run by [`crate::Session::work`] in bounded pieces.

@@ -13,6 +13,7 @@ use crate::context::{Answer, Context, Progress, Selected, Task};
 use codec::command::{Fetch, FetchItem, Rfc822};
 use mail::flag::Flags;
 use mail::{ModSeq, SeqNum, SystemFlags, Uid};
+pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
 use store::{ErrorKind, FlagChange, Snapshot};
@@ -138,14 +139,14 @@ impl FetchTask {
     }
 
     /// A message that is there, and changed as CHANGEDSINCE wants it.
-    fn look_at(&mut self, context: &Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
-        let snapshot = context.selected.as_ref()?.view.snapshot();
-        let Some(row) = snapshot.find(uid) else {
+    fn look_at(&mut self, context: &mut Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
+        let selected = context.selected.as_mut()?;
+        let Some(row) = selected.view.snapshot().find(uid) else {
             self.gone = true;
             return None;
         };
         let wanted = self.command.changed_since.is_none_or(|since| row.modseq() > since);
-        wanted.then(|| Message::new(number, uid))
+        wanted.then(|| Message::new(number, uid, selected.mark.take()))
     }
 
     /// Prepares a message or, once that is done, writes it. A message left out counts as written.
@@ -176,7 +177,13 @@ impl FetchTask {
                 return Ok(Written::All);
             }
         }
-        Ok(message.write(&self.plan.items, context.out, pace))
+        let written = message.write(&self.plan.items, context.out, pace);
+        if written == Written::All
+            && let Some(selected) = context.selected.as_mut()
+        {
+            selected.mark = message.take_mark();
+        }
+        Ok(written)
     }
 
     /// Begins the response with what the snapshot tells; `false` when the message is gone.

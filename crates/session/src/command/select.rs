@@ -73,7 +73,7 @@ impl Select {
             other => other?,
         };
         let recent = recent(read_only, &refreshed.snapshot, refreshed.claimed);
-        Ok(Selected { view: View::new(refreshed.snapshot, recent), mailbox, read_only, watch })
+        Ok(Selected { view: View::new(refreshed.snapshot, recent), mailbox, read_only, watch, mark: None })
     }
 }
 

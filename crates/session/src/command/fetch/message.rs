@@ -1,7 +1,7 @@
 //! One message's FETCH response: what it says is found out first, then written.
 
 use super::section::{self, Needs};
-use super::stream::{Measure, Sent, Stream, read_range};
+use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
 use crate::command::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
@@ -39,6 +39,20 @@ pub(super) struct Message {
     written: usize,
     /// Of the last item written.
     stream: Option<Stream>,
+    /// What is known of a section that was read in part.
+    mark: Option<Mark>,
+}
+
+/// Where a session is in a section that its client reads window by window, as many do with long
+/// ones: without it, each window would cost all that lies ahead of it, and all of the section to
+/// count its octets.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    uid: Uid,
+    /// Size and time of the file: another file is not this one.
+    file: (u64, i64),
+    measured: Measured,
+    place: Option<Place>,
 }
 
 /// What is to be sent for an item.
@@ -64,8 +78,8 @@ struct Literal {
 enum Body {
     /// All octets of the section.
     Held(Vec<u8>),
-    /// To be read from this range of the file.
-    InFile(Range<u64>),
+    /// To be read from the file.
+    InFile(Measured),
     /// Header fields picked from the header that lies in this range.
     Fields(Range<u64>),
 }
@@ -109,7 +123,8 @@ impl Message {
     /// Name of the ranges of the parts in the mailbox's cache.
     const PARTS: &'static str = "PARTS";
 
-    pub(super) fn new(number: SeqNum, uid: Uid) -> Self {
+    /// `mark` is what the last message left.
+    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>) -> Self {
         Self {
             number,
             uid,
@@ -122,7 +137,13 @@ impl Message {
             writer: None,
             written: 0,
             stream: None,
+            mark: mark.filter(|mark| mark.uid == uid),
         }
+    }
+
+    /// What is to be kept for the next window.
+    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+        self.mark.take()
     }
 
     pub(super) fn uid(&self) -> Uid {
@@ -224,6 +245,10 @@ impl Message {
                     if let Some(held) = self.hold(section, range.clone(), pace)? {
                         return Ok(Found::literal(held, partial));
                     }
+                    if let Some(measured) = self.marked(&range) {
+                        let octets = measured.octets;
+                        return Ok(Found::literal((Body::InFile(measured), octets), partial));
+                    }
                     self.measure = Some(Measure::new(range));
                 }
                 Located::Nowhere => return Ok(Found::literal((Body::Held(Vec::new()), 0), partial)),
@@ -235,7 +260,19 @@ impl Message {
         };
         let Some(measured) = measure.go_on(file, pace)? else { return Ok(Found::Later) };
         self.measure = None;
-        Ok(Found::literal((Body::InFile(measured.range), measured.octets), partial))
+        if partial.is_some() {
+            let file = (file.size(), file.internal_date());
+            self.mark = Some(Mark { uid: self.uid, file, measured: measured.clone(), place: None });
+        }
+        let octets = measured.octets;
+        Ok(Found::literal((Body::InFile(measured), octets), partial))
+    }
+
+    /// What is known of a range of this very file.
+    fn marked(&self, range: &Range<u64>) -> Option<Measured> {
+        let (mark, file) = (self.mark.as_ref()?, self.file.as_ref()?);
+        let same = mark.file == (file.size(), file.internal_date()) && mark.measured.range == *range;
+        same.then(|| mark.measured.clone())
     }
 
     /// Reads a section at once if it is short, or is picked from a header. With its octets.
@@ -335,7 +372,7 @@ impl Message {
         loop {
             if let (Some(stream), Some(file)) = (self.stream.as_mut(), self.file.as_ref()) {
                 match stream.go_on(file, out, pace) {
-                    Ok(Sent::All) => self.stream = None,
+                    Ok(Sent::All) => self.end_stream(),
                     Ok(Sent::Part) => return Written::Part,
                     Ok(Sent::Short) => return Written::Broken("a message's file shrank while it was sent"),
                     Err(error) => {
@@ -362,12 +399,24 @@ impl Message {
                 Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
                 Value::Literal(literal) => {
                     announce(writer, item, &literal.window, out.buffer());
-                    match literal.begin(item, self.file.as_ref(), out, pace) {
+                    let mark = self.mark.as_ref();
+                    match literal.begin(item, self.file.as_ref(), mark, out, pace) {
                         Ok(stream) => self.stream = stream,
                         Err(why) => return Written::Broken(why),
                     }
                 }
             }
+        }
+    }
+
+    fn end_stream(&mut self) {
+        let place = self.stream.take().map(Stream::place);
+        let sent = self.written.checked_sub(1).and_then(|last| self.values.get(last));
+        if let (Some(mark), Some(Value::Literal(Literal { body: Body::InFile(measured), .. }))) =
+            (&mut self.mark, sent)
+            && mark.measured == *measured
+        {
+            mark.place = place;
         }
     }
 }
@@ -410,13 +459,16 @@ impl Literal {
         &self,
         item: &FetchItem,
         file: Option<&MessageFile>,
+        mark: Option<&Mark>,
         out: &mut Output,
         pace: &mut Pace,
     ) -> Result<Option<Stream>, &'static str> {
         let octets = match (&self.body, file, section_of(item)) {
             (Body::Held(octets), ..) => Cow::Borrowed(octets.as_slice()),
-            (Body::InFile(range), ..) => {
-                return Ok(Some(Stream::new(range.clone(), self.window.clone())));
+            (Body::InFile(measured), ..) => {
+                let mark = mark.filter(|mark| mark.measured == *measured);
+                let place = mark.and_then(|mark| mark.place.clone());
+                return Ok(Some(Stream::new(measured.range.clone(), self.window.clone(), place)));
             }
             (Body::Fields(range), Some(file), Some(section)) => {
                 let header = read_range(file, range.clone(), pace);

@@ -174,3 +174,70 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spans(header: Range<u64>, body: Range<u64>) -> [Span; 2] {
+        [header, body].map(|range| Span { start: range.start, end: range.end, octets: 0, lines: 0 })
+    }
+
+    fn part(header: Range<u64>, body: Range<u64>, content: Content) -> Part {
+        let [header, body] = spans(header, body);
+        bare_part(header, body, content)
+    }
+
+    #[test]
+    fn a_structure_comes_back_as_it_was_kept() {
+        let parts = vec![
+            part(0..300, 300..70_000, Content::Multipart(vec![1, 2])),
+            part(310..320, 320..400, Content::Leaf),
+            part(410..420, 420..60_000, Content::Message(3)),
+            part(420..500, 500..60_000, Content::Leaf),
+        ];
+        let structure = Structure { parts };
+        let bytes = encode(&structure);
+        assert_eq!(decode(&bytes, 70_000), Some(structure));
+        assert_eq!(decode(&bytes, 69_999), None, "the file is shorter");
+        for length in 0..bytes.len() {
+            if let Some(part) = decode(&bytes[..length], 70_000) {
+                assert!(part.parts.len() < 4);
+            }
+        }
+    }
+
+    #[test]
+    fn security_22_a_cache_is_not_believed() {
+        let leaf = [0, 1, 1, 2, 0];
+        for (bytes, why) in [
+            (&[][..], "nothing"),
+            (&[0, 1, 1, 2, 1, 0], "a part within itself"),
+            (&[0, 1, 1, 2, 1, 9], "a part that is not there"),
+            (&[2, 1, 1, 2, 0], "a range that ends before it begins"),
+            (&[0, 1, 1, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F], "more children than bytes"),
+            (&[0xFF; 20], "a number without end"),
+            (&[0, 1, 1], "half a part"),
+        ] {
+            assert_eq!(decode(bytes, 2), None, "{why}");
+        }
+        assert!(decode(&leaf, 2).is_some());
+    }
+
+    proptest! {
+        /// Whatever it is made of, every way down a structure ends.
+        #[test]
+        fn parts_lie_below_their_parents(bytes in proptest::collection::vec(0u8..8, 0..100)) {
+            let Some(structure) = decode(&bytes, 8) else { return Ok(()) };
+            for (index, part) in structure.parts.iter().enumerate() {
+                let children = match &part.content {
+                    Content::Leaf => Vec::new(),
+                    Content::Message(id) => vec![*id],
+                    Content::Multipart(ids) => ids.clone(),
+                };
+                prop_assert!(children.iter().all(|&id| id > index && id < structure.parts.len()));
+            }
+        }
+    }
+}

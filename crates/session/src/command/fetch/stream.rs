@@ -59,13 +59,24 @@ impl Measure {
 /// Sends a window of a range's octets.
 #[derive(Debug)]
 pub(super) struct Stream {
-    position: u64,
+    at: Place,
+    /// Where the last bytes were read.
+    last: Place,
     end: u64,
-    wire: ToWire,
     /// Octets to pass over still.
     skip: u64,
     /// Octets to send still, after those.
     left: u64,
+}
+
+/// A place in a range that is being converted.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// In the file.
+    position: u64,
+    /// In the range's octets.
+    octet: u64,
+    wire: ToWire,
 }
 
 /// How far a [`Stream`] got.
@@ -81,9 +92,17 @@ pub(super) enum Sent {
 
 impl Stream {
     /// The octets `window` of a range of a file; the window lies within the range's octets.
-    pub(super) fn new(range: Range<u64>, window: Range<u64>) -> Self {
-        let left = window.end.saturating_sub(window.start);
-        Self { position: range.start, end: range.end, wire: ToWire::new(), skip: window.start, left }
+    /// `known` is a place in the same range from where to go on, if it is not behind the window.
+    pub(super) fn new(range: Range<u64>, window: Range<u64>, known: Option<Place>) -> Self {
+        let start = Place { position: range.start, octet: 0, wire: ToWire::new() };
+        let at = known.filter(|known| known.octet <= window.start).unwrap_or(start);
+        let skip = window.start - at.octet;
+        Self { last: at.clone(), at, end: range.end, skip, left: window.end.saturating_sub(window.start) }
+    }
+
+    /// A place at the window's end, or a chunk ahead of it: the next window begins near there.
+    pub(super) fn place(self) -> Place {
+        self.last
     }
 
     /// Writes on.
@@ -93,20 +112,22 @@ impl Stream {
         out: &mut Output,
         pace: &mut Pace,
     ) -> store::Result<Sent> {
-        let mut buffer = buffer(self.end.saturating_sub(self.position));
+        let mut buffer = buffer(self.end.saturating_sub(self.at.position));
         let mut octets = Vec::new();
         while self.left > 0 {
             if out.is_full() || pace.is_spent() {
                 return Ok(Sent::Part);
             }
             let room = at_most(buffer.len(), out.room() as u64);
-            let bytes = read(file, &mut buffer[..room], self.position..self.end, pace)?;
+            let bytes = read(file, &mut buffer[..room], self.at.position..self.end, pace)?;
             if bytes.is_empty() {
                 return Ok(Sent::Short);
             }
-            self.position += bytes.len() as u64;
+            self.last = self.at.clone();
             octets.clear();
-            self.wire.convert(bytes, &mut octets);
+            self.at.wire.convert(bytes, &mut octets);
+            self.at.position += bytes.len() as u64;
+            self.at.octet += octets.len() as u64;
             self.write(&octets, out);
         }
         Ok(Sent::All)
