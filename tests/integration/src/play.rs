@@ -195,11 +195,11 @@ impl<'a> Player<'a> {
     }
 
     fn fill_in(&self, text: &[u8]) -> Vec<u8> {
-        let mut text = String::from_utf8_lossy(text).into_owned();
+        let mut text = text.to_vec();
         for (name, value) in &self.captures {
-            text = text.replace(&format!("<{name}>"), value);
+            text = replace(&text, format!("<{name}>").as_bytes(), value.as_bytes());
         }
-        text.into_bytes()
+        text
     }
 
     /// With a tagged line expected, reads to the tagged line; else as many lines as expected.
@@ -332,6 +332,19 @@ fn forget_human_text(pattern: &mut [crate::response::Node], actual: &mut Vec<cra
     } else if matches!(pattern, [Node::Atom(plus)] if plus == "+") {
         actual.truncate(1);
     }
+}
+
+/// `text` with `word` replaced; bytes, as messages in it have any charset.
+fn replace(text: &[u8], word: &[u8], by: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(word.len()).position(|window| window == word) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(by);
+        rest = &rest[at + word.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 fn is_tagged(text: &[u8]) -> bool {

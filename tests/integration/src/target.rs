@@ -1,6 +1,7 @@
 //! What a script is played against.
 
 pub mod dovecot;
+pub mod memory;
 pub mod stream;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,23 @@
 use restante_tests::play::{play, prepare};
 use restante_tests::script::{Script, all};
 use restante_tests::target::dovecot::Dovecot;
+use restante_tests::target::memory::Memory;
 use std::path::{Path, PathBuf};
+
+#[test]
+fn in_memory() {
+    let failures = scripts().into_iter().filter_map(|path| {
+        let script = read(&path);
+        // A panic is a failure of this script; the others are still of interest.
+        let played = std::panic::catch_unwind(|| {
+            let mut memory = Memory::new(&script);
+            prepare(&script, &mut memory);
+            play(&script, &mut memory)
+        });
+        played.unwrap_or_else(|_| Err(format!("{}: panicked, see above", path.display()))).err()
+    });
+    report(&failures.collect::<Vec<_>>());
+}
 
 #[test]
 fn against_dovecot() {
