@@ -541,3 +541,59 @@ fn a_large_append_is_held_nowhere() {
     }
     assert!(text(client.send(b"\r\n")).starts_with("a OK [APPENDUID "));
 }
+
+/// Commands cut, joined and spoilt at random, in pieces of random length: whatever comes, the
+/// session answers in whole lines, or ends.
+#[test]
+fn no_bytes_upset_a_session() {
+    const WORDS: [&[u8]; 24] = [
+        b"a ",
+        b"b NOOP\r\n",
+        b"LOGIN user \"pass word\"\r\n",
+        b"c LOGIN user {9+}\r\npass word\r\n",
+        b"d IDLE\r\n",
+        b"DONE\r\n",
+        b"e SELECT INBOX\r\n",
+        b"f AUTHENTICATE PLAIN\r\n",
+        b"AHVzZXIAcGFzcyB3b3Jk\r\n",
+        b"*\r\n",
+        b"g APPEND INBOX {7+}\r\nS: x\r\n\n\r\n",
+        b"h APPEND Nowhere {3}\r\n",
+        b"i APPEND INBOX (",
+        b"j ENABLE CONDSTORE\r\n",
+        b"k EXAMINE INBOX (CONDSTORE)\r\n",
+        b"l CLOSE\r\n",
+        b"{100000}\r\n",
+        b"{5+}\r\n",
+        b"\"",
+        b"\0",
+        b"\xff",
+        b"\r\n",
+        b"m ID (\"name\" \"x\")\r\n",
+        b"((((((((",
+    ];
+    let (_directory, site) = site_with(&["S", "F"]);
+    let mut state = 1_u64;
+    let mut below = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    for round in 0..300 {
+        let mut client = if round % 2 == 0 { greeted(&site, TLS) } else { site.select("INBOX") };
+        let input: Vec<u8> = (0..30).flat_map(|_| WORDS[below(WORDS.len())].iter().copied()).collect();
+        let mut rest = &input[..];
+        let mut written = Vec::new();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(1 + below(rest.len()));
+            written.extend(client.send(piece));
+            rest = after;
+        }
+        written.extend(client.wait(site.settings.idle_timeout_ms));
+        let written = text(written);
+        assert!(written.is_empty() || written.ends_with("\r\n"), "{written}");
+        for line in lines(&written) {
+            assert!(line.starts_with(['*', '+']) || line.contains(' '), "{line:?}");
+        }
+        assert!(client.closed() || client.deadline_ms().is_some());
+    }
+}
