@@ -116,22 +116,32 @@ impl StoreTask {
                 self.modified.insert(if self.by_uid { uid } else { as_member(number) });
             }
         }
-        let condstore = context.enabled.condstore;
-        if self.silent {
-            for &(number, uid) in batch {
-                if let Some(modseq) = self.foreseen(selected, &before, &stored, uid) {
-                    selected.view.told_flags(uid, modseq);
-                    // The client knows the flags and not their MODSEQ, which it needs.
-                    if condstore {
-                        self.tell_modseq(context.out.buffer(), number, uid, modseq);
-                    }
+        let (condstore, out) = (context.enabled.condstore, context.out.buffer());
+        for &(number, uid) in batch {
+            if let Some(modseq) = self.foreseen(selected, &before, &stored, uid) {
+                selected.view.told_flags(uid, modseq);
+                // The client knows the flags and not their MODSEQ, which it needs.
+                if condstore {
+                    self.tell_modseq(out, number, uid, modseq);
                 }
+            } else if let Some(modseq) = self.left_as_is(&stored, uid) {
+                self.tell_modseq(out, number, uid, modseq);
             }
         }
         Ok(())
     }
 
-    /// The MODSEQ of flags that this command changed and that the client can work out by
+    /// The MODSEQ of a message that passed UNCHANGEDSINCE and had the flags already: a success is
+    /// told in any case (RFC 7162 section 3.1.3).
+    fn left_as_is(&self, stored: &FlagsStored, uid: Uid) -> Option<ModSeq> {
+        self.unchanged_since?;
+        if stored.changed.contains(uid) || stored.modified.contains(uid) {
+            return None;
+        }
+        stored.snapshot.find(uid).map(|row| row.modseq())
+    }
+
+    /// With `.SILENT`, the MODSEQ of flags that this command changed and that the client can work out by
     /// itself: it knew those before, and they became what this change makes of them. Where
     /// another session's change came between, either does not hold.
     fn foreseen(
@@ -141,7 +151,7 @@ impl StoreTask {
         stored: &FlagsStored,
         uid: Uid,
     ) -> Option<ModSeq> {
-        if !stored.changed.contains(uid) {
+        if !self.silent || !stored.changed.contains(uid) {
             return None;
         }
         let (old, new) = (before.find(uid)?, stored.snapshot.find(uid)?);
@@ -281,7 +291,7 @@ mod tests {
         check(
             &mut client,
             &format!("UID STORE 1:3 (UNCHANGEDSINCE {old}) -FLAGS (\\Seen)"),
-            "a OK [MODIFIED 1:2]",
+            &format!("* 3 FETCH (UID 3 MODSEQ ({old}))\na OK [MODIFIED 1:2]"),
         );
         check(
             &mut client,
