@@ -19,9 +19,9 @@ use std::sync::Arc;
 use store::{ErrorKind, FlagChange, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
-pub(crate) fn fetch(command: Fetch) -> Box<dyn Task> {
+pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
     Box::new(FetchTask {
-        plan: Plan::new(&command),
+        plan: Plan::new(&mut command),
         command,
         messages: None,
         current: None,
@@ -33,45 +33,47 @@ pub(crate) fn fetch(command: Fetch) -> Box<dyn Task> {
 /// What is asked of each message.
 #[derive(Debug)]
 struct Plan {
+    /// What is prepared for each message and written in this order; the codec caps how many.
     items: Vec<FetchItem>,
+    flags: bool,
+    uid: bool,
+    modseq: bool,
     /// A section is asked for without PEEK.
     sets_seen: bool,
-    /// The client shows that it knows CONDSTORE.
-    condstore: bool,
 }
 
 impl Plan {
-    fn new(command: &Fetch) -> Self {
-        let mut items: Vec<FetchItem> = Vec::new();
-        let condstore = command.changed_since.is_some() || command.items.contains(&FetchItem::ModSeq);
-        // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
-        let implied = command.changed_since.is_some().then_some(&FetchItem::ModSeq);
-        for item in command.items.iter().chain(implied) {
-            if is_section(item) || !items.contains(item) {
-                items.push(item.clone());
+    fn new(command: &mut Fetch) -> Self {
+        let mut plan = Self {
+            items: Vec::new(),
+            flags: false,
+            uid: false,
+            // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
+            modseq: command.changed_since.is_some(),
+            sets_seen: false,
+        };
+        for item in std::mem::take(&mut command.items) {
+            match &item {
+                FetchItem::Flags => plan.flags = true,
+                FetchItem::Uid => plan.uid = true,
+                FetchItem::ModSeq => plan.modseq = true,
+                FetchItem::Section { peek, .. } => {
+                    plan.sets_seen |= !peek;
+                    plan.items.push(item);
+                }
+                FetchItem::Rfc822(which) => {
+                    plan.sets_seen |= *which != Rfc822::Header;
+                    plan.items.push(item);
+                }
+                _ => plan.items.push(item),
             }
         }
-        let sets_seen = items.iter().any(|item| match item {
-            FetchItem::Section { peek, .. } => !peek,
-            FetchItem::Rfc822(which) => *which != Rfc822::Header,
-            _ => false,
-        });
-        Self { items, sets_seen, condstore }
+        plan
     }
-
-    fn has(&self, item: &FetchItem) -> bool {
-        self.items.contains(item)
-    }
-}
-
-/// Whether it is sent as a literal from the file. These are kept when they are doubled: a client
-/// may ask for two windows of one section, and looking for doubles among them would be quadratic
-/// in what the client chooses.
-fn is_section(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Section { .. } | FetchItem::Rfc822(_))
 }
 
 struct FetchTask {
+    /// But for the items, which the plan has.
     command: Fetch,
     plan: Plan,
     /// Messages still to come; `None` before the set is resolved.
@@ -132,7 +134,7 @@ impl FetchTask {
             Ok(messages) => self.messages = Some(messages.into_iter()),
             Err(number) => return Some(super::no_such_message(number)),
         }
-        if self.plan.condstore {
+        if self.plan.modseq {
             context.enable_condstore();
         }
         None
@@ -194,23 +196,21 @@ impl FetchTask {
         let Some(selected) = context.selected.as_mut() else { return false };
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
         let Some(row) = snapshot.find(message.uid()) else { return false };
-        let condstore = context.enabled.condstore;
+        let flags = marked || self.plan.flags;
+        // RFC 7162 section 3.1: MODSEQ goes with flags once the client knows CONDSTORE.
+        let modseq = self.plan.modseq || (context.enabled.condstore && flags);
         let out = context.out.buffer();
         let writer = message.begin(out);
-        if self.plan.has(&FetchItem::Uid) || (marked && self.command.by_uid) {
+        if self.plan.uid || (marked && self.command.by_uid) {
             writer.uid(out, row.uid());
         }
-        let flags = marked || self.plan.has(&FetchItem::Flags);
-        let modseq = self.plan.has(&FetchItem::ModSeq) || (condstore && flags);
         if flags {
             let recent = selected.view.is_recent(row.uid());
             writer.flags(out, row.system_flags(), row.keywords(), recent);
+            selected.view.told_flags(row.uid(), row.modseq());
         }
         if modseq {
             writer.modseq(out, row.modseq());
-        }
-        if flags && (modseq || !condstore) {
-            selected.view.told_flags(row.uid(), row.modseq());
         }
         true
     }

@@ -58,7 +58,7 @@ pub(crate) struct Mark {
 /// What is to be sent for an item.
 #[derive(Debug)]
 enum Value {
-    /// Known from the snapshot: written when the response begins.
+    /// Nothing here: the snapshot has it, and it is written when the response begins.
     OfSnapshot,
     Date(DateTime),
     Size(u64),
@@ -176,6 +176,7 @@ impl Message {
     }
 
     fn value(&mut self, item: &FetchItem, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Found> {
+        pace.row();
         Ok(match item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => {
@@ -183,10 +184,7 @@ impl Message {
                 let date = mailbox.internal_date(self.uid)?;
                 Found::some(date.map(|unix| Value::Date(DateTime { unix, offset_minutes: 0 })))
             }
-            FetchItem::Rfc822Size => {
-                pace.row();
-                Found::some(mailbox.size(self.uid)?.map(Value::Size))
-            }
+            FetchItem::Rfc822Size => Found::some(mailbox.size(self.uid)?.map(Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(mailbox, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(mailbox, false, pace)?.map(Value::Ready)),
             FetchItem::BodyStructure => Found::some(self.body(mailbox, true, pace)?.map(Value::Ready)),
@@ -197,7 +195,6 @@ impl Message {
 
     fn envelope(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Arc<[u8]>>> {
         const NAME: &str = "ENVELOPE";
-        pace.row();
         if let Some(ready) = mailbox.cached(self.uid, NAME) {
             return Ok(Some(ready));
         }
@@ -215,7 +212,6 @@ impl Message {
         pace: &mut Pace,
     ) -> store::Result<Option<Arc<[u8]>>> {
         let name = if extended { "BODYSTRUCTURE" } else { "BODY" };
-        pace.row();
         if let Some(ready) = mailbox.cached(self.uid, name) {
             return Ok(Some(ready));
         }
@@ -286,7 +282,7 @@ impl Message {
         let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
         let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
         let is_fields = matches!(section.text, SectionText::HeaderFields { .. });
-        if !is_fields && !holdable(range.end - range.start) {
+        if !is_fields && !holdable(range.end.saturating_sub(range.start)) {
             return Ok(None);
         }
         let octets = octets_of(section, &read_range(file, range.clone(), pace)?);

@@ -59,7 +59,10 @@ pub(super) fn of_part(structure: &Structure, section: &Section) -> Option<Range<
 /// section 6.4.5).
 pub(super) fn fields(header: &[u8], not: bool, names: &[String]) -> Vec<u8> {
     let header = Header::of(header);
-    let named = |name: &[u8]| names.iter().any(|wanted| wanted.as_bytes().eq_ignore_ascii_case(name));
+    // The client chooses how many names there are, and the sender how many fields.
+    let mut wanted: Vec<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
+    wanted.sort_unstable();
+    let named = |name: &[u8]| wanted.binary_search(&name.to_ascii_lowercase()).is_ok();
     let mut subset = Vec::new();
     for field in header.fields().filter(|field| named(field.name) != not) {
         subset.extend_from_slice(field.raw);
