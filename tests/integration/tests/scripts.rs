@@ -37,7 +37,7 @@ fn against_dovecot() {
             eprintln!("{}: not against Dovecot: {why}", path.display());
             continue;
         }
-        dovecot.next_user();
+        dovecot.next_user(&script);
         prepare(&script, &mut dovecot);
         failures.extend(play(&script, &mut dovecot).err());
     }

@@ -1,5 +1,6 @@
 //! An installed Dovecot, so that what the scripts expect is checked itself.
 
+use crate::script::Script;
 use crate::target::stream::Stream;
 use crate::target::{Connection, PASSWORD, Target};
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ pub struct Dovecot {
     port: u16,
     directory: tempfile::TempDir,
     user: usize,
+    courier: bool,
 }
 
 impl Dovecot {
@@ -33,8 +35,7 @@ impl Dovecot {
         let configuration = directory.path().join("dovecot.conf");
         std::fs::write(&configuration, configuration_text(directory.path(), port))
             .expect("its configuration");
-        let users = (0..USERS).map(|user| format!("user{user}@example.com:{{PLAIN}}{PASSWORD}::::::\n"));
-        std::fs::write(directory.path().join("users"), users.collect::<String>()).expect("its users");
+        std::fs::write(directory.path().join("users"), users_text()).expect("its users");
         make_readable(directory.path());
         let process = Command::new(program)
             .args(["-F", "-c"])
@@ -43,14 +44,16 @@ impl Dovecot {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("Dovecot does not start: {error}"))?;
-        let dovecot = Self { process, port, directory, user: 0 };
+        let dovecot = Self { process, port, directory, user: 0, courier: false };
         dovecot.wait_until_it_listens()?;
         Ok(dovecot)
     }
 
-    /// Goes on with another user, who has no mail.
-    pub fn next_user(&mut self) {
+    /// Goes on with another user, who has no mail, and Courier's namespace if the script needs
+    /// it.
+    pub fn next_user(&mut self, script: &Script) {
         self.user += 1;
+        self.courier = script.needs.iter().any(|need| need == "courier");
         assert!(self.user < USERS, "more scripts than users");
     }
 
@@ -80,7 +83,7 @@ impl Target for Dovecot {
     }
 
     fn user(&self) -> String {
-        format!("user{}@example.com", self.user)
+        user_name(self.user, self.courier)
     }
 
     fn maildir(&self) -> PathBuf {
@@ -99,6 +102,22 @@ impl Drop for Dovecot {
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
+}
+
+fn user_name(number: usize, courier: bool) -> String {
+    let style = if courier { "courier" } else { "user" };
+    format!("{style}{number}@example.com")
+}
+
+/// The passwd-file: each number in both namespaces.
+fn users_text() -> String {
+    let courier = "userdb_namespace/inbox/prefix=INBOX. userdb_namespace/inbox/separator=.";
+    (0..USERS)
+        .flat_map(|number| [(number, false, ""), (number, true, courier)])
+        .map(|(number, is_courier, extra)| {
+            format!("{}:{{PLAIN}}{PASSWORD}::::::{extra}\n", user_name(number, is_courier))
+        })
+        .collect()
 }
 
 /// A port that was free a moment ago.
@@ -161,6 +180,9 @@ namespace inbox {{
 passdb {{
   driver = passwd-file
   args = username_format=%u {directory}/users
+}}
+userdb {{
+  driver = prefetch
 }}
 userdb {{
   driver = static
