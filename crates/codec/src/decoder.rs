@@ -289,11 +289,11 @@ impl Decoder {
             if length <= self.limits.line_max {
                 return None;
             }
-            let scanned = 0;
-            let from = held.len().saturating_sub(ANNOUNCEMENT_MAX);
+            // Of the line only: a literal before it may have line ends in it.
+            let from = held.len().saturating_sub(ANNOUNCEMENT_MAX).max(command.line);
             let error = self.refusal("Command line too long");
             self.start += from;
-            self.state = State::Skip(Skip::Line { scanned });
+            self.state = State::Skip(Skip::Line { scanned: 0 });
             return Some(Taken::Event(Err(error)));
         };
         let end = command.scanned + at + 1;

@@ -222,6 +222,6 @@ proptest! {
         let stream = tokens.concat();
         let whole = events(&mut Decoder::new(limits()), &[&stream]);
         let chunks: Vec<&[u8]> = stream.chunks(size).collect();
-        prop_assert_eq!(events(&mut Decoder::new(limits()), &chunks), whole);
+        prop_assert_eq!(events(&mut Decoder::new(limits()), &chunks), whole, "{}", stream.escape_ascii());
     }
 }
