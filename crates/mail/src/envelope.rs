@@ -1,6 +1,6 @@
 //! The ENVELOPE of a message (RFC 3501 section 7.4.2).
 
-use crate::address::Address;
+use crate::address::{self, Address};
 use crate::header::Header;
 
 /// Parsed, not decoded: strings as in the header with folding removed. An absent field is
@@ -29,10 +29,71 @@ pub struct Envelope {
     pub message_id: Option<Vec<u8>>,
 }
 
+/// Longest value of a field that is sent whole; a longer one is cut.
+const VALUE_MAX: usize = 1 << 20;
+
 impl Envelope {
     /// From a message's header. Of a field that is there twice the first counts.
     pub fn of(header: &Header<'_>) -> Self {
-        let _ = header;
-        todo!()
+        let mut envelope = Self::default();
+        let (mut sender, mut reply_to) = (None, None);
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        for field in header.fields() {
+            let name = field.name.to_ascii_lowercase();
+            let known: &[&[u8]] = &[
+                b"date",
+                b"subject",
+                b"from",
+                b"sender",
+                b"reply-to",
+                b"to",
+                b"cc",
+                b"bcc",
+                b"in-reply-to",
+                b"message-id",
+            ];
+            if !known.contains(&&name[..]) || seen.contains(&name) {
+                continue;
+            }
+            let text = || {
+                let mut value = field.unfolded();
+                value.truncate(VALUE_MAX);
+                Some(value)
+            };
+            let addresses = || address::parse(field.value);
+            match &name[..] {
+                b"date" => envelope.date = text(),
+                b"subject" => envelope.subject = text(),
+                b"from" => envelope.from = addresses(),
+                b"sender" => sender = Some(addresses()),
+                b"reply-to" => reply_to = Some(addresses()),
+                b"to" => envelope.to = addresses(),
+                b"cc" => envelope.cc = addresses(),
+                b"bcc" => envelope.bcc = addresses(),
+                b"in-reply-to" => envelope.in_reply_to = text(),
+                b"message-id" => envelope.message_id = text(),
+                _ => {}
+            }
+            seen.push(name);
+        }
+        let or_from = |list: Option<Vec<Address>>| {
+            list.filter(|list| !list.is_empty()).unwrap_or_else(|| envelope.from.clone())
+        };
+        (envelope.sender, envelope.reply_to) = (or_from(sender), or_from(reply_to));
+        envelope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_senders_are_the_author_and_first_fields_count() {
+        let header = b"FROM: a@x\nSender: \nSubject: one\n two\nSubject: three\nDate:\n\n";
+        let envelope = Envelope::of(&Header::of(header));
+        assert_eq!((&envelope.sender, &envelope.reply_to), (&envelope.from, &envelope.from));
+        assert_eq!(envelope.subject.as_deref(), Some(&b"one two"[..]));
+        assert_eq!((envelope.date.as_deref(), envelope.message_id), (Some(&b""[..]), None));
     }
 }

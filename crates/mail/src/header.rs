@@ -24,8 +24,14 @@ impl<'a> Header<'a> {
     /// [`Header::bytes`]. A line that is no field (no colon, and no continuation) does not end
     /// the header and is no field; a leading `From ` line is skipped likewise.
     pub fn of(message: &'a [u8]) -> Self {
-        let _ = message;
-        todo!()
+        let mut rest = message;
+        while let Some((line, after)) = take_line(rest) {
+            rest = after;
+            if is_empty(line) {
+                break;
+            }
+        }
+        Self { bytes: &message[..message.len() - rest.len()] }
     }
 
     /// The header's bytes with the empty line at its end, if it has one.
@@ -35,9 +41,7 @@ impl<'a> Header<'a> {
 
     /// All fields in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        todo!();
-        #[allow(unreachable_code)]
-        std::iter::empty()
+        Fields { rest: self.bytes }
     }
 
     /// The first field of that name, any case.
@@ -50,6 +54,108 @@ impl Field<'_> {
     /// The value on one line: line ends removed, white space at both ends too
     /// (RFC 5322 section 2.2.3).
     pub fn unfolded(&self) -> Vec<u8> {
-        todo!()
+        let one_line: Vec<u8> = self.value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+        one_line.trim_ascii().to_vec()
+    }
+}
+
+/// Iterates over fields.
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        loop {
+            let from = self.rest;
+            let (line, mut rest) = take_line(from)?;
+            if is_empty(line) {
+                self.rest = &[];
+                return None;
+            }
+            while let Some((next, after)) = take_line(rest).filter(|(next, _)| is_continuation(next)) {
+                let _ = next;
+                rest = after;
+            }
+            self.rest = rest;
+            let raw = &from[..from.len() - rest.len()];
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let name = raw[..colon].trim_ascii_end();
+            let is_name = !name.is_empty() && name.iter().all(|b| (b'!'..=b'~').contains(b));
+            if is_name {
+                return Some(Field { name, value: &raw[colon + 1..], raw });
+            }
+        }
+    }
+}
+
+/// The first line with its end, and what follows; `None` at the end.
+pub(crate) fn take_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    Some(bytes.split_at(end))
+}
+
+fn is_empty(line: &[u8]) -> bool {
+    matches!(line, b"\n" | b"\r\n" | b"\r")
+}
+
+/// White space at its start, and not an empty line.
+fn is_continuation(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fields(message: &[u8]) -> Vec<String> {
+        let text = |f: Field<'_>| format!("{}={}", f.name.escape_ascii(), f.unfolded().escape_ascii());
+        Header::of(message).fields().map(text).collect()
+    }
+
+    #[test]
+    fn fields_are_found_whatever_the_line_ends() {
+        for message in
+            ["A: 1\nB: 2\n\t3\n\nbody", "A: 1\r\nB: 2\r\n\t3\r\n\r\nbody", "A: 1\r\nB: 2\n\t3\n\r\nbody"]
+        {
+            assert_eq!(fields(message.as_bytes()), ["A=1", "B=2\\t3"]);
+            assert!(Header::of(message.as_bytes()).bytes().ends_with(b"\n"));
+        }
+    }
+
+    #[test]
+    fn broken_headers_are_read_as_far_as_they_go() {
+        for (message, expected) in [
+            (&b""[..], vec![]),
+            (b"\nbody", vec![]),
+            (b"A: 1", vec!["A=1"]),
+            (b"From x@y Mon Jan 1\nA: 1\n\n", vec!["A=1"]),
+            (b"no field\nA : 1\n: 2\n\n", vec!["A=1"]),
+            (b" continues nothing\nA: 1\n\n", vec!["A=1"]),
+            (b"A:\n\nB: 2\n", vec!["A="]),
+            (b"a b: 1\nA: \xff\n", vec!["A=\\xff"]),
+        ] {
+            assert_eq!(fields(message), expected, "{}", message.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived_and_fields_are_of_the_header(message in "[A:\r\n \tx]{0,60}") {
+            let header = Header::of(message.as_bytes());
+            prop_assert!(message.as_bytes().starts_with(header.bytes()));
+            let mut total = 0;
+            for field in header.fields() {
+                total += field.raw.len();
+                field.unfolded();
+            }
+            prop_assert!(total <= header.bytes().len());
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! MIME structure of a message as byte ranges (RFC 2045, 2046; RFC 3501 section 7.4.2).
 
+mod fields;
+mod scan;
+
 use crate::envelope::Envelope;
 
 /// A range of the message's bytes on disk, and what it is when sent.
@@ -11,7 +14,7 @@ pub struct Span {
     pub end: u64,
     /// Length with CRLF line ends.
     pub octets: u64,
-    /// Lines: line ends, plus one for a last line without.
+    /// Line ends in it.
     pub lines: u32,
 }
 
@@ -25,8 +28,9 @@ pub struct Structure {
 /// Index into [`Structure::parts`].
 pub type PartId = usize;
 
-/// A parameter: name in lower case, value decoded from RFC 2231 only as far as BODYSTRUCTURE
-/// needs (continuations joined).
+/// A parameter: name in lower case, value with quotes and comments removed. RFC 2231's
+/// continuations are joined under the name with one `*` where the value is encoded; decoding
+/// it is the client's.
 pub type Parameter = (Vec<u8>, Vec<u8>);
 
 /// What a part consists of.
@@ -83,8 +87,7 @@ impl Structure {
 
     /// The structure of a message as on disk. Never fails: what is broken is text/plain.
     pub fn of(message: &[u8]) -> Self {
-        let _ = message;
-        todo!()
+        scan::structure(message)
     }
 
     /// The part that a section's numbers name (RFC 3501 section 6.4.5), `[]` being part 0.
@@ -92,7 +95,25 @@ impl Structure {
     /// In a message that is not multipart, `1` names its only part: the message itself. Numbers
     /// go through message/rfc822 into its multipart. `None` when there is no such part.
     pub fn section(&self, numbers: &[u32]) -> Option<PartId> {
-        let _ = numbers;
-        todo!()
+        let mut at = 0;
+        // Whether `at` is a message whose parts are numbered next.
+        let mut in_message = true;
+        for &number in numbers {
+            if let (false, Content::Message(inner)) = (in_message, &self.parts.get(at)?.content) {
+                (at, in_message) = (*inner, true);
+            }
+            match &self.parts.get(at)?.content {
+                Content::Multipart(children) => {
+                    at = *children.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+                    in_message = false;
+                }
+                _ if in_message && number == 1 => in_message = false,
+                _ => return None,
+            }
+        }
+        Some(at)
     }
 }
+
+#[cfg(test)]
+mod tests;
