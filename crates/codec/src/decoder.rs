@@ -378,7 +378,8 @@ impl Decoder {
         };
         let line = &self.bytes[self.start..self.start + length];
         let announced = announced(line);
-        if without_line_end(line).iter().all(|b| *b == b' ') && announced.is_none() {
+        let short = length <= self.limits.line_max;
+        if short && without_line_end(line).iter().all(|b| *b == b' ') {
             self.start += length;
             self.state = State::Command(Collecting::default());
             return Some(Ok(Event::Append(Append::End)));

@@ -192,7 +192,7 @@ fn search_keys() {
         check(line, expected);
     }
     for (line, keys) in [
-        ("SEARCH UNSEEN ANSWERED", "[System({\\Seen}, false), System({\\Answered}, true)]"),
+        ("SEARCH UNSEEN ANSWERED", r#"[System({"\\Seen"}, false), System({"\\Answered"}, true)]"#),
         ("SEARCH NOT OR NEW OLD", "[Not(Or(New, Old))]"),
         (
             "SEARCH (1:2 UID 3)",

@@ -24,6 +24,9 @@ struct Incoming {
     flags: Flags,
 }
 
+/// A message that is to be copied or moved: UID, base name, flags.
+type Chosen = (Uid, Box<[u8]>, Flags);
+
 pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
     let mut temporaries = Vec::with_capacity(messages.len());
     let mut incoming = Vec::with_capacity(messages.len());
@@ -238,7 +241,8 @@ fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
     Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
 }
 
-fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<(Uid, Box<[u8]>, Flags)>> {
+/// UID, base name and flags of those of `uids` that are there.
+fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
     let chosen = state.messages.iter().filter(|message| uids.contains(message.uid));
     Ok(chosen.map(|message| (message.uid, message.base.clone(), state.flags_of(message))).collect())

@@ -15,6 +15,9 @@ struct Seen {
 
 type Operation = fn(&Account);
 
+/// Content by mailbox and UID.
+type ByUid = BTreeMap<(&'static str, u32), String>;
+
 fn each_operation() -> [(&'static str, Operation); 6] {
     [
         ("append", |account| {
@@ -64,7 +67,7 @@ fn prepared() -> Site {
 }
 
 /// Messages by content, in each mailbox; and each UID with the content that it showed.
-fn look(site: &Site) -> (Vec<(String, Seen)>, BTreeMap<(&'static str, u32), String>) {
+fn look(site: &Site) -> (Vec<(String, Seen)>, ByUid) {
     let account = site.account();
     let mut seen = Vec::new();
     let mut by_uid = BTreeMap::new();
@@ -114,13 +117,7 @@ fn no_crash_loses_doubles_or_confuses() {
     assert!(tried >= 15, "only {tried} crashes were tried");
 }
 
-fn check_after(
-    site: &Site,
-    operation: &str,
-    what: &str,
-    before: &[(String, Seen)],
-    uids_before: &BTreeMap<(&'static str, u32), String>,
-) {
+fn check_after(site: &Site, operation: &str, what: &str, before: &[(String, Seen)], uids_before: &ByUid) {
     let (after, uids_after) = look(site);
     for (key, text) in &uids_after {
         assert!(
