@@ -7,6 +7,8 @@
 mod message;
 mod section;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};

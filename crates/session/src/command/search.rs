@@ -2,6 +2,8 @@
 
 mod evaluate;
 mod key;
+#[cfg(test)]
+mod tests;
 
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};

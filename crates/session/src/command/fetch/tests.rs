@@ -1,0 +1,401 @@
+//! FETCH, in sessions over a Maildir.
+
+use crate::command::fixture::{Fixture, NESTED, PLAIN, check};
+use crate::testing::Client;
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn check_all(messages: &[(&str, &str)], cases: &[(&str, &str)]) {
+    let fixture = Fixture::new(messages);
+    let mut client = fixture.select();
+    for (command, expected) in cases {
+        check(&mut client, command, expected);
+    }
+}
+
+/// The literal of the only literal item in an answer.
+fn literal(client: &mut Client, command: &str) -> Vec<u8> {
+    let answer = client.send(format!("a {command}\r\n").as_bytes());
+    let open = answer.iter().position(|&b| b == b'{').unwrap_or_else(|| panic!("no literal: {command}"));
+    let close = open + answer[open..].iter().position(|&b| b == b'}').expect("a brace");
+    let length: usize =
+        std::str::from_utf8(&answer[open + 1..close]).expect("digits").parse().expect("a number");
+    let start = close + 3;
+    let rest = String::from_utf8_lossy(&answer[start + length..]).into_owned();
+    assert!(rest.starts_with(')') && rest.contains("\r\na OK"), "the stream is out of frame: {rest:?}");
+    answer[start..start + length].to_vec()
+}
+
+fn with_crlf(message: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    mail::crlf::ToWire::new().convert(message, &mut wire);
+    wire
+}
+
+#[test]
+fn what_the_snapshot_and_the_file_tell() {
+    check_all(
+        &[(PLAIN, "S"), (NESTED, "FS")],
+        &[
+            ("FETCH 1 (UID FLAGS)", "* 1 FETCH (UID 1 FLAGS (\\Seen))\na OK"),
+            ("UID FETCH 2 FLAGS", "* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen))\na OK"),
+            ("FETCH 1 FLAGS", "* 1 FETCH (FLAGS (\\Seen))\na OK"),
+            (
+                "FETCH 1 (INTERNALDATE RFC822.SIZE)",
+                "* 1 FETCH (INTERNALDATE \"14-Nov-2023 22:13:20 +0000\" RFC822.SIZE 167)\na OK",
+            ),
+            (
+                "FETCH 1 ENVELOPE",
+                "* 1 FETCH (ENVELOPE (\"Mon, 7 Feb 1994 21:52:25 -0800\" \"plain\" \
+                 ((\"Anna\" NIL \"anna\" \"example.org\")) ((\"Anna\" NIL \"anna\" \"example.org\")) \
+                 ((\"Anna\" NIL \"anna\" \"example.org\")) ((NIL NIL \"team\" \"example.com\")) \
+                 NIL NIL NIL \"<plain@example.org>\"))\na OK",
+            ),
+            ("FETCH 3 FLAGS", "a BAD"),
+            ("FETCH 1:3 FLAGS", "a BAD"),
+            ("UID FETCH 3 FLAGS", "a OK"),
+            ("UID FETCH 3:* FLAGS", "* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen))\na OK"),
+            ("FETCH * UID", "* 2 FETCH (UID 2)\na OK"),
+            ("FETCH 2,1,1:2 UID", "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\na OK"),
+        ],
+    );
+}
+
+#[test]
+fn structures_come_from_the_cache_the_second_time() {
+    let fixture = Fixture::new(&[(NESTED, "S")]);
+    let mut client = fixture.select();
+    for item in ["ENVELOPE", "BODY", "BODYSTRUCTURE"] {
+        let first = client.command(&format!("FETCH 1 {item}"));
+        assert!(first.starts_with(&format!("* 1 FETCH ({item} (")), "{first}");
+        assert_eq!(client.command(&format!("FETCH 1 {item}")), first);
+    }
+}
+
+#[test]
+fn sections() {
+    let inside = "Subject: inside\nFrom: carl@example.org\nContent-Type: multipart/mixed; boundary=inner\n\n";
+    check_all(
+        &[(PLAIN, "S"), (NESTED, "S")],
+        &[
+            ("FETCH 1 BODY[TEXT]", "* 1 FETCH (BODY[TEXT] {25}\nfirst line\nsecond line\n)\na OK"),
+            ("FETCH 1 BODY[1]", "* 1 FETCH (BODY[1] {25}\nfirst line\nsecond line\n)\na OK"),
+            ("FETCH 1 RFC822.TEXT", "* 1 FETCH (RFC822.TEXT {25}\nfirst line\nsecond line\n)\na OK"),
+            ("FETCH 1 BODY[2]", "* 1 FETCH (BODY[2] {0}\n)\na OK"),
+            ("FETCH 1 BODY[1.HEADER]", "* 1 FETCH (BODY[1.HEADER] {0}\n)\na OK"),
+            ("FETCH 2 BODY[1]", "* 2 FETCH (BODY[1] {3}\none)\na OK"),
+            ("FETCH 2 BODY[1.MIME]", "* 2 FETCH (BODY[1.MIME] {28}\nContent-Type: text/plain\n\n)\na OK"),
+            ("FETCH 2 BODY[2.1]", "* 2 FETCH (BODY[2.1] {7}\ntwo one)\na OK"),
+            ("FETCH 2 BODY[2.2]", "* 2 FETCH (BODY[2.2] {14}\n<b>two two</b>)\na OK"),
+            ("FETCH 2 BODY[2.2.MIME]", "* 2 FETCH (BODY[2.2.MIME] {27}\nContent-Type: text/html\n\n)\na OK"),
+            (
+                "FETCH 2 BODY[2.HEADER]",
+                &format!("* 2 FETCH (BODY[2.HEADER] {{{}}}\n{inside})\na OK", inside.len() + 4),
+            ),
+            (
+                "FETCH 2 BODY[2.HEADER.FIELDS (FROM)]",
+                "* 2 FETCH (BODY[2.HEADER.FIELDS (FROM)] {26}\nFrom: carl@example.org\n\n)\na OK",
+            ),
+            ("FETCH 2 BODY[3]", "* 2 FETCH (BODY[3] {0}\n)\na OK"),
+            ("FETCH 2 BODY[2.3]", "* 2 FETCH (BODY[2.3] {0}\n)\na OK"),
+            ("FETCH 2 BODY[MIME]", "a BAD"),
+        ],
+    );
+}
+
+#[test]
+fn header_fields() {
+    check_all(
+        &[
+            (PLAIN, "S"),
+            ("Subject: no body", "S"),
+            ("Subject: no body\n", "S"),
+            ("\nonly a body\n", "S"),
+            ("", "S"),
+        ],
+        &[
+            (
+                "FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject TO)]",
+                "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT TO)] {40}\nTo: team@example.com\nSubject: plain\n\n)\na OK",
+            ),
+            (
+                "FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (Date Message-Id from to)]",
+                "* 1 FETCH (BODY[HEADER.FIELDS.NOT (DATE MESSAGE-ID FROM TO)] {18}\nSubject: plain\n\n)\na OK",
+            ),
+            (
+                "FETCH 1 BODY.PEEK[HEADER.FIELDS (X-None)]",
+                "* 1 FETCH (BODY[HEADER.FIELDS (X-NONE)] {2}\n\n)\na OK",
+            ),
+            (
+                "FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]<9.5>",
+                "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)]<9> {5}\nplain)\na OK",
+            ),
+            // Without an empty line in the header there is none in its subset.
+            ("FETCH 2 BODY.PEEK[HEADER]", "* 2 FETCH (BODY[HEADER] {16}\nSubject: no body)\na OK"),
+            (
+                "FETCH 3 BODY.PEEK[HEADER.FIELDS (Subject)]",
+                "* 3 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {18}\nSubject: no body\n)\na OK",
+            ),
+            ("FETCH 3 BODY.PEEK[TEXT]", "* 3 FETCH (BODY[TEXT] {0}\n)\na OK"),
+            ("FETCH 4 BODY.PEEK[HEADER]", "* 4 FETCH (BODY[HEADER] {2}\n\n)\na OK"),
+            ("FETCH 4 BODY.PEEK[TEXT]", "* 4 FETCH (BODY[TEXT] {13}\nonly a body\n)\na OK"),
+            ("FETCH 5 (BODY.PEEK[] RFC822.SIZE)", "* 5 FETCH (BODY[] {0}\n RFC822.SIZE 0)\na OK"),
+        ],
+    );
+}
+
+#[test]
+fn partials() {
+    check_all(
+        &[(PLAIN, "S")],
+        &[
+            ("FETCH 1 BODY[TEXT]<6.4>", "* 1 FETCH (BODY[TEXT]<6> {4}\nline)\na OK"),
+            ("FETCH 1 BODY[TEXT]<12.3>", "* 1 FETCH (BODY[TEXT]<12> {3}\nsec)\na OK"),
+            ("FETCH 1 BODY[TEXT]<19.100>", "* 1 FETCH (BODY[TEXT]<19> {6}\nline\n)\na OK"),
+            ("FETCH 1 BODY[TEXT]<25.1>", "* 1 FETCH (BODY[TEXT]<25> {0}\n)\na OK"),
+            ("FETCH 1 BODY[TEXT]<4000000000.1>", "* 1 FETCH (BODY[TEXT]<4000000000> {0}\n)\na OK"),
+            (
+                "FETCH 1 (BODY[TEXT]<0.5> BODY[TEXT]<6.4>)",
+                "* 1 FETCH (BODY[TEXT]<0> {5}\nfirst BODY[TEXT]<6> {4}\nline)\na OK",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn seen_is_set_and_told_once() {
+    let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+    let mut client = fixture.select();
+    for (command, expected) in [
+        ("FETCH 1 BODY.PEEK[TEXT]<0.5>", "* 1 FETCH (BODY[TEXT]<0> {5}\nfirst)\na OK"),
+        ("FETCH 1 RFC822.HEADER", ""),
+        ("FETCH 1 BODY[TEXT]<0.5>", "* 1 FETCH (FLAGS (\\Seen) BODY[TEXT]<0> {5}\nfirst)\na OK"),
+        ("FETCH 1 BODY[TEXT]<0.5>", "* 1 FETCH (BODY[TEXT]<0> {5}\nfirst)\na OK"),
+        ("UID FETCH 2 BODY[TEXT]<0.5>", "* 2 FETCH (UID 2 FLAGS (\\Seen) BODY[TEXT]<0> {5}\nfirst)\na OK"),
+        ("FETCH 3 (FLAGS BODY[TEXT]<0.5>)", "* 3 FETCH (FLAGS (\\Seen) BODY[TEXT]<0> {5}\nfirst)\na OK"),
+        ("NOOP", "a OK"),
+    ] {
+        if !expected.is_empty() {
+            check(&mut client, command, expected);
+        } else {
+            assert!(!client.command(command).contains("FLAGS"));
+        }
+    }
+    assert!(fixture.path(1).to_string_lossy().ends_with(":2,S"));
+    check(&mut client, "FETCH 4 FLAGS", "* 4 FETCH (FLAGS ())\na OK");
+
+    let mut reader = fixture.examine();
+    check(&mut reader, "FETCH 4 BODY[TEXT]<0.5>", "* 4 FETCH (BODY[TEXT]<0> {5}\nfirst)\na OK");
+    check(&mut reader, "FETCH 4 FLAGS", "* 4 FETCH (FLAGS ())\na OK");
+}
+
+#[test]
+fn changed_since_and_modseq() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let first = client.command("FETCH 1:2 (MODSEQ)");
+    assert!(first.starts_with("* OK [HIGHESTMODSEQ "), "{first}");
+    let modseq: u64 = {
+        let at = first.find("MODSEQ (").expect("a MODSEQ") + 8;
+        first[at..].split(')').next().expect("a number").parse().expect("a number")
+    };
+    check(&mut client, &format!("FETCH 1:2 FLAGS (CHANGEDSINCE {modseq})"), "a OK");
+    client.command("STORE 2 +FLAGS.SILENT (\\Flagged)");
+    let told = client.command(&format!("UID FETCH 1:* FLAGS (CHANGEDSINCE {modseq})"));
+    assert!(told.starts_with("* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen) MODSEQ ("), "{told}");
+    assert!(!told.contains("HIGHESTMODSEQ"), "told once: {told}");
+}
+
+#[test]
+fn a_message_that_is_gone_is_left_out() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    fs::remove_file(fixture.path(2)).expect("removed");
+    check(
+        &mut client,
+        "FETCH 1:3 BODY.PEEK[TEXT]<0.5>",
+        "* 1 FETCH (BODY[TEXT]<0> {5}\nfirst)\n* 3 FETCH (BODY[TEXT]<0> {5}\nfirst)\na NO [EXPUNGEISSUED]",
+    );
+    check(&mut client, "UID FETCH 1:3 UID", "* 1 FETCH (UID 1)\n* 3 FETCH (UID 3)\n* 2 EXPUNGE\na OK");
+}
+
+#[test]
+fn a_file_renamed_by_another_program_is_found() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    fixture.rename(2, "FS");
+    let answer = client.command("FETCH 2 BODY.PEEK[TEXT]<0.5>");
+    assert!(answer.starts_with("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\n"), "{answer}");
+    assert!(answer.contains("\r\na OK"), "{answer}");
+}
+
+#[test]
+fn security_22_what_is_no_file_is_left_out_and_told() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let path = fixture.path(1);
+    fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink("/etc/passwd", &path).expect("a link");
+    let answer = client.command("FETCH 1:2 BODY.PEEK[TEXT]<0.5>");
+    assert!(!answer.contains("root"), "{answer}");
+    assert!(answer.contains("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\n"), "{answer}");
+    assert!(answer.contains("\r\na NO "), "{answer}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_and_the_others_are_sent() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    fs::set_permissions(fixture.path(1), fs::Permissions::from_mode(0o000)).expect("closed");
+    if fs::read(fixture.path(1)).is_ok() {
+        return; // Nothing is closed to root.
+    }
+    let answer = client.command("FETCH 1:2 BODY.PEEK[TEXT]<0.5>");
+    assert!(answer.starts_with("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\na NO [NOPERM]"), "{answer}");
+}
+
+#[test]
+fn sizes_agree_with_what_is_sent() {
+    let bodies: [&[u8]; 9] = [
+        PLAIN.as_bytes(),
+        &with_crlf(PLAIN.as_bytes()),
+        b"Subject: mixed\r\n\nlf\ncrlf\r\nbare cr\rend",
+        b"Subject: nul\n\n\0\n\0",
+        b"",
+        b"\n",
+        b"no header",
+        b"Subject: cr at the end\n\nx\r",
+        NESTED.as_bytes(),
+    ];
+    let mut fixture = Fixture::new(&[]);
+    for body in bodies {
+        fixture.put(body, "S");
+    }
+    // Longer than what is held, with a line end right at and across the bounds of chunks.
+    let long: Vec<u8> =
+        b"Subject: long\n\n".iter().copied().chain((0..200_000).map(|n| b"ab\nc\r\n"[n % 6])).collect();
+    fixture.put(&long, "S");
+    let mut client = fixture.select();
+    for n in 1..=bodies.len() + 1 {
+        let size = client.command(&format!("FETCH {n} RFC822.SIZE"));
+        let whole = literal(&mut client, &format!("FETCH {n} BODY.PEEK[]"));
+        assert_eq!(size.split("\r\n").next(), Some(&*format!("* {n} FETCH (RFC822.SIZE {})", whole.len())));
+        assert_eq!(whole, with_crlf(bodies.get(n - 1).copied().unwrap_or(&long)));
+        let mut halves = literal(&mut client, &format!("FETCH {n} RFC822.HEADER"));
+        halves.extend(literal(&mut client, &format!("FETCH {n} BODY.PEEK[TEXT]")));
+        assert_eq!(halves, whole, "message {n}");
+    }
+}
+
+#[test]
+fn a_long_body_goes_out_in_pieces() {
+    let mut message = b"Subject: long\n\n".to_vec();
+    for line in 0..200_000 {
+        message.extend_from_slice(format!("line {line}\n").as_bytes());
+    }
+    let mut fixture = Fixture::new(&[]);
+    fixture.put(&message, "S");
+    let mut client = fixture.select();
+    assert_eq!(literal(&mut client, "FETCH 1 BODY[]"), with_crlf(&message));
+    assert!(client.written_max <= 256 * 1024, "{} bytes at once", client.written_max);
+}
+
+#[test]
+fn items_are_sent_once_and_not_too_many() {
+    check_all(
+        &[(PLAIN, "S")],
+        &[
+            ("FETCH 1 (UID FLAGS UID FLAGS)", "* 1 FETCH (UID 1 FLAGS (\\Seen))\na OK"),
+            (
+                &format!(
+                    "FETCH 1 ({})",
+                    (1..=1001).map(|n| format!("BODY[{n}]")).collect::<Vec<_>>().join(" ")
+                ),
+                "a BAD",
+            ),
+        ],
+    );
+}
+
+/// Window by window, forwards, backwards and with a message in between.
+#[test]
+fn windows_of_a_long_body() {
+    let mut message = b"Subject: long\n\n".to_vec();
+    for line in 0..60_000 {
+        message.extend_from_slice(format!("line {line}\n").as_bytes());
+    }
+    let mut fixture = Fixture::new(&[(PLAIN, "S")]);
+    fixture.put(&message, "S");
+    let whole = with_crlf(&message);
+    let mut client = fixture.select();
+    let step = 70_001;
+    let forwards = (0..whole.len()).step_by(step);
+    for origin in forwards.clone().chain(forwards.rev()) {
+        let window = literal(&mut client, &format!("FETCH 2 BODY[]<{origin}.{step}>"));
+        assert!(window == whole[origin..whole.len().min(origin + step)], "at {origin}");
+        if origin % 2 == 1 {
+            literal(&mut client, "FETCH 1 BODY[TEXT]<3.5>");
+        }
+    }
+    let two = client.command("FETCH 2 (BODY[]<100000.4> BODY[TEXT]<100000.4> BODY[]<100004.4>)");
+    let at = |n: usize| String::from_utf8_lossy(&whole[n..n + 4]).into_owned();
+    let expected = format!(
+        "* 2 FETCH (BODY[]<100000> {{4}}\r\n{} BODY[TEXT]<100000> {{4}}\r\n{} BODY[]<100004> {{4}}\r\n{})\r\n",
+        at(100_000),
+        at(100_000 + 17),
+        at(100_004)
+    );
+    assert!(two.starts_with(&expected), "{two}");
+    // Another file of the same name is another file.
+    let path = fixture.path(2);
+    let mut changed = message.clone();
+    changed.extend_from_slice(b"more\n");
+    fs::write(&path, &changed).expect("written");
+    assert!(literal(&mut client, "FETCH 2 BODY[]<0.2000000>") == with_crlf(&changed));
+}
+
+/// The announced octets are all sent, or the connection ends inside them: the client is never
+/// given something else in their place.
+#[test]
+fn a_file_that_shrinks_ends_the_connection() {
+    let message = [b"Subject: shrinks\n\n".to_vec(), vec![b'x'; 1_000_000]].concat();
+    let mut fixture = Fixture::new(&[]);
+    fixture.put(&message, "S");
+    let mut client = fixture.select();
+    let path = fixture.path(1);
+    let written = client.send_watched(b"a FETCH 1 BODY[]\r\nb NOOP\r\n", |written| {
+        if written > 0 {
+            fs::File::options().write(true).open(&path).and_then(|file| file.set_len(100_000)).expect("cut");
+        }
+    });
+    assert!(client.closed());
+    assert!(written.len() < 1_000_000 && written.ends_with(b"xxxx"), "nothing follows the message's bytes");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn partials_make_up_the_whole(
+        body in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'x'), Just(0)], 0..300),
+        scale in prop_oneof![Just(1usize), Just(500)],
+        step in 1usize..100,
+    ) {
+        let mut message = b"Subject: partial\n\n".to_vec();
+        for byte in &body {
+            message.extend(std::iter::repeat_n(*byte, scale));
+        }
+        let mut fixture = Fixture::new(&[]);
+        fixture.put(&message, "S");
+        let mut client = fixture.select();
+        let whole = literal(&mut client, "FETCH 1 BODY[]");
+        prop_assert_eq!(&whole, &with_crlf(&message));
+        let step = step * scale;
+        let mut parts = Vec::new();
+        for origin in (0..=whole.len()).step_by(step) {
+            parts.extend(literal(&mut client, &format!("FETCH 1 BODY[]<{origin}.{step}>")));
+        }
+        prop_assert_eq!(parts, whole);
+    }
+}

@@ -1,0 +1,211 @@
+//! SEARCH, in sessions over a Maildir.
+
+use crate::command::fixture::{Fixture, NESTED, PLAIN, check};
+use std::fs;
+
+const LATIN: &str = "From: =?iso-8859-1?q?J=F6rg?= <joerg@example.org>\n\
+    Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= aus\n Berlin\n\
+    Date: Thu, 1 Feb 2024 00:30:00 +0200\n\
+    X-Spam:\n\
+    Content-Type: text/plain; charset=utf-8\n\
+    Content-Transfer-Encoding: quoted-printable\n\
+    \n\
+    K=C3=B6ln\n";
+
+fn check_all(cases: &[(&str, &str)]) {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (NESTED, "FS"), (LATIN, ""), (PLAIN, "T")]);
+    let mut client = fixture.select();
+    for (keys, found) in cases {
+        let found = if found.is_empty() { String::new() } else { format!(" {found}") };
+        check(&mut client, &format!("SEARCH {keys}"), &format!("* SEARCH{found}\na OK"));
+    }
+}
+
+#[test]
+fn keys_of_flags_and_sets() {
+    check_all(&[
+        ("ALL", "1 2 3 4"),
+        ("SEEN", "1 2"),
+        ("UNSEEN", "3 4"),
+        ("FLAGGED", "2"),
+        ("UNFLAGGED", "1 3 4"),
+        ("DELETED", "4"),
+        ("UNDELETED", "1 2 3"),
+        ("ANSWERED", ""),
+        ("UNANSWERED", "1 2 3 4"),
+        ("DRAFT", ""),
+        ("UNDRAFT", "1 2 3 4"),
+        ("KEYWORD work", ""),
+        ("UNKEYWORD work", "1 2 3 4"),
+        ("2:3", "2 3"),
+        ("*", "4"),
+        ("9", ""),
+        ("UID 1,3:*", "1 3 4"),
+        ("UID 99:*", "4"),
+        ("2:4 UNSEEN", "3 4"),
+        ("NOT SEEN", "3 4"),
+        ("NOT NOT SEEN", "1 2"),
+        ("OR FLAGGED DELETED", "2 4"),
+        ("OR SEEN (DELETED NOT DRAFT)", "1 2 4"),
+        ("NOT (SEEN FLAGGED)", "1 3 4"),
+    ]);
+}
+
+#[test]
+fn recent_is_of_the_session() {
+    let fixture = Fixture::new(&[(PLAIN, "")]);
+    fs::write(fixture.maildir().join("new/1700000100.M9.host"), PLAIN).expect("delivered");
+    fs::write(fixture.maildir().join("new/1700000101.M10.host"), PLAIN).expect("delivered");
+    let mut client = fixture.select();
+    client.command("STORE 3 +FLAGS.SILENT (\\Seen)");
+    for (key, found) in [("RECENT", " 2 3"), ("NEW", " 2"), ("OLD", " 1")] {
+        check(&mut client, &format!("SEARCH {key}"), &format!("* SEARCH{found}\na OK"));
+    }
+    check(&mut fixture.select(), "SEARCH RECENT", "* SEARCH\na OK");
+}
+
+#[test]
+fn keys_of_dates_and_sizes() {
+    check_all(&[
+        ("ON 14-Nov-2023", "1 2 3 4"),
+        ("BEFORE 14-Nov-2023", ""),
+        ("SINCE 14-Nov-2023", "1 2 3 4"),
+        ("SINCE 15-Nov-2023", ""),
+        ("BEFORE 15-Nov-2023", "1 2 3 4"),
+        ("SENTON 7-Feb-1994", "1 4"),
+        // As written, in whatever zone: it is still January in UTC.
+        ("SENTON 1-Feb-2024", "3"),
+        ("SENTSINCE 8-Feb-1994", "3"),
+        ("SENTBEFORE 8-Feb-1994", "1 2 4"),
+        ("LARGER 167", "2 3"),
+        ("SMALLER 168", "1 4"),
+        ("LARGER 166 SMALLER 168", "1 4"),
+    ]);
+}
+
+#[test]
+fn keys_of_text() {
+    check_all(&[
+        ("FROM anna", "1 4"),
+        ("FROM \"ANNA <anna@\"", "1 4"),
+        ("TO team", "1 4"),
+        ("CC x", ""),
+        ("BCC x", ""),
+        ("SUBJECT lain", "1 4"),
+        ("SUBJECT \"aus berlin\"", "3"),
+        ("HEADER X-Spam \"\"", "3"),
+        ("HEADER X-Spam yes", ""),
+        ("HEADER message-id plain@", "1 4"),
+        ("BODY \"second line\"", "1 4"),
+        ("BODY \"two two\"", "2"),
+        ("BODY preamble", ""),
+        ("TEXT carl@", "2"),
+        ("TEXT \"subject: plain\"", "1 4"),
+        ("TEXT \"SECOND\"", "1 4"),
+        ("BODY plain@example", ""),
+        ("NOT TEXT line", "2 3"),
+        ("OR BODY \"two two\" SEEN", "1 2"),
+        ("UNSEEN BODY line FROM anna", "4"),
+    ]);
+}
+
+#[test]
+fn charsets() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (LATIN, "")]);
+    let mut client = fixture.select();
+    for (command, expected) in [
+        (&b"a SEARCH CHARSET UTF-8 SUBJECT \"gr\xC3\xBC\xC3\x9Fe\"\r\n"[..], "* SEARCH 2\r\na OK "),
+        (b"a SEARCH CHARSET utf-8 SUBJECT {5+}\r\nGR\xC3\x9C\xC3\r\n", "* SEARCH\r\na OK "),
+        (b"a SEARCH CHARSET ISO-8859-1 FROM {4+}\r\nJ\xD6RG\r\n", "* SEARCH 2\r\na OK "),
+        (b"a SEARCH CHARSET UTF-8 BODY {5+}\r\nk\xC3\xB6ln\r\n", "* SEARCH 2\r\na OK "),
+        (b"a SEARCH CHARSET US-ASCII SUBJECT plain\r\n", "* SEARCH 1\r\na OK "),
+        (b"a SEARCH CHARSET X-NONE SUBJECT plain\r\n", "a NO [BADCHARSET (US-ASCII UTF-8)] "),
+    ] {
+        let answer = String::from_utf8_lossy(&client.send(command)).into_owned();
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+}
+
+#[test]
+fn esearch() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S"), (PLAIN, ""), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    client.command("STORE 3 +FLAGS.SILENT (\\Deleted)");
+    for (command, expected) in [
+        ("RETURN (MIN MAX COUNT ALL) SEEN", "* ESEARCH (TAG \"a\") MIN 1 MAX 4 COUNT 3 ALL 1:2,4\na OK"),
+        ("RETURN () SEEN", "* ESEARCH (TAG \"a\") ALL 1:2,4\na OK"),
+        ("RETURN (COUNT) DRAFT", "* ESEARCH (TAG \"a\") COUNT 0\na OK"),
+        ("RETURN (MIN MAX ALL) DRAFT", "* ESEARCH (TAG \"a\")\na OK"),
+        ("RETURN (MIN) DELETED", "* ESEARCH (TAG \"a\") MIN 3\na OK"),
+    ] {
+        check(&mut client, &format!("SEARCH {command}"), expected);
+    }
+    client.command("UID EXPUNGE 3");
+    check(&mut client, "SEARCH RETURN (ALL MAX) ALL", "* ESEARCH (TAG \"a\") MAX 3 ALL 1:3\na OK");
+    check(&mut client, "UID SEARCH RETURN (ALL MAX) ALL", "* ESEARCH (TAG \"a\") UID MAX 4 ALL 1:2,4\na OK");
+    check(&mut client, "UID SEARCH 3", "* SEARCH 4\na OK");
+}
+
+#[test]
+fn modseq_of_what_is_found() {
+    let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+    let mut client = fixture.select();
+    client.command("ENABLE CONDSTORE");
+    let told = client.command("STORE 1 +FLAGS.SILENT (\\Seen)");
+    let (_, rest) = told.split_once("MODSEQ (").expect("a MODSEQ");
+    let low: u64 = rest.split(')').next().expect("a number").parse().expect("a number");
+    client.command("STORE 2 +FLAGS.SILENT (\\Seen)");
+    let high = low + 1;
+    for (command, expected) in [
+        (format!("SEARCH MODSEQ {low}"), format!("* SEARCH 1 2 (MODSEQ {high})\na OK")),
+        (format!("SEARCH MODSEQ {}", high + 1), "* SEARCH\na OK".to_owned()),
+        (
+            format!("SEARCH RETURN (MIN) MODSEQ {low}"),
+            format!("* ESEARCH (TAG \"a\") MIN 1 MODSEQ {low}\na OK"),
+        ),
+        (
+            format!("SEARCH RETURN (MIN COUNT) MODSEQ {low}"),
+            format!("* ESEARCH (TAG \"a\") MIN 1 COUNT 2 MODSEQ {high}\na OK"),
+        ),
+        (
+            format!("SEARCH RETURN (MIN MAX) MODSEQ \"/flags/\\\\seen\" all {low}"),
+            format!("* ESEARCH (TAG \"a\") MIN 1 MAX 2 MODSEQ {high}\na OK"),
+        ),
+    ] {
+        check(&mut client, &command, &expected);
+    }
+}
+
+#[test]
+fn expunged_messages_keep_their_numbers_and_are_not_found() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    fs::remove_file(fixture.path(1)).expect("removed");
+    check(&mut client, "SEARCH BODY line", "* SEARCH 2 3\na OK");
+    check(&mut client, "SEARCH NOT BODY nothing", "* SEARCH 2 3\na OK");
+    check(&mut client, "UID SEARCH ALL", "* SEARCH 2 3\n* 1 EXPUNGE\na OK");
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_told_of() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let path = fixture.path(1);
+    fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink("/etc/passwd", &path).expect("a link");
+    let answer = client.command("SEARCH NOT BODY nothing");
+    assert!(answer.starts_with("* SEARCH 2\r\n"), "{answer}");
+    assert!(answer.contains("a OK "), "{answer}");
+}
+
+#[test]
+fn security_06_nesting_is_capped() {
+    let fixture = Fixture::new(&[(PLAIN, "S")]);
+    let mut client = fixture.select();
+    let answer = client.command(&format!("SEARCH {}SEEN", "NOT ".repeat(20)));
+    assert!(answer.starts_with("* SEARCH 1\r\n"), "{answer}");
+    for deep in ["NOT ".repeat(500_000), "OR SEEN ".repeat(300_000), "(".repeat(100_000)] {
+        let answer = client.command(&format!("SEARCH {deep}SEEN"));
+        assert!(answer.starts_with("a BAD"), "{}", &answer[..answer.len().min(80)]);
+    }
+}
