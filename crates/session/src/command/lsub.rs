@@ -4,37 +4,61 @@
 //! know asks `LIST (SUBSCRIBED)`.
 
 use super::list::{Line, patterns, root};
-use super::once::once;
-use crate::context::{Answer, Context, Task};
+use crate::context::{Answer, Context, Progress, Task};
 use crate::mailbox_tree::{Builder, Tree};
 use crate::pattern::Pattern;
+use std::collections::VecDeque;
 use store::Account;
 
 /// The task of an LSUB.
 pub(crate) fn lsub(reference: String, pattern: String) -> Box<dyn Task> {
-    once(move |context, account| run(context, account, &reference, &pattern))
+    Box::new(Lsub { reference, pattern, lines: None })
 }
 
-/// Written at once: the list is as long as the user made it.
-fn run(
-    context: &mut Context<'_>,
+struct Lsub {
+    reference: String,
+    pattern: String,
+    /// What is still to be written; made by the first piece of work.
+    lines: Option<VecDeque<Line>>,
+}
+
+impl Task for Lsub {
+    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+        let Some(account) = context.account else {
+            return Ok(Progress::Done(Answer::bad("Log in first")));
+        };
+        let lines = match &mut self.lines {
+            Some(lines) => lines,
+            None => self.lines.insert(choose(context, account, &self.reference, &self.pattern)?),
+        };
+        while let Some(line) = lines.pop_front() {
+            line.write(context.out.buffer(), "LSUB");
+            if context.out.is_full() {
+                return Ok(Progress::More);
+            }
+        }
+        Ok(Progress::Done(Answer::ok("LSUB completed")))
+    }
+}
+
+/// All lines, in order.
+fn choose(
+    context: &Context<'_>,
     account: &Account,
     reference: &str,
     pattern: &str,
-) -> store::Result<Answer> {
+) -> store::Result<VecDeque<Line>> {
     let style = context.settings.namespace;
     if pattern.is_empty() {
-        root(style, reference).write(context.out.buffer(), "LSUB");
-        return Ok(Answer::ok("LSUB completed"));
+        return Ok(VecDeque::from([root(style, reference)]));
     }
     let subscriptions = account.subscriptions()?;
+    let mut lines = VecDeque::new();
     for (spelling, patterns) in patterns(style, reference, &[pattern.to_owned()]) {
         let tree = Builder::new(spelling).subscriptions(&subscriptions).build(&[]);
-        for line in patterns.iter().flat_map(|pattern| matched(&tree, pattern)) {
-            line.write(context.out.buffer(), "LSUB");
-        }
+        lines.extend(patterns.iter().flat_map(|pattern| matched(&tree, pattern)));
     }
-    Ok(Answer::ok("LSUB completed"))
+    Ok(lines)
 }
 
 /// Subscribed names that match. After `%` also levels above them, which are `\Noselect` unless
