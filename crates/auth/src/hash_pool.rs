@@ -1,1 +1,92 @@
 //! A bounded pool for hashing passwords.
+//!
+//! Each check costs a processor tens of milliseconds and perhaps 64 MB: a few run at once, some
+//! wait, and what comes beyond that is told that the service is busy, so that a flood of
+//! log-ins cannot take the machine from those who are in.
+
+use crate::scheme::{self, BadHash};
+use crate::secret::Secret;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+/// Checks that may wait, for each that runs.
+const WAITING_EACH: usize = 50;
+
+/// See the module.
+#[derive(Debug)]
+pub struct HashPool {
+    running: Arc<Semaphore>,
+    queued: Arc<AtomicUsize>,
+    queued_max: usize,
+}
+
+/// A place in the queue.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl HashPool {
+    /// A pool that hashes `at_once` passwords at a time.
+    pub fn new(at_once: usize) -> Self {
+        let at_once = at_once.max(1);
+        Self {
+            running: Arc::new(Semaphore::new(at_once)),
+            queued: Arc::new(AtomicUsize::new(0)),
+            queued_max: at_once * (WAITING_EACH + 1),
+        }
+    }
+
+    /// Whether `password` is the one that `stored` was made of. `None`: there is no room.
+    pub async fn verify(&self, password: &Secret, stored: &Secret) -> Option<Result<bool, BadHash>> {
+        let place = Place(self.queued.clone());
+        if self.queued.fetch_add(1, Ordering::Relaxed) >= self.queued_max {
+            return None;
+        }
+        let permit = self.running.clone().acquire_owned().await.ok()?;
+        let (password, stored) = (password.clone(), stored.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let _held = (permit, place);
+            let stored = std::str::from_utf8(stored.expose())
+                .map_err(|_| BadHash("a hash that is no text".to_owned()))?;
+            scheme::verify(&password, stored)
+        });
+        Some(checked.await.unwrap_or_else(|_| Err(BadHash("checking it panicked".to_owned()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_much_is_refused_and_room_comes_back() {
+        let pool = HashPool::new(1);
+        let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
+        let held = pool.running.clone().acquire_owned().await.unwrap();
+        let (password, stored) = (secret("x"), secret("{PLAIN}x"));
+        let mut waiting = Vec::new();
+        for _ in 0..pool.queued_max {
+            let mut check = Box::pin(pool.verify(&password, &stored));
+            assert!(futures_poll_once(&mut check).await.is_none());
+            waiting.push(check);
+        }
+        assert_eq!(pool.verify(&password, &stored).await, None);
+        drop(waiting);
+        drop(held);
+        assert_eq!(pool.verify(&password, &stored).await, Some(Ok(true)));
+    }
+
+    /// Polls once; `None` when it is not done.
+    async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+}

@@ -12,6 +12,8 @@ pub mod scheme;
 pub mod secret;
 pub mod source;
 
+mod crypt;
+
 pub use authenticator::{Authenticator, Outcome, Refusal};
 pub use sasl::{Exchange, Mechanism, Progress};
 pub use secret::Secret;

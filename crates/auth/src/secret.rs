@@ -24,3 +24,13 @@ impl fmt::Debug for Secret {
         f.write_str("Secret")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn security_16_a_password_is_never_shown() {
+        assert_eq!(format!("{:?}", Secret::new(b"hunter2".to_vec())), "Secret");
+    }
+}

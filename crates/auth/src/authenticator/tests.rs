@@ -1,0 +1,135 @@
+//! Decisions, over sources of the tests' own. Time is paused: delays cost none.
+
+use super::*;
+use crate::source::Asking;
+use std::collections::HashMap;
+
+#[derive(Default)]
+struct Fixed {
+    users: HashMap<&'static str, (&'static str, User)>,
+    down: bool,
+}
+
+impl Fixed {
+    fn with(users: &[(&'static str, &'static str)]) -> Self {
+        let user = |name: &str| User { name: name.to_owned(), ..User::default() };
+        Self { users: users.iter().map(|(name, hash)| (*name, (*hash, user(name)))).collect(), down: false }
+    }
+}
+
+impl Source for Fixed {
+    fn name(&self) -> &str {
+        "fixed"
+    }
+
+    fn find<'a>(&'a self, name: &'a str, _: Option<&'a Secret>) -> Asking<'a, Found> {
+        Box::pin(async move {
+            if self.down {
+                return Err(Unavailable { source_name: "fixed".to_owned(), reason: "down".to_owned() });
+            }
+            Ok(match self.users.get(name) {
+                Some((hash, user)) => Found::Hash(user.clone(), Secret::new(hash.as_bytes().to_vec())),
+                None => Found::Unknown,
+            })
+        })
+    }
+
+    fn list(&self) -> Asking<'_, Vec<User>> {
+        Box::pin(async move { Ok(self.users.values().map(|(_, user)| user.clone()).collect()) })
+    }
+}
+
+async fn outcome(authenticator: &Authenticator, login: &str, password: &str) -> Result<String, Refusal> {
+    let password = Secret::new(password.as_bytes().to_vec());
+    let peer = IpAddr::from([192, 0, 2, 1]);
+    authenticator.check(login.as_bytes(), &password, peer, "imap").await.map(|user| user.name)
+}
+
+fn over(sources: Vec<Fixed>, domain: Option<&str>) -> Authenticator {
+    let sources = sources.into_iter().map(|source| Box::new(source) as Box<dyn Source>).collect();
+    Authenticator::new(sources, domain.map(str::to_owned), 2)
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_found_with_and_without_the_default_domain() {
+    let users = [("anna", "{PLAIN}a"), ("bert@example.com", "{PLAIN}b"), ("carl@other.example", "{PLAIN}c")];
+    let with_default = over(vec![Fixed::with(&users)], Some("example.com"));
+    for (login, password, expected) in [
+        ("anna", "a", Ok("anna@example.com")),
+        ("ANNA@Example.COM", "a", Ok("anna@example.com")),
+        ("bert", "b", Ok("bert@example.com")),
+        ("carl@other.example", "c", Ok("carl@other.example")),
+        ("carl", "c", Err(Refusal::Credentials)),
+        ("anna@other.example", "a", Err(Refusal::Credentials)),
+        ("anna", "b", Err(Refusal::Credentials)),
+        ("", "a", Err(Refusal::Credentials)),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(outcome(&with_default, login, password).await, expected, "{login}");
+    }
+    let without = over(vec![Fixed::with(&users)], None);
+    assert_eq!(outcome(&without, "anna", "a").await, Ok("anna".to_owned()));
+    assert_eq!(outcome(&without, "bert", "b").await, Err(Refusal::Credentials));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_does_not_answer_is_no_wrong_password() {
+    let down = Fixed { down: true, ..Fixed::default() };
+    let authenticator = over(vec![down, Fixed::with(&[("anna", "{PLAIN}a")])], None);
+    assert_eq!(outcome(&authenticator, "anna", "a").await, Err(Refusal::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_can_be_closed_to_a_user() {
+    let mut source = Fixed::with(&[("anna", "{PLAIN}a")]);
+    source.users.get_mut("anna").unwrap().1.disabled_services.push("imap".to_owned());
+    let authenticator = over(vec![source], None);
+    assert_eq!(outcome(&authenticator, "anna", "a").await, Err(Refusal::Disabled));
+    assert_eq!(
+        outcome(&authenticator, "anna", "b").await,
+        Err(Refusal::Credentials),
+        "only who is known learns it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_11_nobody_comes_in_with_what_another_used() {
+    let authenticator = over(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])], None);
+    assert!(outcome(&authenticator, "anna", "a").await.is_ok());
+    assert_eq!(outcome(&authenticator, "bert", "a").await, Err(Refusal::Credentials));
+    assert_eq!(outcome(&authenticator, "anna", "b").await, Err(Refusal::Credentials));
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_sources_do_not_mix() {
+    let mut first = Fixed::with(&[("anna", "{PLAIN}first")]);
+    first.users.get_mut("anna").unwrap().1.home = Some("/first".to_owned());
+    let mut second = Fixed::with(&[("anna", "{PLAIN}second")]);
+    second.users.get_mut("anna").unwrap().1.maildir = Some("/second".to_owned());
+    let authenticator = over(vec![first, second], None);
+    assert_eq!(outcome(&authenticator, "anna", "second").await, Err(Refusal::Credentials));
+    let user = authenticator.lookup("anna").await.unwrap().unwrap();
+    assert_eq!((user.home.as_deref(), user.maildir), (Some("/first"), None));
+}
+
+#[test]
+fn security_13_names_that_mean_more_than_a_name_are_refused() {
+    for name in [
+        "a/b", "../a", "..", ".a", "a..b", "%u", "a%n", "a@b/c", "a@", "@b", "a@b@c", "a\nb", "a\0", "a b",
+        "a:b", "*", "",
+    ] {
+        assert!(normalize(name.as_bytes()).is_err(), "{name:?}");
+    }
+    assert!(normalize(b"\xff").is_err() && normalize(&[b'a'; 256]).is_err());
+    for name in ["a", "a.b", "a+tag@example.com", "a_b-c@x", "jörg@example.com"] {
+        assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(name));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_answered_late() {
+    let authenticator = over(vec![Fixed::with(&[("anna", "{PLAIN}a")])], None);
+    let before = tokio::time::Instant::now();
+    let _ = outcome(&authenticator, "anna", "wrong").await;
+    assert!(before.elapsed() >= std::time::Duration::from_secs(2));
+}
