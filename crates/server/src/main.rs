@@ -1,3 +1,22 @@
 //! Restante, an IMAP server on Maildir.
 
-fn main() {}
+mod admin;
+mod check;
+mod cli;
+mod connection;
+mod counts;
+mod demo;
+mod listen;
+mod log_in;
+mod privileges;
+mod serve;
+mod settings;
+mod stream;
+mod template;
+mod tls;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

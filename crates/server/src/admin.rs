@@ -1,0 +1,116 @@
+//! `restante user` and `restante hash`: keeping a passwd file.
+//!
+//! Passwords are read from the terminal, twice and unseen, or from the first line of standard
+//! input. They are never arguments, which every user of the host could read.
+
+use crate::settings::{self, DEFAULT_PATH};
+use auth::passwd_file::{PasswdFile, add, delete, set_password};
+use auth::{Secret, Source};
+use clap::{Args, Subcommand};
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+
+/// What `restante user` understands.
+#[derive(Subcommand, Debug)]
+pub(crate) enum UserCommand {
+    /// Add a user; the password is asked for, or is the first line of standard input.
+    Add(OneUser),
+    /// Give a user another password.
+    Passwd(OneUser),
+    /// List all users.
+    List(Which),
+    /// Delete a user. The mail stays.
+    Delete(OneUser),
+}
+
+/// A user of a passwd file.
+#[derive(Args, Debug)]
+pub(crate) struct OneUser {
+    /// The user, such as anna@example.com.
+    #[arg(value_name = "USER")]
+    user: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Which passwd file.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// The passwd file; else the first one of the configuration.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The configuration file; see restante.toml(5).
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+impl Which {
+    fn path(&self) -> Result<PathBuf, String> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let configuration = settings::read(&self.config).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\nrestante: ")
+        })?;
+        configuration.passwd_files.first().cloned().ok_or_else(|| "no passwd-file is configured".to_owned())
+    }
+}
+
+/// Does what `restante user` says.
+pub(crate) fn user(command: &UserCommand) -> Result<(), String> {
+    match command {
+        UserCommand::Add(one) => {
+            let path = one.which.path()?;
+            let stored = stored_password()?;
+            add(&path, &one.user, &stored).map_err(|error| error.to_string())
+        }
+        UserCommand::Passwd(one) => {
+            let path = one.which.path()?;
+            let stored = stored_password()?;
+            set_password(&path, &one.user, &stored).map_err(|error| error.to_string())
+        }
+        UserCommand::Delete(one) => delete(&one.which.path()?, &one.user).map_err(|error| error.to_string()),
+        UserCommand::List(which) => list(which.path()?),
+    }
+}
+
+/// Prints a new hash.
+pub(crate) fn hash() -> Result<(), String> {
+    println!("{}", stored_password()?);
+    Ok(())
+}
+
+fn list(path: PathBuf) -> Result<(), String> {
+    let users = crate::serve::block_on(async { PasswdFile::new(path).list().await });
+    let mut names: Vec<String> =
+        users.map_err(|error| error.to_string())?.into_iter().map(|user| user.name).collect();
+    names.sort();
+    names.iter().for_each(|name| println!("{name}"));
+    Ok(())
+}
+
+fn stored_password() -> Result<String, String> {
+    auth::scheme::hash(&password()?).map_err(|error| error.to_string())
+}
+
+fn password() -> Result<Secret, String> {
+    let failed = |error: std::io::Error| format!("cannot read a password: {error}");
+    let text = if std::io::stdin().is_terminal() {
+        let first = rpassword::prompt_password("Password: ").map_err(failed)?;
+        let again = rpassword::prompt_password("Again: ").map_err(failed)?;
+        if first != again {
+            return Err("the two passwords differ".to_owned());
+        }
+        first
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    match text.len() {
+        0 => Err("a password cannot be empty".to_owned()),
+        1..=auth::scheme::PASSWORD_MAX => Ok(Secret::new(text.into_bytes())),
+        _ => Err(format!("a password has at most {} bytes", auth::scheme::PASSWORD_MAX)),
+    }
+}

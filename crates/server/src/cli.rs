@@ -1,0 +1,74 @@
+//! The command line.
+
+use crate::settings::{self, DEFAULT_PATH};
+use crate::{admin, check, demo, serve};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An IMAP server on Maildir.
+#[derive(Parser, Debug)]
+#[command(name = "restante", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve mail until told to stop.
+    Serve(WithConfig),
+    /// Check configuration, certificates, users and directories, and say all that is wrong.
+    Check(WithConfig),
+    /// Serve a mailbox full of examples on loopback, and say how to try it.
+    Demo(demo::Options),
+    /// Add, change, list and delete users of a passwd file.
+    #[command(subcommand)]
+    User(admin::UserCommand),
+    /// Make a hash of a password, as it stands in a passwd file.
+    Hash,
+    /// Print every setting with its default and what it is for.
+    Settings,
+}
+
+/// Where the configuration is.
+#[derive(Args, Debug)]
+pub(crate) struct WithConfig {
+    /// The configuration file; see restante.toml(5).
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub(crate) config: PathBuf,
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(options) => match settings::read(&options.config) {
+            Ok(configuration) => ended(serve::run(configuration, options.config)),
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
+                ExitCode::FAILURE
+            }
+        },
+        Command::Check(options) => check::run(&options.config),
+        Command::Demo(options) => ended(demo::run(&options)),
+        Command::User(command) => ended(admin::user(&command)),
+        Command::Hash => ended(admin::hash()),
+        Command::Settings => {
+            print!("{}", settings::document::sample());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("restante: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod man;

@@ -1,0 +1,77 @@
+//! `man/restante.1`: the commands from clap, the rest from here.
+
+use super::Cli;
+use clap::CommandFactory;
+
+/// The page.
+pub(crate) fn page() -> String {
+    let mut out = Vec::new();
+    let command = Cli::command();
+    let man = clap_mangen::Man::new(command.clone()).date("").source("Restante").manual("User commands");
+    let sections = [
+        man.render_title(&mut out),
+        man.render_name_section(&mut out),
+        man.render_synopsis_section(&mut out),
+        man.render_description_section(&mut out),
+        man.render_options_section(&mut out),
+    ];
+    sections.into_iter().collect::<Result<(), _>>().expect("writing to memory");
+    let text = String::from_utf8(out).expect("roff is UTF-8");
+    // Each section brings a preamble for apostrophes, of which there are none.
+    let preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
+    let mut page: String =
+        text.lines().filter(|line| !preamble(line)).map(|line| format!("{line}\n")).collect();
+    page.push_str(".SH COMMANDS\n");
+    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        describe(&mut page, "restante", subcommand);
+    }
+    page.push_str(REST);
+    page
+}
+
+fn describe(page: &mut String, before: &str, command: &clap::Command) {
+    let full = format!("{before} {}", command.get_name());
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    page.push_str(&format!(".SS {}\n{}\n", full.replace('-', "\\-"), about.replace('-', "\\-")));
+    for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let name = match (argument.get_long(), argument.get_value_names()) {
+            (Some(long), Some([value, ..])) if argument.get_action().takes_values() => {
+                format!("--{long} {value}")
+            }
+            (Some(long), _) => format!("--{long}"),
+            (None, Some([value, ..])) => value.to_string(),
+            (None, _) => argument.get_id().to_string(),
+        };
+        page.push_str(&format!(".TP\n.B {}\n{}\n", name.replace('-', "\\-"), help.replace('-', "\\-")));
+    }
+    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        describe(page, &full, subcommand);
+    }
+}
+
+const REST: &str = ".SH SIGNALS
+.TP
+.B SIGTERM, SIGINT
+Says BYE to every client and leaves within a few seconds.
+.TP
+.B SIGHUP
+Reads settings, certificates and users again; connections stay. What is wrong with the new
+settings is logged, and the old ones stay in force. Addresses, the user and the log level
+are those of the start.
+.SH FILES
+.TP
+.I /etc/restante/restante.toml
+The settings; see
+.BR restante.toml (5).
+.TP
+.I restante\\-uidlist
+In each mailbox; see
+.BR restante\\-uidlist (5).
+.SH EXIT STATUS
+0 when all went well, 1 when something is wrong (it is said on standard error), 2 for a command line
+that cannot be understood.
+.SH SEE ALSO
+.BR restante.toml (5),
+.BR restante\\-uidlist (5)
+";

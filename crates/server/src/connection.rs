@@ -1,0 +1,252 @@
+//! One connection: drives its session.
+
+use crate::log_in::LogIn;
+use crate::serve::Server;
+use crate::settings::ListenTls;
+use crate::stream::Stream;
+use session::{Connection, Now, Session, Step};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+/// Serves a client until one of both has enough. `refusal`: there are too many connections;
+/// it is only told that.
+pub(crate) async fn serve(
+    server: Arc<Server>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: ListenTls,
+    refusal: Option<String>,
+) {
+    // Answers go out as they are; a failure costs some delay.
+    let _ = socket.set_nodelay(true);
+    let mut stream = Stream::Plain(socket);
+    if tls == ListenTls::Implicit {
+        match shake_hands(&server, stream).await {
+            Ok(under_tls) => stream = under_tls,
+            Err(why) => {
+                tracing::info!(%peer, why, "no TLS connection");
+                return;
+            }
+        }
+    }
+    if let Some(refusal) = refusal {
+        let line = format!("* BYE [LIMIT] {refusal}\r\n");
+        let _ = tokio::time::timeout(Duration::from_secs(5), stream.write_all(line.as_bytes())).await;
+        let _ = stream.shutdown().await;
+        return;
+    }
+    let mut driver = Driver::new(server, stream, peer);
+    let why = driver.run().await;
+    driver.log_end(&why);
+    if let Some(stream) = &mut driver.stream {
+        let _ = tokio::time::timeout(Duration::from_secs(5), stream.shutdown()).await;
+    }
+}
+
+/// The handshake, within its time.
+async fn shake_hands(server: &Server, stream: Stream) -> Result<Stream, String> {
+    let Stream::Plain(socket) = stream else { return Err("TLS is on already".to_owned()) };
+    let config = server.tls().ok_or("no certificate")?;
+    let within = Duration::from_millis(server.configuration().handshake_timeout_ms);
+    match tokio::time::timeout(within, TlsAcceptor::from(config).accept(socket)).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => Err(format!("handshake failed: {error}")),
+        Err(_) => Err("handshake took too long".to_owned()),
+    }
+}
+
+struct Driver {
+    server: Arc<Server>,
+    peer: SocketAddr,
+    /// Taken while a handshake is under way.
+    stream: Option<Stream>,
+    /// Taken while it works on another thread.
+    session: Option<Box<Session>>,
+    log_in: LogIn,
+    woken: Arc<Notify>,
+    started: Instant,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// What ended a wait.
+enum Waited {
+    Bytes(usize),
+    Deadline,
+    Woken,
+    ShutDown,
+    Broken(String),
+}
+
+impl Driver {
+    fn new(server: Arc<Server>, stream: Stream, peer: SocketAddr) -> Self {
+        let configuration = server.configuration();
+        let tls = matches!(stream, Stream::Tls(_));
+        let allowed = configuration.cleartext_from.iter().any(|network| network.contains(&peer.ip()));
+        let connection =
+            Connection { tls, starttls: !tls && server.tls().is_some(), cleartext_allowed: allowed };
+        let woken = Arc::new(Notify::new());
+        let ring = woken.clone();
+        let wake: store::Wake = Arc::new(move || ring.notify_one());
+        let started = Instant::now();
+        let now = Now { monotonic_ms: 0, unix: unix_time() };
+        let session = Session::new(Arc::new(configuration.session.clone()), connection, wake, now);
+        Self {
+            log_in: LogIn::new(server.clone(), peer.ip()),
+            server,
+            peer,
+            stream: Some(stream),
+            session: Some(Box::new(session)),
+            woken,
+            started,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Does what the session says until the end; why it ended, in words.
+    async fn run(&mut self) -> String {
+        loop {
+            let now = self.now();
+            let step = match &mut self.session {
+                Some(session) => session.step(now),
+                None => return "it panicked".to_owned(),
+            };
+            let done = match step {
+                Step::Write(bytes) => self.write(&bytes).await,
+                Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
+                Step::Watch { deadline_ms } => self.wait(deadline_ms, true).await,
+                Step::Work => self.work().await,
+                Step::Authenticate(attempt) => {
+                    let verdict = self.log_in.answer(attempt).await;
+                    if let Some(session) = &mut self.session {
+                        session.answer(verdict);
+                    }
+                    Ok(())
+                }
+                Step::StartTls => self.start_tls().await,
+                Step::Close => {
+                    let ended = self.session.as_ref().and_then(|session| session.stats().ended);
+                    return ended.unwrap_or("closed").to_owned();
+                }
+            };
+            if let Err(why) = done {
+                return why;
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let within = Duration::from_millis(self.server.configuration().write_timeout_ms);
+        let stream = self.stream.as_mut().ok_or("the connection is gone")?;
+        let written = async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        };
+        match tokio::time::timeout(within, written).await {
+            Ok(Ok(())) => {
+                self.bytes_out += bytes.len() as u64;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(format!("writing failed: {error}")),
+            Err(_) => Err("the client took too long to read".to_owned()),
+        }
+    }
+
+    /// Waits for bytes and feeds them, or for the deadline, or for the mailbox's wake if
+    /// `watch`; a shut-down ends any wait.
+    async fn wait(&mut self, deadline_ms: u64, watch: bool) -> Result<(), String> {
+        let deadline = self.started + Duration::from_millis(deadline_ms);
+        let mut shut_down = self.server.shut_down_signal();
+        let woken = self.woken.clone();
+        let (Some(stream), Some(session)) = (&mut self.stream, &mut self.session) else {
+            return Err("it panicked".to_owned());
+        };
+        let waited = tokio::select! {
+            read = stream.read(|bytes| session.feed(bytes)) => match read {
+                Ok(count) => Waited::Bytes(count),
+                Err(error) => Waited::Broken(format!("reading failed: {error}")),
+            },
+            () = tokio::time::sleep_until(deadline) => Waited::Deadline,
+            () = woken.notified(), if watch => Waited::Woken,
+            _ = shut_down.wait_for(|on| *on) => Waited::ShutDown,
+        };
+        match waited {
+            Waited::Bytes(0) => return Err("the client hung up".to_owned()),
+            Waited::Bytes(count) => self.bytes_in += count as u64,
+            Waited::Deadline | Waited::Woken => {}
+            Waited::ShutDown => session.shut_down("The server is shutting down"),
+            Waited::Broken(why) => return Err(why),
+        }
+        Ok(())
+    }
+
+    /// Lets the session work where blocking is allowed.
+    async fn work(&mut self) -> Result<(), String> {
+        let Some(mut session) = self.session.take() else { return Err("it panicked".to_owned()) };
+        let server = self.server.clone();
+        let _permit = server.file_job().await;
+        let now = self.now();
+        let worked = tokio::task::spawn_blocking(move || {
+            session.work(now);
+            session
+        });
+        match worked.await {
+            Ok(session) => {
+                self.session = Some(session);
+                Ok(())
+            }
+            Err(_) => {
+                self.server.note_panic(&self.peer.to_string());
+                let line = b"* BYE Internal error; it was logged\r\n";
+                let _ = self.write(line).await;
+                Err("it panicked".to_owned())
+            }
+        }
+    }
+
+    /// What was read before stays unread: the session forgets what it holds, and what is
+    /// still in the socket must be the handshake.
+    async fn start_tls(&mut self) -> Result<(), String> {
+        let stream = self.stream.take().ok_or("the connection is gone")?;
+        self.stream = Some(shake_hands(&self.server, stream).await?);
+        let now = self.now();
+        if let Some(session) = &mut self.session {
+            session.tls_started(now);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        let monotonic_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { monotonic_ms, unix: unix_time() }
+    }
+
+    fn log_end(&self, why: &str) {
+        let stats = self.session.as_ref().map(|session| session.stats().clone()).unwrap_or_default();
+        tracing::info!(
+            user = stats.user.as_deref().unwrap_or("-"),
+            peer = %self.peer,
+            tls = self.stream.as_ref().map_or("failed", Stream::tls_version),
+            commands = stats.commands,
+            failed_logins = stats.failed_logins,
+            bytes_in = self.bytes_in,
+            bytes_out = self.bytes_out,
+            seconds = self.started.elapsed().as_secs(),
+            client = stats.client.as_deref().unwrap_or("-"),
+            why,
+            "connection ended"
+        );
+    }
+}
+
+fn unix_time() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,166 @@
+//! Who comes in: from what a session asks to the user's account.
+
+use crate::counts::Counted;
+use crate::serve::Server;
+use crate::template;
+use auth::{Exchange, Mechanism, Progress, Refusal, Secret, User};
+use session::{Accepted, Attempt, Refused, Verdict};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::ErrorKind;
+
+/// One connection's log-in: at most one exchange is under way.
+pub(crate) struct LogIn {
+    server: Arc<Server>,
+    peer: IpAddr,
+    exchange: Option<Exchange>,
+    /// The user that came in is counted as long as the connection lasts.
+    counted: Option<Counted<(String, IpAddr)>>,
+}
+
+impl LogIn {
+    /// For a connection from `peer`.
+    pub(crate) fn new(server: Arc<Server>, peer: IpAddr) -> Self {
+        Self { server, peer, exchange: None, counted: None }
+    }
+
+    /// Answers what a session asks. Takes as long as the password check and the delay of a
+    /// failure take.
+    pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
+        let progress = match attempt {
+            Attempt::Login { user, password } => {
+                self.exchange = None;
+                return self.check(&user, &Secret::new(password.to_vec()), None).await;
+            }
+            Attempt::Begin { mechanism, initial } => {
+                let offered = &self.server.configuration().session.mechanisms;
+                let known =
+                    Mechanism::by_name(&mechanism).filter(|known| offered.iter().any(|o| o == known.name()));
+                let Some(mechanism) = known else { return Verdict::Refused(Refused::NoMechanism) };
+                let (exchange, progress) =
+                    Exchange::begin(mechanism, initial.as_ref().map(|bytes| &bytes[..]));
+                self.exchange = Some(exchange);
+                progress
+            }
+            Attempt::Respond(response) => match &mut self.exchange {
+                Some(exchange) => exchange.respond(&response),
+                None => Progress::Malformed("No exchange is under way"),
+            },
+            Attempt::Abort => Progress::Malformed("Given up"),
+        };
+        match progress {
+            Progress::Challenge(challenge) => Verdict::Challenge(challenge),
+            Progress::Credentials { user, password, authorize } => {
+                self.exchange = None;
+                self.check(&user, &password, authorize.as_deref()).await
+            }
+            Progress::Malformed(text) => {
+                self.exchange = None;
+                Verdict::Refused(Refused::Malformed(text.to_owned()))
+            }
+        }
+    }
+
+    async fn check(&mut self, user: &[u8], password: &Secret, authorize: Option<&[u8]>) -> Verdict {
+        if authorize.is_some_and(|other| other != user) {
+            let text = "Nobody may act for another user".to_owned();
+            return Verdict::Refused(Refused::Forbidden(text));
+        }
+        let authenticator = self.server.authenticator();
+        let user = match authenticator.check(user, password, self.peer, "imap").await {
+            Ok(user) => user,
+            Err(Refusal::Credentials) => return Verdict::Refused(Refused::Credentials),
+            Err(Refusal::Disabled) => {
+                let text = "This user may not use IMAP".to_owned();
+                return Verdict::Refused(Refused::Forbidden(text));
+            }
+            Err(Refusal::Unavailable) => return Verdict::Refused(Refused::Unavailable),
+            Err(Refusal::Malformed(text)) => return Verdict::Refused(Refused::Malformed(text.to_owned())),
+            Err(Refusal::Aborted) => return Verdict::Refused(Refused::Malformed("Given up".to_owned())),
+        };
+        self.let_in(user).await.unwrap_or_else(Verdict::Refused)
+    }
+
+    async fn let_in(&mut self, user: User) -> Result<Verdict, Refused> {
+        let configuration = self.server.configuration();
+        let max = configuration.connections_per_user_max;
+        let Some(counted) = self.server.counts.user(&user.name, self.peer, max) else {
+            tracing::warn!(user = ?user.name, peer = %self.peer, max, "refused: too many connections of one user");
+            let text = format!("Too many connections: at most {max} of one user from one address");
+            return Err(Refused::TooMany(text));
+        };
+        let maildir = maildir_of(&user, &configuration.maildir).map_err(|why| {
+            tracing::error!(user = ?user.name, why, "no Maildir");
+            Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
+        })?;
+        let (store, create) = (self.server.store.clone(), configuration.create_maildir);
+        let path = maildir.clone();
+        let opened = tokio::task::spawn_blocking(move || store.account(&path, create)).await;
+        match opened {
+            Ok(Ok(account)) => {
+                self.counted = Some(counted);
+                Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
+            }
+            Ok(Err(error)) => {
+                tracing::error!(user = ?user.name, maildir = %maildir.display(), %error, "the Maildir cannot be opened");
+                Err(match error.kind {
+                    ErrorKind::NonExistent => Refused::NoMaildir(
+                        "There is no mailbox for this user; please ask the administrator".to_owned(),
+                    ),
+                    _ => Refused::NoMaildir(
+                        "The mailbox cannot be opened; please ask the administrator".to_owned(),
+                    ),
+                })
+            }
+            Err(_) => {
+                self.server.note_panic(&user.name);
+                Err(Refused::Unavailable)
+            }
+        }
+    }
+}
+
+/// A user's Maildir: what the source says, absolute or below the home directory, else the
+/// template.
+fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String> {
+    let text = match (&user.maildir, &user.home) {
+        (Some(maildir), _) if maildir.starts_with('/') => maildir.clone(),
+        (Some(maildir), Some(home)) => Path::new(home).join(maildir).to_string_lossy().into_owned(),
+        (Some(maildir), None) => {
+            return Err(format!("{maildir} is relative, and there is no home directory"));
+        }
+        (None, home) => template::expand(template, &user.name, home.as_deref()).ok_or_else(|| {
+            format!("{template} wants a domain or home directory that the user does not have")
+        })?,
+    };
+    let path = PathBuf::from(text);
+    let is_clean =
+        path.is_absolute() && !path.components().any(|c| matches!(c, std::path::Component::ParentDir));
+    if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maildir_is_where_the_source_or_the_template_says() {
+        for (maildir, home, expected) in [
+            (None, None, Some("/srv/example.com/anna")),
+            (Some("/elsewhere"), None, Some("/elsewhere")),
+            (Some("Maildir"), Some("/home/anna"), Some("/home/anna/Maildir")),
+            (Some("Maildir"), None, None),
+            (Some("/a/../b"), None, None),
+        ] {
+            let user = User {
+                name: "anna@example.com".to_owned(),
+                maildir: maildir.map(str::to_owned),
+                home: home.map(str::to_owned),
+                ..User::default()
+            };
+            let found = maildir_of(&user, "/srv/%d/%n").ok();
+            assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
+        }
+    }
+}

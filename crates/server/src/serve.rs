@@ -1,0 +1,275 @@
+//! The server: starting, accepting, reloading, stopping.
+
+use crate::connection;
+use crate::counts::Counts;
+use crate::listen::{Listener, listeners};
+use crate::settings::{self, Configuration, ListenTls};
+use crate::{privileges, tls};
+use arc_swap::ArcSwap;
+use auth::Authenticator;
+use rustls::ServerConfig;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::task::JoinSet;
+
+/// How long connections have to end when the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Pause after a failed accept: the cause (no descriptors left) does not go away at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections share.
+pub(crate) struct Server {
+    state: ArcSwap<Reloaded>,
+    /// Everybody's mail.
+    pub(crate) store: Arc<Store>,
+    /// Connections by address and user.
+    pub(crate) counts: Counts,
+    file_jobs: Semaphore,
+    shut_down: watch::Sender<bool>,
+    panics: AtomicU64,
+}
+
+/// What a reload replaces.
+struct Reloaded {
+    configuration: Arc<Configuration>,
+    tls: Option<Arc<ServerConfig>>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl Server {
+    /// The configuration in force.
+    pub(crate) fn configuration(&self) -> Arc<Configuration> {
+        self.state.load().configuration.clone()
+    }
+
+    /// TLS in force.
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.state.load().tls.clone()
+    }
+
+    /// Who knows the users.
+    pub(crate) fn authenticator(&self) -> Arc<Authenticator> {
+        self.state.load().authenticator.clone()
+    }
+
+    /// Leave to work on files, when few enough do.
+    pub(crate) async fn file_job(&self) -> Option<SemaphorePermit<'_>> {
+        self.file_jobs.acquire().await.ok()
+    }
+
+    /// Turns true when the server stops.
+    pub(crate) fn shut_down_signal(&self) -> watch::Receiver<bool> {
+        self.shut_down.subscribe()
+    }
+
+    /// A panic ended a connection: a bug of ours, counted and logged.
+    pub(crate) fn note_panic(&self, who: &str) {
+        let count = self.panics.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::error!(who, count, "a panic ended one connection: please report it");
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. Opens ports and keys first, then gives up root.
+pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
+    start_logging(&configuration.log_level);
+    raise_descriptor_limit();
+    let listeners = listeners(&configuration.listen)?;
+    let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
+    if tls.is_none() && listeners.iter().any(|listener| listener.tls == ListenTls::Implicit) {
+        return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
+    }
+    privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref())?;
+    block_on(async move {
+        let reload = Some(path);
+        serve(configuration, tls, listeners, reload, std::future::pending()).await
+    })
+}
+
+/// Serves on these listeners until a signal comes or `stop` is done.
+pub(crate) async fn serve(
+    configuration: Configuration,
+    tls: Option<Arc<ServerConfig>>,
+    listeners: Vec<Listener>,
+    reload: Option<PathBuf>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot start: {error}");
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let server = Arc::new(Server {
+        store: Store::new(configuration.store.clone()),
+        counts: Counts::default(),
+        file_jobs: Semaphore::new(configuration.file_jobs),
+        shut_down: watch::Sender::new(false),
+        panics: AtomicU64::new(0),
+        state: ArcSwap::from_pointee(Reloaded {
+            authenticator: Arc::new(authenticator(&configuration)),
+            configuration: Arc::new(configuration),
+            tls,
+        }),
+    });
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let address = listener.socket.local_addr().map_err(failed)?;
+        let socket = TcpListener::from_std(listener.socket).map_err(failed)?;
+        tracing::info!(%address, tls = ?listener.tls, "listening");
+        accepting.spawn(accept(server.clone(), socket, listener.tls));
+    }
+    notify(&[sd_notify::NotifyState::Ready]);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            _ = hang_up.recv() => if let Some(path) = &reload { reload_from(&server, path) },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = &mut stop => break,
+        }
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping");
+    let _ = server.shut_down.send(true);
+    let all_ended = async { while accepting.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    let panics = server.panics.load(Ordering::Relaxed);
+    tracing::info!(panics, "stopped");
+    Ok(())
+}
+
+/// Accepts until the server stops, then waits for the connections to end.
+async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
+    let mut shut_down = server.shut_down_signal();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            Some(ended) = connections.join_next() => {
+                note_end(&server, ended);
+                continue;
+            }
+            _ = shut_down.wait_for(|on| *on) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let configuration = server.configuration();
+        let all = server.counts.connection(configuration.connections_max);
+        let of_address = server.counts.address(peer.ip(), configuration.connections_per_address_max);
+        let refusal = match (&all, &of_address) {
+            (None, _) => Some(format!("Too many connections: at most {}", configuration.connections_max)),
+            (_, None) => Some(format!(
+                "Too many connections from one address: at most {}",
+                configuration.connections_per_address_max
+            )),
+            _ => None,
+        };
+        if let Some(refusal) = &refusal {
+            tracing::warn!(%peer, refusal, "connection refused");
+            // Being refused costs a handshake; a flood of them is not given that.
+            if all.is_none() && tls == ListenTls::Implicit {
+                continue;
+            }
+        }
+        let server = server.clone();
+        connections.spawn(async move {
+            let _counted = (all, of_address);
+            connection::serve(server, stream, peer, tls, refusal).await;
+        });
+    }
+    drop(socket);
+    while let Some(ended) = connections.join_next().await {
+        note_end(&server, ended);
+    }
+}
+
+fn note_end(server: &Server, ended: Result<(), tokio::task::JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        server.note_panic("a connection");
+    }
+}
+
+/// Reads everything again. What is wrong is logged, and what was in force stays.
+fn reload_from(server: &Server, path: &Path) {
+    if let Ok(time) = sd_notify::NotifyState::monotonic_usec_now() {
+        notify(&[sd_notify::NotifyState::Reloading, time]);
+    }
+    match settings::read(path) {
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!(%problem, "not reloaded: the settings in force stay");
+            }
+        }
+        Ok(configuration) => {
+            let tls = tls::configure(&configuration).unwrap_or_else(|problems| {
+                for problem in problems {
+                    tracing::error!(problem, "the certificates in force stay");
+                }
+                server.tls()
+            });
+            let authenticator = Arc::new(authenticator(&configuration));
+            server.state.store(Arc::new(Reloaded {
+                configuration: Arc::new(configuration),
+                tls,
+                authenticator,
+            }));
+            tracing::info!("reloaded");
+        }
+    }
+    notify(&[sd_notify::NotifyState::Ready]);
+}
+
+fn authenticator(configuration: &Configuration) -> Authenticator {
+    let source = |path: &PathBuf| -> Box<dyn auth::Source> {
+        Box::new(auth::passwd_file::PasswdFile::new(path.clone()))
+    };
+    let sources = configuration.passwd_files.iter().map(source).collect();
+    Authenticator::new(sources, configuration.default_domain.clone(), configuration.hashes_at_once)
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    // Not under systemd there is nobody to tell.
+    let _ = sd_notify::notify(state);
+}
+
+/// Runs the server's future on as many threads as there are processors.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("threads and a poller, without which there is no server")
+        .block_on(future)
+}
+
+/// One line an event on standard error; RUST_LOG overrides the level.
+pub(crate) fn start_logging(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    // A second start, in tests, keeps the first.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .try_init();
+}
+
+/// A connection takes a descriptor, and a command some more: as many as the system allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}

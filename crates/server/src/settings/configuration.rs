@@ -1,0 +1,292 @@
+//! The configuration as the server uses it: typed, with defaults filled in.
+
+use super::kind::Value;
+use super::parse::{Entries, Problem, Values};
+use super::table::find;
+use codec::Limits;
+use ipnet::IpNet;
+use mail::MailboxName;
+use session::{NamespaceStyle, Settings, SpecialUse};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use store::StoreSettings;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    /// The certificate for clients that name no other; `None` without `[tls]`.
+    pub(crate) certificate: Option<Certificate>,
+    /// Further certificates.
+    pub(crate) more_certificates: Vec<Certificate>,
+    /// TLS 1.2 is refused.
+    pub(crate) tls13_only: bool,
+    /// In milliseconds.
+    pub(crate) handshake_timeout_ms: u64,
+    /// The Maildir's template.
+    pub(crate) maildir: String,
+    /// Who the server becomes.
+    pub(crate) user: Option<String>,
+    /// And its group.
+    pub(crate) group: Option<String>,
+    /// A missing Maildir is made.
+    pub(crate) create_maildir: bool,
+    /// passwd files, in order.
+    pub(crate) passwd_files: Vec<PathBuf>,
+    /// Added to names without a domain.
+    pub(crate) default_domain: Option<String>,
+    /// Networks from which a password may come in clear.
+    pub(crate) cleartext_from: Vec<IpNet>,
+    /// Passwords checked at once.
+    pub(crate) hashes_at_once: usize,
+    /// Connections in all, from one address, of one user from one address.
+    pub(crate) connections_max: usize,
+    /// Connections from one address.
+    pub(crate) connections_per_address_max: usize,
+    /// Connections of one user from one address.
+    pub(crate) connections_per_user_max: usize,
+    /// In milliseconds.
+    pub(crate) write_timeout_ms: u64,
+    /// Jobs on files at once.
+    pub(crate) file_jobs: usize,
+    /// Where to listen; empty for the default ports.
+    pub(crate) listen: Vec<Listen>,
+    /// What is logged.
+    pub(crate) log_level: String,
+    /// What sessions go by.
+    pub(crate) session: Settings,
+    /// What the store goes by.
+    pub(crate) store: StoreSettings,
+}
+
+/// A certificate with its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Certificate {
+    /// Server names it is for; empty for the one of `[tls]`.
+    pub(crate) names: Vec<String>,
+    /// PEM file of the chain.
+    pub(crate) certificate: PathBuf,
+    /// PEM file of the key.
+    pub(crate) key: PathBuf,
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Listen {
+    /// Address and port.
+    pub(crate) address: SocketAddr,
+    /// How TLS comes about.
+    pub(crate) tls: ListenTls,
+}
+
+/// How TLS comes about on a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ListenTls {
+    /// When the client asks for it.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+impl Configuration {
+    /// From the values of a file; `path` is for messages.
+    pub(crate) fn build(values: &Values, path: &Path) -> Result<Self, Vec<Problem>> {
+        let nothing = Entries::new();
+        let section = |name: &'static str| Reader {
+            section: name,
+            entries: values.tables(name).first().unwrap_or(&nothing),
+        };
+        let (tls, mail, login) = (section("tls"), section("mail"), section("login"));
+        let (limits, log) = (section("limits"), section("log"));
+        let hostname = section("").text_if("hostname").unwrap_or_else(system_hostname);
+        let repeated = |name: &'static str| {
+            values.tables(name).iter().map(move |entries| Reader { section: name, entries })
+        };
+        let certificate = |reader: &Reader<'_>, names| Certificate {
+            names,
+            certificate: reader.path("certificate"),
+            key: reader.path("key"),
+        };
+        let configuration = Self {
+            certificate: (!values.tables("tls").is_empty()).then(|| certificate(&tls, Vec::new())),
+            more_certificates: repeated("tls.more").map(|r| certificate(&r, r.texts("names"))).collect(),
+            tls13_only: tls.text("minimum-version") == "1.3",
+            handshake_timeout_ms: tls.number("handshake-timeout"),
+            maildir: mail.text("maildir"),
+            user: mail.text_if("user"),
+            group: mail.text_if("group"),
+            create_maildir: mail.bool("create"),
+            passwd_files: repeated("users").map(|reader| reader.path("passwd-file")).collect(),
+            default_domain: login.text_if("default-domain"),
+            cleartext_from: login.networks("cleartext-from"),
+            hashes_at_once: login.count("hashes-at-once"),
+            connections_max: limits.count("connections"),
+            connections_per_address_max: limits.count("connections-per-address"),
+            connections_per_user_max: limits.count("connections-per-user-and-address"),
+            write_timeout_ms: limits.number("write-timeout"),
+            file_jobs: limits.count("file-jobs"),
+            listen: repeated("listen").filter_map(|reader| reader.listen()).collect(),
+            log_level: log.text("level"),
+            session: session_settings(&hostname, &mail, &section("special-use"), &login, &limits),
+            store: StoreSettings {
+                utf8_names: mail.bool("utf8-names"),
+                lock_wait_ms_max: mail.number("lock-wait"),
+                keywords_max: mail.count("keywords"),
+                hostname,
+            },
+        };
+        let problems = configuration.problems(path);
+        if problems.is_empty() { Ok(configuration) } else { Err(problems) }
+    }
+
+    /// What is wrong between settings that are each allowed.
+    fn problems(&self, path: &Path) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut wrong = |text: String| problems.push(Problem::of_file(path, text));
+        let implicit = self.listen.iter().any(|listen| listen.tls == ListenTls::Implicit);
+        if self.certificate.is_none() && (self.listen.is_empty() || implicit) {
+            wrong("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
+        }
+        if self.certificate.is_none() && self.cleartext_from.is_empty() {
+            wrong("nobody could log in: there is neither [tls] nor cleartext-from in [login]".to_owned());
+        }
+        for mechanism in &self.session.mechanisms {
+            if auth::Mechanism::by_name(mechanism).is_none() {
+                let known: Vec<&str> = auth::Mechanism::ALL.iter().map(|m| m.name()).collect();
+                wrong(format!("no mechanism {mechanism} in [login]; known are {}", known.join(", ")));
+            }
+        }
+        problems
+    }
+}
+
+fn session_settings(
+    hostname: &str,
+    mail: &Reader<'_>,
+    special_use: &Reader<'_>,
+    login: &Reader<'_>,
+    limits: &Reader<'_>,
+) -> Settings {
+    let uses = [
+        ("\\Drafts", "drafts"),
+        ("\\Sent", "sent"),
+        ("\\Junk", "junk"),
+        ("\\Trash", "trash"),
+        ("\\Archive", "archive"),
+    ];
+    let special_uses = uses.map(|(attribute, key)| SpecialUse {
+        attribute,
+        names: special_use.texts(key).iter().filter_map(|name| MailboxName::new(name).ok()).collect(),
+    });
+    let before_login = limits.count("line-before-login");
+    let nesting_max = limits.count("nesting");
+    Settings {
+        hostname: hostname.to_owned(),
+        id: vec![
+            ("name".to_owned(), "Restante".to_owned()),
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ],
+        namespace: if mail.text("namespace") == "courier" {
+            NamespaceStyle::Courier
+        } else {
+            NamespaceStyle::Plain
+        },
+        special_uses: special_uses.to_vec(),
+        mechanisms: login.texts("mechanisms").iter().map(|name| name.to_ascii_uppercase()).collect(),
+        limits_before_login: Limits {
+            line_max: before_login,
+            literal_max: before_login,
+            literals_sum_max: before_login,
+            literals_max: 10,
+            nesting_max: nesting_max.min(8),
+            append_max: 0,
+        },
+        limits: Limits {
+            line_max: limits.count("line"),
+            literal_max: limits.count("literal"),
+            literals_sum_max: limits.count("literals-together"),
+            literals_max: limits.count("literals"),
+            nesting_max,
+            append_max: limits.number("message"),
+        },
+        bytes_before_login_max: limits.number("bytes-before-login"),
+        login_timeout_ms: login.number("timeout"),
+        idle_timeout_ms: limits.number("idle-timeout"),
+        idle_keepalive_ms: limits.number("idle-keepalive"),
+        bad_commands_max: u32::try_from(limits.count("bad-commands")).unwrap_or(u32::MAX),
+        failed_logins_max: u32::try_from(login.count("failures")).unwrap_or(u32::MAX),
+    }
+}
+
+/// Reads one table's values, defaults filled in. What it is asked for is in the table of
+/// settings: the tests ask for everything.
+struct Reader<'a> {
+    section: &'static str,
+    entries: &'a Entries,
+}
+
+impl Reader<'_> {
+    fn value(&self, key: &str) -> Option<Value> {
+        if let Some(value) = self.entries.get(key) {
+            return Some(value.clone());
+        }
+        let setting =
+            find(self.section, key).unwrap_or_else(|| panic!("no setting {key} in [{}]", self.section));
+        let default: toml_edit::Value = setting.default?.parse().expect("defaults are TOML");
+        Some(setting.kind.read(&default).expect("defaults are allowed"))
+    }
+
+    fn text_if(&self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            Value::Text(text) => Some(text),
+            other => panic!("{key} is no text: {other:?}"),
+        }
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.text_if(key).unwrap_or_default()
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.text(key).into()
+    }
+
+    fn bool(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Bool(true)))
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        match self.value(key) {
+            Some(Value::Number(number)) => number,
+            other => panic!("{key} is no number: {other:?}"),
+        }
+    }
+
+    fn count(&self, key: &str) -> usize {
+        usize::try_from(self.number(key)).unwrap_or(usize::MAX)
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::Texts(texts)) => texts,
+            _ => Vec::new(),
+        }
+    }
+
+    fn networks(&self, key: &str) -> Vec<IpNet> {
+        match self.value(key) {
+            Some(Value::Networks(networks)) => networks,
+            _ => Vec::new(),
+        }
+    }
+
+    fn listen(&self) -> Option<Listen> {
+        let Some(Value::Address(address)) = self.value("address") else { return None };
+        let tls = if self.text("tls") == "implicit" { ListenTls::Implicit } else { ListenTls::StartTls };
+        Some(Listen { address, tls })
+    }
+}
+
+fn system_hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

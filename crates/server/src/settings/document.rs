@@ -1,0 +1,120 @@
+//! The sample file and the man page, from the table of settings.
+
+use super::table::{SECTIONS, SETTINGS, Section, Setting};
+
+/// `config/restante.toml`: every setting with its default and why.
+pub(crate) fn sample() -> String {
+    let mut out = String::from(
+        "# Restante's settings. What is commented out is the default, or an example where there is\n\
+         # none. See restante.toml(5); check with `restante check`.\n",
+    );
+    for section in SECTIONS {
+        out.push('\n');
+        if !section.name.is_empty() {
+            out.push_str(&comment(section.about));
+            out.push_str(&format!("{}{}\n", if is_in_use(section) { "" } else { "# " }, heading(section)));
+        }
+        for setting in of(section) {
+            out.push_str(&comment(setting.why));
+            let value = setting.default.unwrap_or(setting.example);
+            let mark = if setting.required && is_in_use(section) { "" } else { "# " };
+            out.push_str(&format!("{mark}{} = {value}\n", setting.key));
+        }
+    }
+    out
+}
+
+/// `man/restante.toml.5`.
+#[cfg(test)]
+pub(crate) fn man_page() -> String {
+    let mut out = String::from(
+        ".TH RESTANTE.TOML 5 \"\" Restante \"File formats\"\n\
+         .SH NAME\nrestante.toml \\- settings of the IMAP server Restante\n\
+         .SH DESCRIPTION\n\
+         .BR restante (1)\nreads its settings from\n.I /etc/restante/restante.toml\nor the file that\n.B \\-\\-config\n\
+         names, in TOML. Unknown settings are errors.\n.B restante check\nsays all that is wrong at once.\n.PP\n\
+         Times are written with ms, s, m or h, sizes with K, M or G (of 1024).\n\
+         A site of ten users needs no more than this:\n.PP\n.EX\n",
+    );
+    out.push_str(&roff(MINIMAL));
+    out.push_str(".EE\n");
+    for section in SECTIONS {
+        let title =
+            if section.name.is_empty() { "BEFORE THE FIRST TABLE".to_owned() } else { heading(section) };
+        out.push_str(&format!(".SH \"{}\"\n", roff(&title)));
+        if !section.about.is_empty() {
+            out.push_str(&format!("{}\n", roff(section.about)));
+        }
+        for setting in of(section) {
+            let default = match (setting.default, setting.required) {
+                (Some(default), _) => format!("The default is {default}."),
+                (None, true) => format!("Must be given, such as {}.", setting.example),
+                (None, false) => format!("Not set by default; an example is {}.", setting.example),
+            };
+            out.push_str(&format!(
+                ".TP\n.B {}\n{}\nIt is {}.\n{}\n",
+                roff(setting.key),
+                roff(setting.why),
+                roff(&setting.kind.allowed()),
+                roff(&default)
+            ));
+        }
+    }
+    out.push_str(".SH SEE ALSO\n.BR restante (1),\n.BR restante\\-uidlist (5)\n");
+    out
+}
+
+/// What a site of ten users needs.
+#[cfg(test)]
+pub(crate) const MINIMAL: &str = "hostname = \"mail.example.com\"
+
+[tls]
+certificate = \"/etc/restante/cert.pem\"
+key = \"/etc/restante/key.pem\"
+
+[mail]
+maildir = \"/srv/mail/%d/%n/Maildir\"
+user = \"vmail\"
+
+[[users]]
+passwd-file = \"/etc/restante/users\"
+";
+
+fn of(section: &Section) -> impl Iterator<Item = &'static Setting> {
+    let name = section.name;
+    SETTINGS.iter().filter(move |setting| setting.section == name)
+}
+
+/// Sections that the sample has in use: those without which there is no server.
+fn is_in_use(section: &Section) -> bool {
+    ["", "tls", "mail", "users"].contains(&section.name)
+}
+
+fn heading(section: &Section) -> String {
+    if section.repeats { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) }
+}
+
+/// A text as comment lines of at most some 90 characters.
+fn comment(text: &str) -> String {
+    let mut lines = vec![String::from("#")];
+    for word in text.split(' ') {
+        if lines.last().is_some_and(|line| line.len() + word.len() > 90) {
+            lines.push(String::from("#"));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Text for roff: no line of it is a request, no hyphen a dash.
+#[cfg(test)]
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
+    let line =
+        |line: &str| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() };
+    let lines: Vec<String> = escaped.split('\n').map(line).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,189 @@
+//! From TOML to values, by the table of settings; everything that is wrong, with its place.
+
+use super::kind::Value;
+use super::table::{SECTIONS, SETTINGS, Section, Setting, find};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml_edit::{Document, Item, TableLike, Value as Toml};
+
+/// Something that is wrong with the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Problem {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Line and column, from 1, where there is a place.
+    pub(crate) at: Option<(usize, usize)>,
+    /// What is wrong, and what is allowed.
+    pub(crate) text: String,
+}
+
+impl Problem {
+    /// A problem with a file as a whole.
+    pub(crate) fn of_file(path: &Path, text: String) -> Self {
+        Self { path: path.to_owned(), at: None, text }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "{}:{line}:{column}: {}", self.path.display(), self.text),
+            None => write!(f, "{}: {}", self.path.display(), self.text),
+        }
+    }
+}
+
+/// The values of one table.
+pub(crate) type Entries = BTreeMap<&'static str, Value>;
+
+/// All values that the file gives, by section; a repeating section has one entry each time.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    sections: BTreeMap<&'static str, Vec<Entries>>,
+}
+
+impl Values {
+    /// The tables of a section, in their order.
+    pub(crate) fn tables(&self, section: &str) -> &[Entries] {
+        self.sections.get(section).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Reads a file's text.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Values, Vec<Problem>> {
+    let mut reader = Reader { path, text, problems: Vec::new(), values: Values::default() };
+    match Document::parse(text) {
+        Ok(document) => reader.table("", document.as_table()),
+        Err(error) => {
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            reader.problem(error.span(), format!("not valid TOML: {message}"));
+        }
+    }
+    if reader.problems.is_empty() {
+        reader.missing();
+    }
+    reader.problems.sort_by_key(|problem| problem.at);
+    if reader.problems.is_empty() { Ok(reader.values) } else { Err(reader.problems) }
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    problems: Vec<Problem>,
+    values: Values,
+}
+
+impl Reader<'_> {
+    /// One table of a section, and the sections below it.
+    fn table(&mut self, section: &'static str, table: &dyn TableLike) {
+        let mut entries = Entries::new();
+        for (key, item) in table.iter() {
+            let full = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            if let Some(below) = SECTIONS.iter().find(|known| known.name == full && !full.is_empty()) {
+                self.section(below, item);
+                continue;
+            }
+            let key_span = table.get_key_value(key).and_then(|(key, _)| key.span());
+            match (find(section, key), item) {
+                (Some(setting), Item::Value(toml)) => {
+                    entries.extend(self.value(setting, toml).map(|value| (setting.key, value)));
+                }
+                (Some(setting), _) => {
+                    self.problem(item.span(), format!("{key} must be {}", setting.kind.allowed()));
+                }
+                (None, _) => self.unknown(section, key, key_span.or(item.span())),
+            }
+        }
+        self.values.sections.entry(section).or_default().push(entries);
+    }
+
+    fn section(&mut self, section: &Section, item: &Item) {
+        let name = section.name;
+        match item {
+            Item::ArrayOfTables(tables) if section.repeats => {
+                tables.iter().for_each(|table| self.table(name, table));
+            }
+            Item::Table(table) if !section.repeats => self.table(name, table),
+            Item::Value(Toml::InlineTable(table)) if !section.repeats => self.table(name, table),
+            _ if section.repeats => {
+                self.problem(
+                    item.span(),
+                    format!("{name} is a list of tables: write [[{name}]] above its settings"),
+                );
+            }
+            _ => self.problem(item.span(), format!("{name} is one table: write [{name}] above its settings")),
+        }
+    }
+
+    fn value(&mut self, setting: &Setting, toml: &Toml) -> Option<Value> {
+        let value = setting.kind.read(toml);
+        if value.is_none() {
+            self.problem(toml.span(), format!("{} must be {}", setting.key, setting.kind.allowed()));
+        }
+        value
+    }
+
+    fn unknown(&mut self, section: &str, key: &str, span: Option<Range<usize>>) {
+        let place = if section.is_empty() { "here".to_owned() } else { format!("in [{section}]") };
+        let nearest = nearest(section, key);
+        let hint = nearest.map_or(String::new(), |name| format!("; did you mean {name}?"));
+        self.problem(span, format!("no setting {key} {place}{hint}"));
+    }
+
+    /// Required settings of tables that are there, and of sections that must be.
+    fn missing(&mut self) {
+        for setting in SETTINGS.iter().filter(|setting| setting.required) {
+            let Some(section) = SECTIONS.iter().find(|section| section.name == setting.section) else {
+                continue;
+            };
+            let tables = self.values.tables(section.name);
+            // [tls] is needed unless nothing listens with it; the configuration checks that.
+            let must_be = section.name == "mail" || section.name == "users";
+            let missing =
+                if tables.is_empty() { must_be } else { tables.iter().any(|t| !t.contains_key(setting.key)) };
+            if missing {
+                let heading = if section.repeats {
+                    format!("[[{}]]", section.name)
+                } else {
+                    format!("[{}]", section.name)
+                };
+                let text =
+                    format!("{heading} wants {}, such as {} = {}", setting.key, setting.key, setting.example);
+                self.problems.push(Problem::of_file(self.path, text));
+            }
+        }
+    }
+
+    fn problem(&mut self, span: Option<Range<usize>>, text: String) {
+        let at = span.map(|span| {
+            let before = &self.text[..span.start.min(self.text.len())];
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        });
+        self.problems.push(Problem { path: self.path.to_owned(), at, text });
+    }
+}
+
+/// The setting or section whose name is most like `key`, if any is like it: in the same
+/// section first, then anywhere.
+fn nearest(section: &str, key: &str) -> Option<String> {
+    let likeness = |name: &str| strsim::jaro_winkler(name, key);
+    let best = |names: Vec<(String, f64)>| {
+        names.into_iter().filter(|(_, likeness)| *likeness > 0.8).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let same = SETTINGS.iter().filter(|s| s.section == section).map(|s| (s.key.to_owned(), likeness(s.key)));
+    let here = best(same.collect()).map(|(name, _)| name);
+    here.or_else(|| {
+        let others = SETTINGS.iter().map(|s| {
+            let place = if s.section.is_empty() { String::new() } else { format!(" of [{}]", s.section) };
+            (format!("{}{place}", s.key), likeness(s.key))
+        });
+        let sections = SECTIONS.iter().filter(|s| !s.name.is_empty()).map(|s| {
+            let name = if s.repeats { format!("[[{}]]", s.name) } else { format!("[{}]", s.name) };
+            (name, likeness(s.name))
+        });
+        best(others.chain(sections).collect()).map(|(name, _)| name)
+    })
+}

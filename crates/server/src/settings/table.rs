@@ -1,0 +1,375 @@
+//! The table of settings.
+
+use super::kind::Kind;
+
+/// A table of the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section {
+    /// Its name; empty for what stands before the first table.
+    pub(crate) name: &'static str,
+    /// It is written `[[name]]` and may come several times.
+    pub(crate) repeats: bool,
+    /// What it is about.
+    pub(crate) about: &'static str,
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// The section it stands in.
+    pub(crate) section: &'static str,
+    /// Its name.
+    pub(crate) key: &'static str,
+    /// What may be said.
+    pub(crate) kind: Kind,
+    /// As it would be written in the file; `None` where it must be given, or has no default.
+    pub(crate) default: Option<&'static str>,
+    /// What the sample file shows where there is no default.
+    pub(crate) example: &'static str,
+    /// The section or file makes no sense without it.
+    pub(crate) required: bool,
+    /// Why one would set it.
+    pub(crate) why: &'static str,
+}
+
+/// All sections, in the order of the sample file.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "", repeats: false, about: "" },
+    Section {
+        name: "tls",
+        repeats: false,
+        about: "The certificate, and how TLS is spoken. Read again on SIGHUP.",
+    },
+    Section {
+        name: "tls.more",
+        repeats: true,
+        about: "Further certificates, chosen by the server name that a client asks for.",
+    },
+    Section { name: "mail", repeats: false, about: "Where mail lies, and how it looks to clients." },
+    Section {
+        name: "special-use",
+        repeats: false,
+        about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such. Levels are parted by a dot.",
+    },
+    Section { name: "users", repeats: true, about: "Where users come from. Asked in this order." },
+    Section { name: "login", repeats: false, about: "Who may log in, and how." },
+    Section {
+        name: "limits",
+        repeats: false,
+        about: "What one client may make the server do. A refusal names the limit.",
+    },
+    Section {
+        name: "listen",
+        repeats: true,
+        about: "Addresses to listen on. Without any: port 143 with STARTTLS and port 993 with TLS, on IPv4 and IPv6.",
+    },
+    Section { name: "log", repeats: false, about: "The log goes to standard error, one line an event." },
+];
+
+const fn setting(
+    section: &'static str,
+    key: &'static str,
+    kind: Kind,
+    default: &'static str,
+    why: &'static str,
+) -> Setting {
+    Setting { section, key, kind, default: Some(default), example: "", required: false, why }
+}
+
+const fn required(
+    section: &'static str,
+    key: &'static str,
+    kind: Kind,
+    example: &'static str,
+    why: &'static str,
+) -> Setting {
+    Setting { section, key, kind, default: None, example, required: true, why }
+}
+
+const fn optional(
+    section: &'static str,
+    key: &'static str,
+    kind: Kind,
+    example: &'static str,
+    why: &'static str,
+) -> Setting {
+    Setting { section, key, kind, default: None, example, required: false, why }
+}
+
+/// All settings, in the order of the sample file.
+pub(crate) const SETTINGS: &[Setting] = &[
+    optional(
+        "",
+        "hostname",
+        Kind::Text,
+        "\"mail.example.com\"",
+        "The name in the greeting and in names of new message files. The system's host name where it is not given.",
+    ),
+    required(
+        "tls",
+        "certificate",
+        Kind::Path,
+        "\"/etc/restante/cert.pem\"",
+        "PEM file with the certificate and those that lead to its authority.",
+    ),
+    required(
+        "tls",
+        "key",
+        Kind::Path,
+        "\"/etc/restante/key.pem\"",
+        "PEM file with its private key. The user of [mail] must be able to read it for SIGHUP to renew it.",
+    ),
+    setting(
+        "tls",
+        "minimum-version",
+        Kind::Choice(&["1.2", "1.3"]),
+        "\"1.2\"",
+        "Clients that speak older versions are refused.",
+    ),
+    setting(
+        "tls",
+        "handshake-timeout",
+        Kind::Duration { min_ms: 1_000, max_ms: 300_000 },
+        "\"30s\"",
+        "Longest time for a TLS handshake.",
+    ),
+    required(
+        "tls.more",
+        "names",
+        Kind::TextList,
+        "[\"imap.example.org\", \"*.example.net\"]",
+        "Server names it is for; a star stands for one label.",
+    ),
+    required("tls.more", "certificate", Kind::Path, "\"/etc/restante/example.org.pem\"", "As in [tls]."),
+    required("tls.more", "key", Kind::Path, "\"/etc/restante/example.org.key\"", "As in [tls]."),
+    required(
+        "mail",
+        "maildir",
+        Kind::Template,
+        "\"/srv/mail/%d/%n/Maildir\"",
+        "Where a user's Maildir is: %u is the user's name, %n the part before the @, %d the domain behind it, %h the home directory that the user source gives, %% a percent sign. A user source may give another place.",
+    ),
+    optional(
+        "mail",
+        "user",
+        Kind::Text,
+        "\"vmail\"",
+        "Who the mail belongs to. Started as root, the server becomes this user for good once its ports are open.",
+    ),
+    optional("mail", "group", Kind::Text, "\"vmail\"", "Its group, if it is not the user's own."),
+    setting(
+        "mail",
+        "create",
+        Kind::Bool,
+        "false",
+        "Make a missing Maildir at the first log-in. Else the log-in is refused, and the log says which directory is missing.",
+    ),
+    setting(
+        "mail",
+        "namespace",
+        Kind::Choice(&["plain", "courier"]),
+        "\"plain\"",
+        "How mailbox names look: plain (Lists/rust; names typed as INBOX.Lists.rust go on working) or courier (INBOX.Lists.rust).",
+    ),
+    setting(
+        "mail",
+        "utf8-names",
+        Kind::Bool,
+        "true",
+        "Directories of new mailboxes are named in UTF-8, as by Courier 5 and later; else in modified UTF-7, as by Dovecot. Both are read.",
+    ),
+    setting(
+        "mail",
+        "keywords",
+        Kind::Count { min: 0, max: 10_000 },
+        "1000",
+        "Different keywords in one mailbox.",
+    ),
+    setting(
+        "mail",
+        "lock-wait",
+        Kind::Duration { min_ms: 100, max_ms: 300_000 },
+        "\"10s\"",
+        "Longest wait for a mailbox that another process holds.",
+    ),
+    setting("special-use", "drafts", Kind::TextList, "[\"Drafts\"]", "Messages being written."),
+    setting(
+        "special-use",
+        "sent",
+        Kind::TextList,
+        "[\"Sent\", \"Sent Messages\", \"Sent Items\"]",
+        "Messages that were sent.",
+    ),
+    setting("special-use", "junk", Kind::TextList, "[\"Junk\", \"Spam\", \"Junk E-mail\"]", "Spam."),
+    setting(
+        "special-use",
+        "trash",
+        Kind::TextList,
+        "[\"Trash\", \"Deleted Messages\", \"Deleted Items\"]",
+        "Messages to be deleted.",
+    ),
+    setting("special-use", "archive", Kind::TextList, "[\"Archive\"]", "Messages to be kept."),
+    required(
+        "users",
+        "passwd-file",
+        Kind::Path,
+        "\"/etc/restante/users\"",
+        "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
+    ),
+    optional("login", "default-domain", Kind::Text, "\"example.com\"", "Added to user names without an @."),
+    setting("login", "mechanisms", Kind::TextList, "[\"PLAIN\", \"LOGIN\"]", "SASL mechanisms to offer."),
+    setting(
+        "login",
+        "cleartext-from",
+        Kind::Networks,
+        "[]",
+        "Networks from which a password may come without TLS, such as [\"127.0.0.0/8\"] behind a proxy. From everywhere else it is refused unread.",
+    ),
+    setting(
+        "login",
+        "timeout",
+        Kind::Duration { min_ms: 1_000, max_ms: 3_600_000 },
+        "\"1m\"",
+        "Time to log in.",
+    ),
+    setting(
+        "login",
+        "failures",
+        Kind::Count { min: 1, max: 100 },
+        "5",
+        "Failed log-ins on one connection before it is closed.",
+    ),
+    setting(
+        "login",
+        "hashes-at-once",
+        Kind::Count { min: 1, max: 1_000 },
+        "2",
+        "Passwords checked at the same time: each check costs a processor some 50 ms, and up to 64 MB.",
+    ),
+    setting("limits", "connections", Kind::Count { min: 1, max: 1_000_000 }, "10000", "Connections in all."),
+    setting(
+        "limits",
+        "connections-per-address",
+        Kind::Count { min: 1, max: 1_000_000 },
+        "500",
+        "Connections from one address: an office shares one.",
+    ),
+    setting(
+        "limits",
+        "connections-per-user-and-address",
+        Kind::Count { min: 1, max: 1_000_000 },
+        "50",
+        "Connections of one user from one address: some clients open ten.",
+    ),
+    setting(
+        "limits",
+        "idle-timeout",
+        Kind::Duration { min_ms: 1_000, max_ms: 86_400_000 },
+        "\"30m\"",
+        "Silence after which a client that logged in is sent away. RFC 3501 wants 30 minutes or more.",
+    ),
+    setting(
+        "limits",
+        "idle-keepalive",
+        Kind::Duration { min_ms: 1_000, max_ms: 3_600_000 },
+        "\"2m\"",
+        "Time between two signs of life to a client that waits in IDLE.",
+    ),
+    setting(
+        "limits",
+        "write-timeout",
+        Kind::Duration { min_ms: 1_000, max_ms: 3_600_000 },
+        "\"5m\"",
+        "Longest time for a client to take what is sent to it.",
+    ),
+    setting(
+        "limits",
+        "message",
+        Kind::Size { min: 1, max: 1 << 40 },
+        "\"100M\"",
+        "Largest message that a client may append.",
+    ),
+    setting(
+        "limits",
+        "line",
+        Kind::Size { min: 1_000, max: 1 << 30 },
+        "\"4M\"",
+        "Longest command, its literals not counted: some clients send sets of a megabyte.",
+    ),
+    setting(
+        "limits",
+        "literal",
+        Kind::Size { min: 1_000, max: 1 << 30 },
+        "\"64K\"",
+        "Largest literal in a command, but for messages.",
+    ),
+    setting("limits", "literals", Kind::Count { min: 1, max: 10_000 }, "100", "Literals in one command."),
+    setting(
+        "limits",
+        "literals-together",
+        Kind::Size { min: 1_000, max: 1 << 30 },
+        "\"256K\"",
+        "All literals of one command together.",
+    ),
+    setting(
+        "limits",
+        "nesting",
+        Kind::Count { min: 1, max: 200 },
+        "50",
+        "Levels of parentheses in a command.",
+    ),
+    setting(
+        "limits",
+        "line-before-login",
+        Kind::Size { min: 1_000, max: 1 << 20 },
+        "\"8K\"",
+        "Longest command before log-in; literals together likewise.",
+    ),
+    setting(
+        "limits",
+        "bytes-before-login",
+        Kind::Size { min: 4_000, max: 1 << 30 },
+        "\"64K\"",
+        "All that a client may send before log-in.",
+    ),
+    setting(
+        "limits",
+        "bad-commands",
+        Kind::Count { min: 1, max: 10_000 },
+        "20",
+        "Malformed commands in a row before the connection is closed.",
+    ),
+    setting(
+        "limits",
+        "file-jobs",
+        Kind::Count { min: 1, max: 512 },
+        "32",
+        "Pieces of commands that work on files at the same time.",
+    ),
+    required(
+        "listen",
+        "address",
+        Kind::Address,
+        "\"127.0.0.1:1143\"",
+        "Address and port; IPv6 as \"[::1]:1143\". Port 0 lets the system choose.",
+    ),
+    required(
+        "listen",
+        "tls",
+        Kind::Choice(&["starttls", "implicit"]),
+        "\"starttls\"",
+        "implicit: TLS from the first byte. starttls: TLS when the client asks for it.",
+    ),
+    setting(
+        "log",
+        "level",
+        Kind::Choice(&["error", "warn", "info", "debug"]),
+        "\"info\"",
+        "What is logged: info has a line for each connection's end.",
+    ),
+];
+
+/// The setting of that name.
+pub(crate) fn find(section: &str, key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.section == section && setting.key == key)
+}

@@ -1,0 +1,129 @@
+//! Settings: what is allowed, what is said of the rest, and that the files say the same.
+
+use super::*;
+use std::path::PathBuf;
+
+fn problems(text: &str) -> Vec<String> {
+    match read_text(Path::new("r.toml"), text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The minimal file with lines put before its tables, or behind them.
+fn with(before: &str, behind: &str) -> String {
+    format!("{before}\n{}\n{behind}", document::MINIMAL)
+}
+
+#[test]
+fn the_file_of_a_small_site_is_enough() {
+    let configuration = read_text(Path::new("r.toml"), document::MINIMAL).expect("it is right");
+    assert_eq!(configuration.session.hostname, "mail.example.com");
+    assert_eq!(configuration.passwd_files, [PathBuf::from("/etc/restante/users")]);
+    assert_eq!(configuration.session.limits.append_max, 100 << 20);
+    assert_eq!(configuration.session.idle_timeout_ms, 30 * 60 * 1000);
+    assert!(configuration.cleartext_from.is_empty() && configuration.listen.is_empty());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
+    for (text, expected) in [
+        (with("hostnam = \"x\"", ""), "r.toml:1:1: no setting hostnam here; did you mean hostname?"),
+        (with("", "[limit]\nx = 1"), "r.toml:15:2: no setting limit here; did you mean [limits]?"),
+        (
+            with("", "[limits]\nliteral = \"1T\""),
+            "r.toml:16:11: literal must be a size from 1000 to 1G, such as \"64K\" or \"4M\"",
+        ),
+        (with("", "[limits]\nnesting = 0"), "r.toml:16:11: nesting must be a number from 1 to 200"),
+        (
+            with("", "[login]\ntimeout = 3"),
+            "r.toml:16:11: timeout must be a time from 1s to 1h, such as \"30s\" or \"5m\"",
+        ),
+        (
+            with("", "[login]\ncleartext-from = [\"x\"]"),
+            "r.toml:16:18: cleartext-from must be a list of networks, such as [\"127.0.0.0/8\", \"::1\"]",
+        ),
+        (
+            with("", "[login]\nmechanisms = [\"SCRAM\"]"),
+            "r.toml: no mechanism SCRAM in [login]; known are PLAIN, LOGIN",
+        ),
+        (
+            with("", "[listen]\naddress = \"x\""),
+            "r.toml:15:1: listen is a list of tables: write [[listen]] above its settings",
+        ),
+        (
+            with("", "[[listen]]\naddress = \"localhost:143\"\ntls = \"no\""),
+            "r.toml:16:11: address must be an address with a port, such as \"127.0.0.1:1143\" or \"[::1]:1143\"",
+        ),
+        (
+            with("", "[[listen]]\naddress = \"127.0.0.1:1\""),
+            "r.toml: [[listen]] wants tls, such as tls = \"starttls\"",
+        ),
+        (
+            "[mail]\nmaildir = \"/srv/%x\"\n".to_owned(),
+            "r.toml:2:11: maildir must be an absolute path in quotes, with %u, %n, %d, %h or %% in it",
+        ),
+        (
+            "[mail]\nmaildir = \"/srv/%u\"\n".to_owned(),
+            "r.toml: [[users]] wants passwd-file, such as passwd-file = \"/etc/restante/users\"",
+        ),
+        ("[mail\n".to_owned(), "r.toml:1:6: not valid TOML: "),
+    ] {
+        let found = problems(&text);
+        assert!(
+            found.iter().any(|problem| problem.starts_with(expected)),
+            "{text}\n{found:#?}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    assert_eq!(problems(&with("a = 1\nb = 2", "[limits]\nc = 3\nline = -1")).len(), 4);
+}
+
+#[test]
+fn without_tls_and_cleartext_nobody_could_log_in() {
+    let text = "[mail]\nmaildir = \"/m/%u\"\n[[users]]\npasswd-file = \"/u\"\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n";
+    assert_eq!(problems(text).len(), 1, "{:?}", problems(text));
+    assert_eq!(
+        problems(&format!("{text}[login]\ncleartext-from = [\"127.0.0.0/8\"]\n")),
+        Vec::<String>::new()
+    );
+}
+
+/// Files that are generated are in the tree, so that they can be read without building; run
+/// with `UPDATE=1` to write them.
+fn check_generated(path: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, text).expect("a generated file");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "{} is not what the table says: run the tests with UPDATE=1", path.display());
+}
+
+#[test]
+fn the_sample_file_and_the_man_pages_say_what_the_table_says() {
+    check_generated("config/restante.toml", &document::sample());
+    check_generated("man/restante.toml.5", &document::man_page());
+    check_generated("man/restante.1", &crate::cli::man::page());
+}
+
+#[test]
+fn the_sample_file_is_right_also_with_everything_in_use() {
+    assert_eq!(problems(&document::sample()), Vec::<String>::new());
+    let uncommented: String = document::sample()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting)
+                if setting.contains(" = ") && !setting.contains(". ") || setting.starts_with('[') =>
+            {
+                setting
+            }
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(problems(&uncommented), Vec::<String>::new(), "{uncommented}");
+}
