@@ -211,6 +211,7 @@ fn sort_what_has_no_order(nodes: &mut [Node]) {
         ("STATUS", _) => with_list(nodes.get_mut(3), sort_pairs),
         ("LIST" | "LSUB" | "XLIST" | "FLAGS", _) => with_list(nodes.get_mut(2), |list| sort(list)),
         ("CAPABILITY", _) => nodes[2..].sort_by_key(key),
+        ("ESEARCH", _) => sort_results(nodes),
         _ => {}
     }
     for node in nodes {
@@ -243,6 +244,15 @@ fn sort_pairs(nodes: &mut Vec<Node>) {
     }
     pairs.sort_by_key(|pair| pair.first().map(key));
     *nodes = pairs.concat();
+}
+
+/// `* ESEARCH (TAG "t") [UID] MIN 1 …`: the pairs behind the tag.
+fn sort_results(nodes: &mut [Node]) {
+    let uid = matches!(nodes.get(3), Some(Node::Atom(word)) if word.eq_ignore_ascii_case("UID"));
+    let from = nodes.len().min(if uid { 4 } else { 3 });
+    let mut pairs: Vec<Vec<Node>> = nodes[from..].chunks(2).map(<[Node]>::to_vec).collect();
+    pairs.sort_by_key(|pair| pair.first().map(key));
+    nodes[from..].clone_from_slice(&pairs.concat());
 }
 
 fn key(node: &Node) -> String {

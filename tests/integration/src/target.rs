@@ -2,6 +2,7 @@
 
 pub mod dovecot;
 pub mod memory;
+pub mod restante;
 pub mod stream;
 
 use std::path::{Path, PathBuf};

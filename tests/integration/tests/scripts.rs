@@ -4,6 +4,7 @@ use restante_tests::play::{play, prepare};
 use restante_tests::script::{Script, all};
 use restante_tests::target::dovecot::Dovecot;
 use restante_tests::target::memory::Memory;
+use restante_tests::target::restante::{Restante, Transport};
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -19,6 +20,26 @@ fn in_memory() {
         played.unwrap_or_else(|_| Err(format!("{}: panicked, see above", path.display()))).err()
     });
     report(&failures.collect::<Vec<_>>());
+}
+
+#[test]
+fn over_the_network() {
+    let mut restante = Restante::start("[login]\ncleartext-from = [\"127.0.0.0/8\"]");
+    let mut failures = Vec::new();
+    for path in scripts() {
+        let script = read(&path);
+        if !script.over_network || !Restante::suits(&script) {
+            continue;
+        }
+        for transport in [Transport::Implicit, Transport::StartTls, Transport::Clear] {
+            restante.transport = transport;
+            restante.next_user();
+            prepare(&script, &mut restante);
+            let played = play(&script, &mut restante);
+            failures.extend(played.err().map(|failure| format!("{transport:?}: {failure}")));
+        }
+    }
+    report(&failures);
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Dovecot {
         if !program.exists() {
             return Err("Dovecot is not installed (dovecot-imapd)".to_owned());
         }
-        if !is_root() {
+        if !super::restante::is_root() {
             return Err("Dovecot's log-in processes change their user, which needs root".to_owned());
         }
         let directory = tempfile::Builder::new().prefix("dovecot").tempdir().expect("a temporary directory");
@@ -124,11 +124,6 @@ fn users_text() -> String {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().expect("id");
-    id.stdout.trim_ascii() == b"0"
 }
 
 fn make_readable(directory: &Path) {

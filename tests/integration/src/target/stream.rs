@@ -40,6 +40,11 @@ impl<S: Bytes> Stream<S> {
         self.bytes
     }
 
+    /// Puts a line before what is read next.
+    pub fn unread(&mut self, line: &[u8]) {
+        self.read.splice(0..0, line.iter().copied());
+    }
+
     fn take_line(&mut self) -> Option<Vec<u8>> {
         let end = complete(&self.read)?;
         let rest = self.read.split_off(end);
