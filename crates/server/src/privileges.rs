@@ -3,8 +3,9 @@
 use rustix::process::{getgid, getuid};
 use rustix::thread::{Gid, Uid};
 
-/// Becomes `user`, with `group` or the user's own groups' first; nothing of root is left, and
-/// no program that is started gets more. Must be called while the process has one thread.
+/// Becomes `user`, with `group` or the user's own, and with the groups that the user is a member
+/// of, such as one that may read keys. Nothing of root is left, and no program that is started
+/// gets more. Of the thread that calls: it must be the only one of the process.
 ///
 /// Not root: nothing to give up, and a warning when another user was asked for.
 pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), String> {
@@ -25,14 +26,14 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), Str
         }
         return no_new_privileges();
     }
-    if uid.is_root() {
-        return Err(format!("[mail] user {user} is root: mail is served by an ordinary user"));
+    if uid.is_root() || gid.is_root() {
+        return Err(format!("[mail] user {user} is root or has root's group: an ordinary user is needed"));
     }
     let failed =
         |what: &'static str| move |error: rustix::io::Errno| format!("cannot give up root ({what}): {error}");
     // Groups first: without root they cannot be changed any more. All three ids, so that none
     // is left to go back to.
-    rustix::thread::set_thread_groups(&[gid]).map_err(failed("groups"))?;
+    rustix::thread::set_thread_groups(&groups_of(user, gid)).map_err(failed("groups"))?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(failed("group"))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(failed("user"))?;
     if getuid() != uid
@@ -66,6 +67,17 @@ fn find_group(name: &str) -> Result<Gid, String> {
     id.map(Gid::from_raw).ok_or_else(|| format!("group {name}: cannot read {line:?}"))
 }
 
+/// `gid` and the groups that name `user` a member.
+fn groups_of(user: &str, gid: Gid) -> Vec<Gid> {
+    // The line is the user's name, then the groups.
+    let line = getent("initgroups", user).unwrap_or_default();
+    let others = line.split_whitespace().skip(1).filter_map(|id| id.parse().ok()).map(Gid::from_raw);
+    let mut groups: Vec<Gid> = std::iter::once(gid).chain(others.filter(|other| *other != gid)).collect();
+    // A user of mail has no business in root's group, whatever the system says.
+    groups.retain(|group| !group.is_root());
+    groups
+}
+
 fn getent(database: &str, name: &str) -> Result<String, String> {
     let output = std::process::Command::new("getent")
         .args(["--", database, name])
@@ -85,4 +97,57 @@ pub(crate) fn check(user: Option<&str>, group: Option<&str>) -> Vec<String> {
     let user = user.and_then(|user| find_user(user).err());
     let group = group.and_then(|group| find_group(group).err());
     user.into_iter().chain(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn security_23_what_was_given_up_cannot_be_taken_back() {
+        if !getuid().is_root() {
+            eprintln!("SKIPPED: only root has something to give up");
+            return;
+        }
+        // What a thread gives up, the others keep: the tests go on as root.
+        let thread = std::thread::spawn(|| {
+            give_up(Some("nobody"), None).expect("an ordinary user");
+            let status = std::fs::read_to_string("/proc/thread-self/status").expect("what the system says");
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.expect("a field").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            };
+            let (uid, gid) = find_user("nobody").expect("a user of every system");
+            let (uid, gid) = (uid.as_raw().to_string(), gid.as_raw().to_string());
+            // Real, effective, saved, file system.
+            assert_eq!(field("Uid"), vec![uid; 4]);
+            assert_eq!(field("Gid"), vec![gid; 4]);
+            assert!(!field("Groups").contains(&"0".to_owned()), "{status}");
+            for capabilities in ["CapPrm", "CapEff", "CapAmb"] {
+                assert_eq!(field(capabilities), ["0000000000000000"], "{capabilities}");
+            }
+            assert_eq!(field("NoNewPrivs"), ["1"]);
+            assert!(rustix::thread::set_thread_uid(Uid::ROOT).is_err());
+            assert!(rustix::thread::set_thread_gid(Gid::ROOT).is_err());
+            assert!(rustix::thread::set_thread_groups(&[Gid::ROOT]).is_err());
+        });
+        assert!(thread.join().is_ok(), "see above");
+    }
+
+    #[test]
+    fn mail_is_served_by_an_ordinary_user() {
+        let is_root = getuid().is_root();
+        for (user, group, expected) in [
+            (Some("nobody-of-that-name"), None, "no such user: nobody-of-that-name"),
+            (Some("nobody"), Some("no-such-group"), "no such group: no-such-group"),
+            (None, None, if is_root { "started as root: [mail] wants user" } else { "" }),
+            (Some("root"), None, if is_root { "[mail] user root is root" } else { "" }),
+            (Some("nobody"), Some("root"), if is_root { "[mail] user nobody is root or" } else { "" }),
+        ] {
+            let given_up = std::thread::spawn(move || give_up(user, group)).join().expect("no panic");
+            let error = given_up.err().unwrap_or_default();
+            assert!(error.starts_with(expected), "{user:?} {group:?}: {error}");
+            assert_eq!(error.is_empty(), expected.is_empty(), "{user:?} {group:?}: {error}");
+        }
+    }
 }
