@@ -1,13 +1,14 @@
 //! TLS: certificates by server name, and what is offered.
 
 use crate::settings::{Certificate, Configuration};
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{InvalidMessage, ServerConfig, SignatureScheme};
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,11 +49,20 @@ struct Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let wanted = hello.server_name().map(str::to_ascii_lowercase);
-        let named = wanted.and_then(|wanted| {
-            let is_for = |names: &[String]| names.iter().any(|name| covers(name, &wanted));
-            self.by_name.iter().find(|(names, _)| is_for(names)).map(|(_, key)| key.clone())
-        });
-        Some(named.unwrap_or_else(|| self.default.clone()))
+        Some(self.choose(wanted.as_deref(), hello.signature_schemes()).clone())
+    }
+}
+
+impl Certificates {
+    /// Those for the name that is asked for come first, then the default, then all others; of
+    /// them the first whose kind of key, RSA or ECDSA, the client can check.
+    fn choose(&self, wanted: Option<&str>, schemes: &[SignatureScheme]) -> &Arc<CertifiedKey> {
+        let is_named =
+            |names: &[String]| wanted.is_some_and(|wanted| names.iter().any(|name| covers(name, wanted)));
+        let named = self.by_name.iter().filter(|(names, _)| is_named(names)).map(|(_, key)| key);
+        let others = self.by_name.iter().map(|(_, key)| key);
+        let mut all = named.chain([&self.default]).chain(others);
+        all.find(|key| key.key.choose_scheme(schemes).is_some()).unwrap_or(&self.default)
     }
 }
 
@@ -60,6 +70,30 @@ impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificates({} more)", self.by_name.len())
     }
+}
+
+/// Why a handshake failed, in words for the log.
+pub(crate) fn handshake_failure(error: &io::Error) -> String {
+    let by_rustls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (error.kind(), by_rustls) {
+        (_, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))) => {
+            "the client spoke no TLS: it may be set to STARTTLS, or to none, on a port with TLS".to_owned()
+        }
+        (_, Some(rustls::Error::AlertReceived(alert))) => {
+            format!("the client gave the handshake up: {alert:?}")
+        }
+        (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset, _) => {
+            "the client hung up during the handshake".to_owned()
+        }
+        _ => format!("the handshake failed: {error}"),
+    }
+}
+
+/// Keys that this process cannot read any more, now that it has given up root.
+pub(crate) fn unreadable_keys(configuration: &Configuration) -> Vec<String> {
+    let all = configuration.certificate.iter().chain(&configuration.more_certificates);
+    let files = all.flat_map(|each| [&each.certificate, &each.key]);
+    files.filter_map(|path| read(path).err()).collect()
 }
 
 /// Whether a name, perhaps with a star for its first label, is for `wanted`.
@@ -109,6 +143,47 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
+
+    fn certified(algorithm: &'static SignatureAlgorithm) -> Arc<CertifiedKey> {
+        let key = KeyPair::generate_for(algorithm).expect("a key");
+        let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let signing = PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8");
+        let signing = aws_lc_rs::sign::any_supported_type(&signing).expect("a key");
+        Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing))
+    }
+
+    #[test]
+    fn certificates_are_chosen_by_name_and_then_by_what_the_client_can_check() {
+        let (rsa, ec) = (certified(&PKCS_RSA_SHA256), certified(&PKCS_ECDSA_P256_SHA256));
+        let other = certified(&PKCS_ECDSA_P256_SHA256);
+        let names = |name: &str| vec![name.to_owned()];
+        let certificates = Certificates {
+            default: rsa.clone(),
+            by_name: vec![
+                (names("mail.example.com"), ec.clone()),
+                (names("*.example.org"), other.clone()),
+                (names("mail.example.com"), rsa.clone()),
+            ],
+        };
+        let both = [SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256];
+        let only_ec = [SignatureScheme::ECDSA_NISTP256_SHA256];
+        let only_rsa = [SignatureScheme::RSA_PSS_SHA256];
+        for (wanted, schemes, expected) in [
+            (Some("mail.example.com"), &both[..], &ec),
+            (Some("mail.example.com"), &only_rsa[..], &rsa),
+            (Some("a.example.org"), &both[..], &other),
+            // A certificate of another name lets the client say what is wrong; none would not.
+            (Some("a.example.org"), &only_rsa[..], &rsa),
+            (Some("unknown.example"), &both[..], &rsa),
+            (None, &both[..], &rsa),
+            (None, &only_ec[..], &ec),
+            (None, &[SignatureScheme::ED448][..], &rsa),
+        ] {
+            assert!(Arc::ptr_eq(certificates.choose(wanted, schemes), expected), "{wanted:?} {schemes:?}");
+        }
+    }
 
     #[test]
     fn names_with_a_star_cover_one_label() {
