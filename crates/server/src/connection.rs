@@ -4,7 +4,9 @@ use crate::log_in::LogIn;
 use crate::serve::Server;
 use crate::settings::ListenTls;
 use crate::stream::Stream;
+use crate::tls;
 use session::{Connection, Now, Session, Step};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
+
+const HUNG_UP: &str = "the client hung up";
+const PANICKED: &str = "it panicked";
+const SHUTTING_DOWN: &str = "The server is shutting down";
+
+/// How long a client may take to close after us.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a client until one of both has enough. `refusal`: there are too many connections;
 /// it is only told that.
@@ -38,14 +47,23 @@ pub(crate) async fn serve(
     if let Some(refusal) = refusal {
         let line = format!("* BYE [LIMIT] {refusal}\r\n");
         let _ = tokio::time::timeout(Duration::from_secs(5), stream.write_all(line.as_bytes())).await;
-        let _ = stream.shutdown().await;
+        let _ = tokio::time::timeout(LINGER, linger(stream)).await;
         return;
     }
     let mut driver = Driver::new(server, stream, peer);
-    let why = driver.run().await;
-    driver.log_end(&why);
-    if let Some(stream) = &mut driver.stream {
-        let _ = tokio::time::timeout(Duration::from_secs(5), stream.shutdown()).await;
+    driver.why = Some(driver.run().await);
+    let stream = driver.stream.take();
+    drop(driver);
+    if let Some(stream) = stream {
+        let _ = tokio::time::timeout(LINGER, linger(stream)).await;
+    }
+}
+
+/// Says that nothing more comes, and takes in what the client still sends: were it left unread,
+/// the system would answer with a reset, which throws the last words away.
+async fn linger(mut stream: Stream) {
+    if stream.shutdown().await.is_ok() {
+        while stream.read(|_| ()).await.is_ok_and(|count| count > 0) {}
     }
 }
 
@@ -56,7 +74,7 @@ async fn shake_hands(server: &Server, stream: Stream) -> Result<Stream, String> 
     let within = Duration::from_millis(server.configuration().handshake_timeout_ms);
     match tokio::time::timeout(within, TlsAcceptor::from(config).accept(socket)).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
-        Ok(Err(error)) => Err(format!("handshake failed: {error}")),
+        Ok(Err(error)) => Err(tls::handshake_failure(&error)),
         Err(_) => Err("handshake took too long".to_owned()),
     }
 }
@@ -73,6 +91,10 @@ struct Driver {
     started: Instant,
     bytes_in: u64,
     bytes_out: u64,
+    /// Under which TLS it was last: there is no stream when it ends.
+    tls: &'static str,
+    /// Why it ended; there at its end.
+    why: Option<String>,
 }
 
 /// What ended a wait.
@@ -96,17 +118,19 @@ impl Driver {
         let wake: store::Wake = Arc::new(move || ring.notify_one());
         let started = Instant::now();
         let now = Now { monotonic_ms: 0, unix: unix_time() };
-        let session = Session::new(Arc::new(configuration.session.clone()), connection, wake, now);
+        let session = Session::new(configuration.session.clone(), connection, wake, now);
         Self {
             log_in: LogIn::new(server.clone(), peer.ip()),
             server,
             peer,
+            tls: stream.tls_version(),
             stream: Some(stream),
             session: Some(Box::new(session)),
             woken,
             started,
             bytes_in: 0,
             bytes_out: 0,
+            why: None,
         }
     }
 
@@ -114,10 +138,13 @@ impl Driver {
     async fn run(&mut self) -> String {
         loop {
             let now = self.now();
-            let step = match &mut self.session {
-                Some(session) => session.step(now),
-                None => return "it panicked".to_owned(),
-            };
+            let Some(session) = &mut self.session else { return PANICKED.to_owned() };
+            if self.server.is_overdue() {
+                session.shut_down(SHUTTING_DOWN);
+            }
+            let step = session.step(now);
+            #[cfg(test)]
+            tests::panic_if(session.stats().user.as_deref() == Some("stepper"));
             let done = match step {
                 Step::Write(bytes) => self.write(&bytes).await,
                 Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
@@ -154,7 +181,7 @@ impl Driver {
                 self.bytes_out += bytes.len() as u64;
                 Ok(())
             }
-            Ok(Err(error)) => Err(format!("writing failed: {error}")),
+            Ok(Err(error)) => Err(broken("writing", &error)),
             Err(_) => Err("the client took too long to read".to_owned()),
         }
     }
@@ -166,22 +193,31 @@ impl Driver {
         let mut shut_down = self.server.shut_down_signal();
         let woken = self.woken.clone();
         let (Some(stream), Some(session)) = (&mut self.stream, &mut self.session) else {
-            return Err("it panicked".to_owned());
+            return Err(PANICKED.to_owned());
+        };
+        // No command begins with this byte, and every TLS handshake does.
+        let (first, mut is_tls) = (self.bytes_in == 0 && matches!(stream, Stream::Plain(_)), false);
+        let mut take = |bytes: &[u8]| match first && bytes.starts_with(&[0x16, 0x03]) {
+            true => is_tls = true,
+            false => session.feed(bytes),
         };
         let waited = tokio::select! {
-            read = stream.read(|bytes| session.feed(bytes)) => match read {
+            read = stream.read(&mut take) => match read {
                 Ok(count) => Waited::Bytes(count),
-                Err(error) => Waited::Broken(format!("reading failed: {error}")),
+                Err(error) => Waited::Broken(broken("reading", &error)),
             },
             () = tokio::time::sleep_until(deadline) => Waited::Deadline,
             () = woken.notified(), if watch => Waited::Woken,
             _ = shut_down.wait_for(|on| *on) => Waited::ShutDown,
         };
+        if is_tls {
+            return Err("the client spoke TLS at once, on a port for STARTTLS".to_owned());
+        }
         match waited {
-            Waited::Bytes(0) => return Err("the client hung up".to_owned()),
+            Waited::Bytes(0) => return Err(HUNG_UP.to_owned()),
             Waited::Bytes(count) => self.bytes_in += count as u64,
             Waited::Deadline | Waited::Woken => {}
-            Waited::ShutDown => session.shut_down("The server is shutting down"),
+            Waited::ShutDown => session.shut_down(SHUTTING_DOWN),
             Waited::Broken(why) => return Err(why),
         }
         Ok(())
@@ -189,12 +225,14 @@ impl Driver {
 
     /// Lets the session work where blocking is allowed.
     async fn work(&mut self) -> Result<(), String> {
-        let Some(mut session) = self.session.take() else { return Err("it panicked".to_owned()) };
+        let Some(mut session) = self.session.take() else { return Err(PANICKED.to_owned()) };
         let server = self.server.clone();
         let _permit = server.file_job().await;
         let now = self.now();
         let worked = tokio::task::spawn_blocking(move || {
             session.work(now);
+            #[cfg(test)]
+            tests::panic_if(session.stats().user.as_deref() == Some("worker"));
             session
         });
         match worked.await {
@@ -206,7 +244,7 @@ impl Driver {
                 self.server.note_panic(&self.peer.to_string());
                 let line = b"* BYE Internal error; it was logged\r\n";
                 let _ = self.write(line).await;
-                Err("it panicked".to_owned())
+                Err(PANICKED.to_owned())
             }
         }
     }
@@ -215,7 +253,10 @@ impl Driver {
     /// still in the socket must be the handshake.
     async fn start_tls(&mut self) -> Result<(), String> {
         let stream = self.stream.take().ok_or("the connection is gone")?;
-        self.stream = Some(shake_hands(&self.server, stream).await?);
+        self.tls = "failed";
+        let stream = shake_hands(&self.server, stream).await?;
+        self.tls = stream.tls_version();
+        self.stream = Some(stream);
         let now = self.now();
         if let Some(session) = &mut self.session {
             session.tls_started(now);
@@ -227,22 +268,36 @@ impl Driver {
         let monotonic_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { monotonic_ms, unix: unix_time() }
     }
+}
 
-    fn log_end(&self, why: &str) {
+/// However a connection ends, also by a panic or when the server leaves, its end is logged.
+impl Drop for Driver {
+    fn drop(&mut self) {
         let stats = self.session.as_ref().map(|session| session.stats().clone()).unwrap_or_default();
+        let otherwise = if std::thread::panicking() { PANICKED } else { "the server left" };
         tracing::info!(
             user = stats.user.as_deref().unwrap_or("-"),
             peer = %self.peer,
-            tls = self.stream.as_ref().map_or("failed", Stream::tls_version),
+            tls = self.tls,
             commands = stats.commands,
             failed_logins = stats.failed_logins,
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
             seconds = self.started.elapsed().as_secs(),
             client = stats.client.as_deref().unwrap_or("-"),
-            why,
+            why = self.why.as_deref().unwrap_or(otherwise),
             "connection ended"
         );
+    }
+}
+
+/// Why reading or writing failed, in words. Clients that vanish are no failure.
+fn broken(doing: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            HUNG_UP.to_owned()
+        }
+        _ => format!("{doing} failed: {error}"),
     }
 }
 
@@ -250,3 +305,6 @@ fn unix_time() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! `restante demo`: a mailbox full of examples on loopback, gone when it is stopped.
 
 use crate::listen::listeners;
-use crate::serve::{block_on, serve, start_logging};
+use crate::serve::{Server, block_on, serve};
 use crate::settings::{Configuration, read_text};
-use crate::tls;
+use crate::{log, tls};
 use clap::Args;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ const MAILBOXES: &[&str] = &[".Drafts", ".Sent", ".Junk", ".Trash", ".Archive", 
 
 /// Serves the demo until Ctrl-C.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    start_logging("warn");
+    log::start("warn");
     let site = Site::make(options).map_err(|error| format!("cannot set the demo up: {error}"))?;
     let tls = tls::configure(&site.configuration).map_err(|problems| problems.join("\n"))?;
     let listeners = listeners(&site.configuration.listen)
@@ -48,7 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         |index: usize| listeners.get(index).and_then(|l| l.socket.local_addr().ok()).map_or(0, |a| a.port());
     println!("{}", site.instructions(port(0), port(1)));
     let configuration = site.configuration.clone();
-    let served = block_on(async { serve(configuration, tls, listeners, None, std::future::pending()).await });
+    let served = block_on(async {
+        serve(Server::new(configuration, tls), listeners, None, std::future::pending()).await
+    });
     drop(site);
     println!("The demo's files are removed.");
     served

@@ -96,7 +96,9 @@ impl LogIn {
         })?;
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
         let path = maildir.clone();
+        let permit = self.server.file_job().await;
         let opened = tokio::task::spawn_blocking(move || store.account(&path, create)).await;
+        drop(permit);
         match opened {
             Ok(Ok(account)) => {
                 self.counted = Some(counted);

@@ -7,6 +7,7 @@ mod connection;
 mod counts;
 mod demo;
 mod listen;
+mod log;
 mod log_in;
 mod privileges;
 mod serve;

@@ -4,14 +4,16 @@ use crate::connection;
 use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
-use crate::{privileges, tls};
+use crate::{log, privileges, tls};
 use arc_swap::ArcSwap;
 use auth::Authenticator;
 use rustls::ServerConfig;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +22,9 @@ use tokio::task::JoinSet;
 
 /// How long connections have to end when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the commands that run then may go on.
+const COMMANDS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Pause after a failed accept: the cause (no descriptors left) does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -33,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) counts: Counts,
     file_jobs: Semaphore,
     shut_down: watch::Sender<bool>,
+    stopping_since: OnceLock<Instant>,
     panics: AtomicU64,
 }
 
@@ -44,6 +50,23 @@ struct Reloaded {
 }
 
 impl Server {
+    /// A server that nobody is connected to yet.
+    pub(crate) fn new(configuration: Configuration, tls: Option<Arc<ServerConfig>>) -> Arc<Self> {
+        Arc::new(Self {
+            store: Store::new(configuration.store.clone()),
+            counts: Counts::default(),
+            file_jobs: Semaphore::new(configuration.file_jobs),
+            shut_down: watch::Sender::new(false),
+            stopping_since: OnceLock::new(),
+            panics: AtomicU64::new(0),
+            state: ArcSwap::from_pointee(Reloaded {
+                authenticator: Arc::new(authenticator(&configuration)),
+                configuration: Arc::new(configuration),
+                tls,
+            }),
+        })
+    }
+
     /// The configuration in force.
     pub(crate) fn configuration(&self) -> Arc<Configuration> {
         self.state.load().configuration.clone()
@@ -69,16 +92,26 @@ impl Server {
         self.shut_down.subscribe()
     }
 
+    /// Whether the server stops, and commands had their time to end.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.stopping_since.get().is_some_and(|since| since.elapsed() >= COMMANDS_END_WITHIN)
+    }
+
     /// A panic ended a connection: a bug of ours, counted and logged.
     pub(crate) fn note_panic(&self, who: &str) {
         let count = self.panics.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::error!(who, count, "a panic ended one connection: please report it");
     }
+
+    /// Panics so far.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
 }
 
 /// Serves until SIGTERM or SIGINT. Opens ports and keys first, then gives up root.
 pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
-    start_logging(&configuration.log_level);
+    log::start(&configuration.log_level);
     raise_descriptor_limit();
     let listeners = listeners(&configuration.listen)?;
     let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
@@ -86,16 +119,18 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
     }
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref())?;
+    for problem in tls::unreadable_keys(&configuration) {
+        tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");
+    }
     block_on(async move {
         let reload = Some(path);
-        serve(configuration, tls, listeners, reload, std::future::pending()).await
+        serve(Server::new(configuration, tls), listeners, reload, std::future::pending()).await
     })
 }
 
 /// Serves on these listeners until a signal comes or `stop` is done.
 pub(crate) async fn serve(
-    configuration: Configuration,
-    tls: Option<Arc<ServerConfig>>,
+    server: Arc<Server>,
     listeners: Vec<Listener>,
     reload: Option<PathBuf>,
     stop: impl Future<Output = ()>,
@@ -104,18 +139,6 @@ pub(crate) async fn serve(
     let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let server = Arc::new(Server {
-        store: Store::new(configuration.store.clone()),
-        counts: Counts::default(),
-        file_jobs: Semaphore::new(configuration.file_jobs),
-        shut_down: watch::Sender::new(false),
-        panics: AtomicU64::new(0),
-        state: ArcSwap::from_pointee(Reloaded {
-            authenticator: Arc::new(authenticator(&configuration)),
-            configuration: Arc::new(configuration),
-            tls,
-        }),
-    });
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let address = listener.socket.local_addr().map_err(failed)?;
@@ -135,13 +158,13 @@ pub(crate) async fn serve(
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping");
+    let _ = server.stopping_since.set(Instant::now());
     let _ = server.shut_down.send(true);
     let all_ended = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    let panics = server.panics.load(Ordering::Relaxed);
-    tracing::info!(panics, "stopped");
+    tracing::info!(panics = server.panics(), "stopped");
     Ok(())
 }
 
@@ -159,7 +182,14 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
             _ = shut_down.wait_for(|on| *on) => break,
         };
         let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+            // A socket of systemd's takes IPv4 for a part of IPv6: networks and limits know better.
+            Ok((stream, peer)) => (stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
+            // The client's doing, and over.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
+            {
+                continue;
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -220,6 +250,10 @@ fn reload_from(server: &Server, path: &Path) {
                 }
                 server.tls()
             });
+            for setting in configuration.fixed_at_start(&server.configuration()) {
+                tracing::warn!(setting, "changed, but is read at the start only: restart for it");
+            }
+            log::set_level(&configuration.log_level);
             let authenticator = Arc::new(authenticator(&configuration));
             server.state.store(Arc::new(Reloaded {
                 configuration: Arc::new(configuration),
@@ -252,19 +286,6 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .build()
         .expect("threads and a poller, without which there is no server")
         .block_on(future)
-}
-
-/// One line an event on standard error; RUST_LOG overrides the level.
-pub(crate) fn start_logging(level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    // A second start, in tests, keeps the first.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .try_init();
 }
 
 /// A connection takes a descriptor, and a command some more: as many as the system allows.

@@ -57,8 +57,8 @@ Says BYE to every client and leaves within a few seconds.
 .TP
 .B SIGHUP
 Reads settings, certificates and users again; connections stay. What is wrong with the new
-settings is logged, and the old ones stay in force. Addresses, the user and the log level
-are those of the start.
+settings is logged, and the old ones stay in force. Addresses, the user and a few others are
+those of the start; the log says so when they were changed.
 .SH FILES
 .TP
 .I /etc/restante/restante.toml

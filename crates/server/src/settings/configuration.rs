@@ -9,6 +9,7 @@ use mail::MailboxName;
 use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use store::StoreSettings;
 
 /// See the module.
@@ -53,7 +54,7 @@ pub(crate) struct Configuration {
     /// What is logged.
     pub(crate) log_level: String,
     /// What sessions go by.
-    pub(crate) session: Settings,
+    pub(crate) session: Arc<Settings>,
     /// What the store goes by.
     pub(crate) store: StoreSettings,
 }
@@ -126,7 +127,7 @@ impl Configuration {
             file_jobs: limits.count("file-jobs"),
             listen: repeated("listen").filter_map(|reader| reader.listen()).collect(),
             log_level: log.text("level"),
-            session: session_settings(&hostname, &mail, &section("special-use"), &login, &limits),
+            session: Arc::new(session_settings(&hostname, &mail, &section("special-use"), &login, &limits)),
             store: StoreSettings {
                 utf8_names: mail.bool("utf8-names"),
                 lock_wait_ms_max: mail.number("lock-wait"),
@@ -136,6 +137,21 @@ impl Configuration {
         };
         let problems = configuration.problems(path);
         if problems.is_empty() { Ok(configuration) } else { Err(problems) }
+    }
+
+    /// Settings that differ from `old` and that a running server cannot change.
+    pub(crate) fn fixed_at_start(&self, old: &Self) -> Vec<&'static str> {
+        let (store, old_store) = (&self.store, &old.store);
+        let same = [
+            ("[[listen]]", self.listen == old.listen),
+            ("user of [mail]", self.user == old.user),
+            ("group of [mail]", self.group == old.group),
+            ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
+            ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
+            ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
+            ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
     }
 
     /// What is wrong between settings that are each allowed.
