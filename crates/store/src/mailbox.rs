@@ -25,7 +25,7 @@ use crate::faults::fault_point;
 use crate::list_file::{ListFile, News, sync_directory};
 use crate::lock::Lock;
 use crate::message::MessageFile;
-use crate::scan::{Place, Stamp, scan};
+use crate::scan::{FoundFile, Place, Stamp, scan};
 use crate::snapshot::Snapshot;
 use crate::take_over::take_over;
 use crate::uid_list::Line;
@@ -64,6 +64,8 @@ struct Inner {
     snapshot: Arc<Snapshot>,
     /// The stamp of the last scan, and when that was.
     scanned: Option<(Stamp, SystemTime)>,
+    /// The list was just made, from nothing.
+    is_fresh: bool,
 }
 
 /// What was found out about messages and can be found out again.
@@ -124,7 +126,7 @@ impl Mailbox {
         clean_tmp(&directory);
         let nothing = State::new(UidValidity::new(1).expect("not 0")).snapshot(None);
         let list = ListFile::new(&directory);
-        let inner = Inner { list, state: None, snapshot: nothing, scanned: None };
+        let inner = Inner { list, state: None, snapshot: nothing, scanned: None, is_fresh: false };
         Ok(Self { name, shared, directory, identity, inner: Mutex::new(inner), memory: Mutex::default() })
     }
 
@@ -378,7 +380,10 @@ impl Mailbox {
     fn make_list(&self, inner: &mut Inner) -> Result<()> {
         let lines = match take_over(&self.directory)? {
             Some(lines) => lines,
-            None => vec![Line::Validity(self.shared.new_uid_validity()?)],
+            None => {
+                inner.is_fresh = true;
+                vec![Line::Validity(self.shared.new_uid_validity()?)]
+            }
         };
         let mut state = State::new(UidValidity::new(1).expect("not 0"));
         state.apply(&lines);
@@ -402,6 +407,9 @@ impl Mailbox {
         let mut found = scan(&self.directory)?;
         let state = inner.state.as_mut().ok_or_else(|| self.deleted())?;
         let mut lines = state.differences(&found);
+        if std::mem::take(&mut inner.is_fresh) {
+            lines.push(first_recent(&lines, &found, state.uid_next));
+        }
         if lines.iter().any(|line| matches!(line, Line::Expunged(..))) {
             // A file that is renamed while its directory is read may be seen under neither
             // name. What is gone twice is gone.
@@ -526,6 +534,22 @@ impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mailbox({})", self.directory.display())
     }
+}
+
+/// Of a Maildir seen for the first time, mail is recent from the oldest in `new/` on: what lies
+/// in `cur/` was seen by somebody.
+fn first_recent(lines: &[Line], found: &[FoundFile], uid_next: Option<Uid>) -> Line {
+    let is_new = |base: &[u8]| {
+        let at = found.binary_search_by(|file| (*file.base).cmp(base));
+        at.is_ok_and(|at| found[at].place == Place::New)
+    };
+    let messages = lines.iter().filter_map(|line| match line {
+        Line::Message { uid, base, .. } => Some((*uid, base)),
+        _ => None,
+    });
+    let after_all = messages.clone().last().and_then(|(uid, _)| uid.next()).or(uid_next);
+    let oldest = messages.clone().find(|(_, base)| is_new(base)).map(|(uid, _)| uid);
+    Line::Recent(oldest.or(after_all).unwrap_or(Uid::MAX))
 }
 
 fn identity_of(directory: &Path) -> Result<(u64, u64)> {

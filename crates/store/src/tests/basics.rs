@@ -21,6 +21,43 @@ fn mail_is_delivered_claimed_and_read() {
 }
 
 #[test]
+fn of_a_maildir_seen_first_what_lies_in_new_is_recent() {
+    let site = Site::new();
+    for (place, name) in [("cur", "10.a:2,"), ("cur", "20.b:2,S"), ("new", "30.c")] {
+        std::fs::write(site.root().join(place).join(name), "x").unwrap();
+    }
+    let inbox = site.inbox();
+    let snapshot = inbox.refresh(false).unwrap().snapshot;
+    let recent: Vec<bool> = snapshot.rows().map(|row| row.is_new()).collect();
+    assert_eq!(recent, [false, false, true]);
+    assert_eq!(inbox.refresh(true).unwrap().claimed, uids(&[3]));
+    let appended = append(&inbox, "d", Flags::default());
+    assert!(inbox.snapshot().find(appended).unwrap().is_new(), "RFC 3501 section 6.3.11");
+}
+
+#[test]
+fn another_library_reads_what_we_leave() {
+    let site = Site::new();
+    let inbox = site.inbox();
+    append(
+        &inbox,
+        "Subject: one\r\n\r\ntext\r\n",
+        flags(SystemFlags::SEEN.with(SystemFlags::FLAGGED), &["Work"]),
+    );
+    site.deliver("10.b", "Subject: two\n\n");
+    inbox.refresh(false).unwrap();
+    let other = maildir::Maildir::from(site.root());
+    assert_eq!((other.count_cur(), other.count_new()), (1, 1));
+    let entry = other.list_cur().next().unwrap().unwrap();
+    assert!(entry.is_seen() && entry.is_flagged() && !entry.is_trashed());
+    // And we read what it leaves.
+    other.store_new(b"Subject: three\n\n").unwrap();
+    other.set_flags(&other.list_cur().next().unwrap().unwrap().id().to_owned(), "RS").unwrap();
+    let seen = shown(&inbox);
+    assert_eq!((seen.len(), seen[0].as_str()), (3, "1 RS Work"));
+}
+
+#[test]
 fn uids_are_kept_and_never_given_twice() {
     let site = Site::new();
     let inbox = site.inbox();
