@@ -1,0 +1,24 @@
+//! One line, as a command: parsed or refused with a text that can be sent.
+#![no_main]
+
+use codec::{Decoder, Limits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|line: &[u8]| {
+    let mut decoder = Decoder::new(Limits {
+        line_max: 1 << 20,
+        literal_max: 1 << 16,
+        literals_sum_max: 1 << 18,
+        literals_max: 100,
+        nesting_max: 50,
+        append_max: 1 << 20,
+    });
+    decoder.feed(&[b"a ", line, b"\r\n"].concat());
+    for _ in 0..1000 {
+        match decoder.next() {
+            None => break,
+            Some(Err(error)) => assert!(!error.text.is_empty() && !error.text.contains(['\r', '\n'])),
+            Some(Ok(_)) => {}
+        }
+    }
+});
