@@ -7,10 +7,9 @@ use std::process::ExitCode;
 
 /// Checks configuration, certificates, users and directories.
 pub(crate) fn run(path: &Path) -> ExitCode {
-    let problems: Vec<String> = match settings::read(path) {
-        Err(problems) => problems.iter().map(ToString::to_string).collect(),
-        Ok(configuration) => problems(&configuration),
-    };
+    let (configuration, wrong) = settings::read_what_is_right(path);
+    let mut problems: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    problems.extend(configuration.iter().flat_map(further_problems));
     problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
     if problems.is_empty() {
         println!("{}: no problems found", path.display());
@@ -19,7 +18,8 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn problems(configuration: &Configuration) -> Vec<String> {
+/// What is wrong beside the settings themselves.
+fn further_problems(configuration: &Configuration) -> Vec<String> {
     let mut problems = tls::configure(configuration).err().unwrap_or_default();
     problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
     for path in &configuration.passwd_files {

@@ -89,8 +89,8 @@ pub(crate) enum ListenTls {
 }
 
 impl Configuration {
-    /// From the values of a file; `path` is for messages.
-    pub(crate) fn build(values: &Values, path: &Path) -> Result<Self, Vec<Problem>> {
+    /// From the values of a file.
+    pub(crate) fn build(values: &Values) -> Self {
         let nothing = Entries::new();
         let section = |name: &'static str| Reader {
             section: name,
@@ -107,7 +107,7 @@ impl Configuration {
             certificate: reader.path("certificate"),
             key: reader.path("key"),
         };
-        let configuration = Self {
+        Self {
             certificate: (!values.tables("tls").is_empty()).then(|| certificate(&tls, Vec::new())),
             more_certificates: repeated("tls.more").map(|r| certificate(&r, r.texts("names"))).collect(),
             tls13_only: tls.text("minimum-version") == "1.3",
@@ -134,9 +134,7 @@ impl Configuration {
                 keywords_max: mail.count("keywords"),
                 hostname,
             },
-        };
-        let problems = configuration.problems(path);
-        if problems.is_empty() { Ok(configuration) } else { Err(problems) }
+        }
     }
 
     /// Settings that differ from `old` and that a running server cannot change.
@@ -155,7 +153,7 @@ impl Configuration {
     }
 
     /// What is wrong between settings that are each allowed.
-    fn problems(&self, path: &Path) -> Vec<Problem> {
+    pub(crate) fn problems(&self, path: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut wrong = |text: String| problems.push(Problem::of_file(path, text));
         let implicit = self.listen.iter().any(|listen| listen.tls == ListenTls::Implicit);

@@ -2,7 +2,7 @@
 
 use super::kind::Value;
 use super::table::{SECTIONS, SETTINGS, Section, Setting, find};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -51,21 +51,32 @@ impl Values {
     }
 }
 
+/// What a file's text says.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// What is right in it; `None` when something that must be given is not, or is wrong.
+    pub(crate) values: Option<Values>,
+    /// What is wrong in it, in the order of the text.
+    pub(crate) problems: Vec<Problem>,
+}
+
 /// Reads a file's text.
-pub(crate) fn parse(path: &Path, text: &str) -> Result<Values, Vec<Problem>> {
-    let mut reader = Reader { path, text, problems: Vec::new(), values: Values::default() };
-    match Document::parse(text) {
-        Ok(document) => reader.table("", document.as_table()),
+pub(crate) fn parse(path: &Path, text: &str) -> Parsed {
+    let mut reader =
+        Reader { path, text, problems: Vec::new(), values: Values::default(), given: BTreeSet::new() };
+    let complete = match Document::parse(text) {
+        Ok(document) => {
+            reader.table("", document.as_table(), None);
+            reader.required()
+        }
         Err(error) => {
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
             reader.problem(error.span(), format!("not valid TOML: {message}"));
+            false
         }
-    }
-    if reader.problems.is_empty() {
-        reader.missing();
-    }
+    };
     reader.problems.sort_by_key(|problem| problem.at);
-    if reader.problems.is_empty() { Ok(reader.values) } else { Err(reader.problems) }
+    Parsed { values: complete.then_some(reader.values), problems: reader.problems }
 }
 
 struct Reader<'a> {
@@ -73,11 +84,14 @@ struct Reader<'a> {
     text: &'a str,
     problems: Vec<Problem>,
     values: Values,
+    /// Settings that the text gives, rightly or not: section, which table of it, key.
+    given: BTreeSet<(&'static str, usize, &'static str)>,
 }
 
 impl Reader<'_> {
     /// One table of a section, and the sections below it.
-    fn table(&mut self, section: &'static str, table: &dyn TableLike) {
+    fn table(&mut self, section: &'static str, table: &dyn TableLike, span: Option<Range<usize>>) {
+        let index = self.values.tables(section).len();
         let mut entries = Entries::new();
         for (key, item) in table.iter() {
             let full = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
@@ -86,6 +100,7 @@ impl Reader<'_> {
                 continue;
             }
             let key_span = table.get_key_value(key).and_then(|(key, _)| key.span());
+            self.given.extend(find(section, key).map(|setting| (section, index, setting.key)));
             match (find(section, key), item) {
                 (Some(setting), Item::Value(toml)) => {
                     entries.extend(self.value(setting, toml).map(|value| (setting.key, value)));
@@ -97,16 +112,23 @@ impl Reader<'_> {
             }
         }
         self.values.sections.entry(section).or_default().push(entries);
+        for setting in SETTINGS.iter().filter(|setting| setting.section == section && setting.required) {
+            if !self.given.contains(&(section, index, setting.key)) {
+                self.wanted(setting, span.clone());
+            }
+        }
     }
 
     fn section(&mut self, section: &Section, item: &Item) {
         let name = section.name;
         match item {
             Item::ArrayOfTables(tables) if section.repeats => {
-                tables.iter().for_each(|table| self.table(name, table));
+                tables.iter().for_each(|table| self.table(name, table, table.span()));
             }
-            Item::Table(table) if !section.repeats => self.table(name, table),
-            Item::Value(Toml::InlineTable(table)) if !section.repeats => self.table(name, table),
+            Item::Table(table) if !section.repeats => self.table(name, table, table.span()),
+            Item::Value(Toml::InlineTable(table)) if !section.repeats => {
+                self.table(name, table, table.span());
+            }
             _ if section.repeats => {
                 self.problem(
                     item.span(),
@@ -132,27 +154,30 @@ impl Reader<'_> {
         self.problem(span, format!("no setting {key} {place}{hint}"));
     }
 
-    /// Required settings of tables that are there, and of sections that must be.
-    fn missing(&mut self) {
+    /// Whether all that must be given is, and is right. Says which sections are missing.
+    fn required(&mut self) -> bool {
+        // [tls] is needed unless nothing listens with it; the configuration checks that.
         for setting in SETTINGS.iter().filter(|setting| setting.required) {
-            let Some(section) = SECTIONS.iter().find(|section| section.name == setting.section) else {
-                continue;
-            };
-            let tables = self.values.tables(section.name);
-            // [tls] is needed unless nothing listens with it; the configuration checks that.
-            let must_be = section.name == "mail" || section.name == "users";
-            let missing =
-                if tables.is_empty() { must_be } else { tables.iter().any(|t| !t.contains_key(setting.key)) };
-            if missing {
-                let heading = if section.repeats {
-                    format!("[[{}]]", section.name)
-                } else {
-                    format!("[{}]", section.name)
-                };
-                let text =
-                    format!("{heading} wants {}, such as {} = {}", setting.key, setting.key, setting.example);
-                self.problems.push(Problem::of_file(self.path, text));
+            let must_be = setting.section == "mail" || setting.section == "users";
+            if must_be && self.values.tables(setting.section).is_empty() {
+                self.wanted(setting, None);
             }
+        }
+        SETTINGS.iter().filter(|setting| setting.required).all(|setting| {
+            let tables = self.values.tables(setting.section);
+            let must_be = setting.section == "mail" || setting.section == "users";
+            !(must_be && tables.is_empty()) && tables.iter().all(|table| table.contains_key(setting.key))
+        })
+    }
+
+    fn wanted(&mut self, setting: &Setting, span: Option<Range<usize>>) {
+        let Setting { section, key, example, .. } = setting;
+        let repeats = SECTIONS.iter().any(|known| known.name == *section && known.repeats);
+        let heading = if repeats { format!("[[{section}]]") } else { format!("[{section}]") };
+        let text = format!("{heading} wants {key}, such as {key} = {example}");
+        match span {
+            Some(_) => self.problem(span, text),
+            None => self.problems.push(Problem::of_file(self.path, text)),
         }
     }
 

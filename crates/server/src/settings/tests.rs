@@ -57,7 +57,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
         ),
         (
             with("", "[[listen]]\naddress = \"127.0.0.1:1\""),
-            "r.toml: [[listen]] wants tls, such as tls = \"starttls\"",
+            "r.toml:15:1: [[listen]] wants tls, such as tls = \"starttls\"",
         ),
         (
             "[mail]\nmaildir = \"/srv/%x\"\n".to_owned(),
@@ -79,7 +79,36 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
 
 #[test]
 fn all_that_is_wrong_is_said_at_once() {
-    assert_eq!(problems(&with("a = 1\nb = 2", "[limits]\nc = 3\nline = -1")).len(), 4);
+    let text = "a = 1\nb = 2\n[tls]\ncertificate = 7\n[mail]\n[limits]\nc = 3\nline = -1\n";
+    let found = problems(text);
+    for (place, expected) in [
+        ("r.toml: ", "[[users]] wants passwd-file"),
+        ("r.toml:1:1: ", "no setting a here"),
+        ("r.toml:2:1: ", "no setting b here"),
+        ("r.toml:3:1: ", "[tls] wants key"),
+        ("r.toml:4:15: ", "certificate must be an absolute path"),
+        ("r.toml:5:1: ", "[mail] wants maildir"),
+        ("r.toml:7:1: ", "no setting c in [limits]"),
+        ("r.toml:8:8: ", "line must be a size"),
+    ] {
+        let expected = format!("{place}{expected}");
+        assert!(found.iter().any(|problem| problem.starts_with(&expected)), "{expected}\n{found:#?}");
+    }
+    assert_eq!(found.len(), 8, "{found:#?}");
+}
+
+#[test]
+fn what_is_right_can_be_looked_at_beside_what_is_wrong() {
+    for (text, expected) in [
+        (with("hostnam = \"x\"", "[limits]\nline = -1"), true),
+        (with("", "[[listen]]\naddress = \"127.0.0.1:1\""), false),
+        (String::new(), false),
+        ("[mail\n".to_owned(), false),
+    ] {
+        let (configuration, problems) = parse_what_is_right(Path::new("r.toml"), &text);
+        assert!(!problems.is_empty(), "{text}");
+        assert_eq!(configuration.is_some(), expected, "{text}");
+    }
 }
 
 #[test]
