@@ -547,7 +547,7 @@ fn first_recent(lines: &[Line], found: &[FoundFile], uid_next: Option<Uid>) -> L
         Line::Message { uid, base, .. } => Some((*uid, base)),
         _ => None,
     });
-    let after_all = messages.clone().last().and_then(|(uid, _)| uid.next()).or(uid_next);
+    let after_all = messages.clone().next_back().and_then(|(uid, _)| uid.next()).or(uid_next);
     let oldest = messages.clone().find(|(_, base)| is_new(base)).map(|(uid, _)| uid);
     Line::Recent(oldest.or(after_all).unwrap_or(Uid::MAX))
 }

@@ -52,7 +52,7 @@ fn another_library_reads_what_we_leave() {
     assert!(entry.is_seen() && entry.is_flagged() && !entry.is_trashed());
     // And we read what it leaves.
     other.store_new(b"Subject: three\n\n").unwrap();
-    other.set_flags(&other.list_cur().next().unwrap().unwrap().id().to_owned(), "RS").unwrap();
+    other.set_flags(other.list_cur().next().unwrap().unwrap().id(), "RS").unwrap();
     let seen = shown(&inbox);
     assert_eq!((seen.len(), seen[0].as_str()), (3, "1 RS Work"));
 }
