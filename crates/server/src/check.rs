@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Configuration};
 use crate::{privileges, tls};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Checks configuration, certificates, users and directories.
@@ -25,14 +25,40 @@ fn further_problems(configuration: &Configuration) -> Vec<String> {
     for path in &configuration.passwd_files {
         problems.extend(auth::passwd_file::PasswdFile::new(path.clone()).check());
     }
-    problems.extend(directory_problem(&configuration.maildir));
+    let directory = directory_of_all(&configuration.maildir);
+    problems.extend(directory.and_then(directory_problem));
+    if problems.is_empty() {
+        let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
+        let as_user = || problems_of_user(configuration, directory);
+        problems.extend(privileges::as_user(user, group, as_user).unwrap_or_default());
+    }
     problems
 }
 
-/// The directory in which all Maildirs lie must be there.
-fn directory_problem(template: &str) -> Option<String> {
+/// What root may do and the user of `[mail]` may not, though the running server must.
+fn problems_of_user(configuration: &Configuration, directory: Option<&Path>) -> Vec<String> {
+    let user = configuration.user.as_deref().unwrap_or_default();
+    let problem = |path: &Path, what: &str, error: std::io::Error| {
+        format!("{}: {user}, the user of [mail], cannot {what} it: {error}", path.display())
+    };
+    let unread = |path: &PathBuf| Some(problem(path, "read", std::fs::File::open(path).err()?));
+    let mut problems: Vec<String> = configuration.passwd_files.iter().filter_map(unread).collect();
+    let entered = directory.map(|directory| {
+        let access = rustix::fs::access(directory, rustix::fs::Access::EXEC_OK);
+        access.map_err(|error| problem(directory, "enter", error.into()))
+    });
+    problems.extend(entered.and_then(Result::err));
+    problems
+}
+
+/// The directory in which all Maildirs lie; `None` when each user has one of their own.
+fn directory_of_all(template: &str) -> Option<&Path> {
     let fixed = template.split('%').next().unwrap_or_default();
-    let directory = Path::new(&fixed[..=fixed.rfind('/')?]);
+    Some(Path::new(&fixed[..=fixed.rfind('/')?]))
+}
+
+/// It must be there.
+fn directory_problem(directory: &Path) -> Option<String> {
     match std::fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => None,
         Ok(_) => Some(format!("{}: no directory, though Maildirs are to be there", directory.display())),

@@ -92,6 +92,20 @@ fn getent(database: &str, name: &str) -> Result<String, String> {
     }
 }
 
+/// Does something as the user that the server becomes, on a thread that ends with it; the other
+/// threads stay root. `None` when that cannot be: not root, or no such user.
+pub(crate) fn as_user<T: Send>(
+    user: Option<&str>,
+    group: Option<&str>,
+    work: impl FnOnce() -> T + Send,
+) -> Option<T> {
+    if !getuid().is_root() || user.is_none() {
+        return None;
+    }
+    let on_thread = || give_up(user, group).is_ok().then(work);
+    std::thread::scope(|scope| scope.spawn(on_thread).join().ok().flatten())
+}
+
 /// Whether a user is known, for `restante check`.
 pub(crate) fn check(user: Option<&str>, group: Option<&str>) -> Vec<String> {
     let user = user.and_then(|user| find_user(user).err());

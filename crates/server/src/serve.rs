@@ -119,6 +119,11 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
     }
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref())?;
+    for path in &configuration.passwd_files {
+        if let Err(error) = std::fs::File::open(path) {
+            tracing::error!(path = %path.display(), %error, "its users cannot log in");
+        }
+    }
     for problem in tls::unreadable_keys(&configuration) {
         tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");
     }

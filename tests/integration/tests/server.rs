@@ -228,6 +228,17 @@ fn check_says_all_that_is_wrong() {
     std::fs::create_dir(directory.path().join("mail")).unwrap();
     std::fs::write(directory.path().join("users"), "anna:{PLAIN}x\n").unwrap();
     std::fs::write(&path, text.replace("nobody-here", "nobody")).unwrap();
+    for (name, mode) in [("users", 0o600), ("mail", 0o700)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(directory.path().join(name), mode).unwrap();
+    }
+    if is_root() {
+        // What root can read is no use to the user that the server becomes.
+        let (right, said) = check();
+        assert!(!right && said.contains("users: nobody, the user of [mail], cannot read it"), "{said}");
+        assert!(said.contains("mail/: nobody, the user of [mail], cannot enter it"), "{said}");
+    }
+    hand_over(directory.path());
     assert_eq!(check(), (true, String::new()));
 }
 
