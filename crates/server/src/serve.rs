@@ -284,13 +284,17 @@ fn notify(state: &[sd_notify::NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
-/// Runs the server's future on as many threads as there are processors.
+/// Runs the server's future on as many threads as there are processors. Work on files that does
+/// not end soon after it, such as a wait for a lock of another process, is left as a crash would
+/// leave it.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .expect("threads and a poller, without which there is no server")
-        .block_on(future)
+        .expect("threads and a poller, without which there is no server");
+    let output = runtime.block_on(future);
+    runtime.shutdown_timeout(COMMANDS_END_WITHIN);
+    output
 }
 
 /// A connection takes a descriptor, and a command some more: as many as the system allows.
