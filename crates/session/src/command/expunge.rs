@@ -51,7 +51,7 @@ impl Task for Expunge {
 
 impl Expunge {
     /// Messages expunged in one call of the store.
-    const BATCH_MAX: usize = 100;
+    const BATCH_MAX: usize = 5_000;
 }
 
 /// Messages that have `\Deleted`, of `uids` where given. Only such as the client was told of:

@@ -77,7 +77,7 @@ impl Task for StoreTask {
 
 impl StoreTask {
     /// Messages changed in one call of the store.
-    const BATCH_MAX: usize = 100;
+    const BATCH_MAX: usize = 5_000;
 
     /// Resolves the set. An answer ends the command.
     fn start(&mut self, context: &mut Context<'_>) -> Option<Answer> {
