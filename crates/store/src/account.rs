@@ -177,9 +177,7 @@ impl Account {
             self.create(to)?;
             let (inbox, target) = (self.open(from)?, self.open(to)?);
             let all: UidSet = inbox.refresh(false)?.snapshot.uids().iter().copied().collect();
-            inbox.move_to(&all, &target)?;
-            // They came from where they were seen.
-            return target.refresh(true).map(drop);
+            return inbox.move_to(&all, &target).map(drop);
         }
         if to.is_inbox() || directory::find(root, to)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(to.as_str())));
