@@ -6,6 +6,7 @@ use crate::scheme;
 use crate::secret::Secret;
 use crate::source::{Found, Source, Unavailable, User};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Longest user name, in bytes.
@@ -34,7 +35,8 @@ pub struct Authenticator {
     sources: Vec<Box<dyn Source>>,
     default_domain: Option<String>,
     hashes: HashPool,
-    delays: Delays,
+    /// Shared with the authenticator that replaces this one.
+    delays: Arc<Delays>,
     /// Checked for users who are not there, so that they cost what others cost.
     dummy: Secret,
 }
@@ -47,9 +49,15 @@ impl Authenticator {
             sources,
             default_domain: default_domain.map(|domain| domain.to_ascii_lowercase()),
             hashes: HashPool::new(hashes_at_once),
-            delays: Delays::default(),
+            delays: Arc::default(),
             dummy: Secret::new(scheme::dummy().into_bytes()),
         }
+    }
+
+    /// Goes on where `earlier` was: an address that failed is not forgiven by a reload.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
+        Self { delays: earlier.delays.clone(), ..self }
     }
 
     /// Whether `login` with `password` may come in from `peer` for `service`; waits out the

@@ -132,6 +132,15 @@ mod tests {
     }
 
     #[test]
+    fn security_20_what_is_remembered_is_hashed_with_a_key() {
+        let (one, other) = (Delays::default(), Delays::default());
+        assert_ne!(
+            one.hasher.hash_one("a name that a client chose"),
+            other.hasher.hash_one("a name that a client chose")
+        );
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let (delays, now) = (Delays::default(), Instant::now());
         for number in 0..120_000_u32 {

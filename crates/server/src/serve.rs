@@ -259,7 +259,7 @@ fn reload_from(server: &Server, path: &Path) {
                 tracing::warn!(setting, "changed, but is read at the start only: restart for it");
             }
             log::set_level(&configuration.log_level);
-            let authenticator = Arc::new(authenticator(&configuration));
+            let authenticator = Arc::new(authenticator(&configuration).succeeding(&server.authenticator()));
             server.state.store(Arc::new(Reloaded {
                 configuration: Arc::new(configuration),
                 tls,

@@ -133,3 +133,15 @@ async fn failures_are_answered_late() {
     let _ = outcome(&authenticator, "anna", "wrong").await;
     assert!(before.elapsed() >= std::time::Duration::from_secs(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_forgives_nobody() {
+    let earlier = over(vec![Fixed::with(&[("anna", "{PLAIN}a")])], None);
+    for password in ["1", "2", "3"] {
+        assert!(outcome(&earlier, "anna", password).await.is_err());
+    }
+    let later = over(vec![Fixed::with(&[("anna", "{PLAIN}a")])], None).succeeding(&earlier);
+    let before = tokio::time::Instant::now();
+    assert!(outcome(&later, "anna", "4").await.is_err());
+    assert!(before.elapsed() >= std::time::Duration::from_secs(15));
+}

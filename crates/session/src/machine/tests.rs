@@ -597,3 +597,36 @@ fn no_bytes_upset_a_session() {
         assert!(client.closed() || client.deadline_ms().is_some());
     }
 }
+
+#[test]
+fn security_21_what_was_opened_read_only_is_not_written_at_use() {
+    let (_directory, site) = site_with(&["T", "S"]);
+    site.account("user").create(&mail::MailboxName::new("Other").unwrap()).unwrap();
+    let mut client = site.log_in();
+    assert!(client.command("EXAMINE INBOX").contains("a OK [READ-ONLY]"));
+    for command in [
+        "STORE 1:* +FLAGS (\\Flagged)",
+        "STORE 1 FLAGS.SILENT ()",
+        "UID STORE 1 -FLAGS (\\Deleted)",
+        "EXPUNGE",
+        "UID EXPUNGE 1",
+        "MOVE 1 Other",
+        "UID MOVE 1 Other",
+    ] {
+        let answer = client.command(command);
+        assert!(answer.starts_with("a NO [READ-ONLY]"), "{command}: {answer}");
+    }
+    // Reading a body marks nothing, closing expunges nothing; copying takes nothing away.
+    assert!(client.command("FETCH 1 BODY[]").contains("a OK"));
+    assert!(client.command("COPY 1 Other").contains("a OK"));
+    assert!(client.command("CLOSE").contains("a OK"));
+    let mut names: Vec<_> = std::fs::read_dir(site.maildir("user").join("cur"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["1700000000.M0P1.host:2,T", "1700000000.M1P1.host:2,S"]);
+    // No such mailbox, and one that there is only as a parent: the same answer.
+    let missing = client.command("SELECT Nowhere");
+    assert_eq!(missing, client.command("SELECT Nowhere/below"));
+}
