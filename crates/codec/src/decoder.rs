@@ -129,7 +129,8 @@ struct Announced {
     at: usize,
 }
 
-/// Longest announcement of a literal with its line end: `{18446744073709551615+}\r\n`.
+/// Room for the longest announcement of a literal with its line end:
+/// `{18446744073709551615+}\r\n`.
 const ANNOUNCEMENT_MAX: usize = 32;
 
 /// An empty buffer larger than this is given back.
@@ -301,7 +302,8 @@ impl Decoder {
         if command.line_bytes > self.limits.line_max {
             let announced = announced(&held[command.line..end]);
             let error = self.refusal("Command line too long");
-            return Some(Taken::Event(Err(self.pass_over(end, announced, error))));
+            self.pass_over(end, announced);
+            return Some(Taken::Event(Err(error)));
         }
         match announced(&held[command.line..end]) {
             Some(announced) => Some(self.literal(end, announced)),
@@ -334,7 +336,10 @@ impl Decoder {
         if let Some(text) = too_many {
             let mut error = self.refusal(&text);
             error.too_big = true;
-            return Taken::Event(Err(self.pass_over(end, Some(announced), error)));
+            // Nobody means to send that much: better to part than to read it all.
+            error.fatal = announced.non_sync && announced.size > self.limits.append_max;
+            self.pass_over(end, Some(announced));
+            return Taken::Event(Err(error));
         }
         command.literals += 1;
         command.literal_bytes += size;
@@ -353,7 +358,8 @@ impl Decoder {
             }
             Err(text) => {
                 let error = DecodeError { tag: Some(append.tag), text, fatal: false, too_big: false };
-                Taken::Event(Err(self.pass_over(end, Some(announced), error)))
+                self.pass_over(end, Some(announced));
+                Taken::Event(Err(error))
             }
         }
     }
@@ -385,7 +391,7 @@ impl Decoder {
             return Some(Ok(Event::Append(Append::End)));
         }
         let error = failed("Expected the end of the line after the message");
-        let error = self.pass_over(length, announced, error);
+        self.pass_over(length, announced);
         Some(Ok(Event::Append(Append::Failed(error))))
     }
 
@@ -397,25 +403,13 @@ impl Decoder {
 
     /// Goes on behind a refused command, of which `length` bytes were looked at. A client waits
     /// at a synchronizing literal, and takes the answer for a refusal of it; one that is not
-    /// follows in any case, with the rest of the command.
-    fn pass_over(
-        &mut self,
-        length: usize,
-        announced: Option<Announced>,
-        mut error: DecodeError,
-    ) -> DecodeError {
+    /// follows in any case, with the rest of the command, and is passed over however long.
+    fn pass_over(&mut self, length: usize, announced: Option<Announced>) {
         self.start += length;
         self.state = match announced {
-            Some(Announced { size, non_sync: true, .. }) if size <= self.limits.append_max => {
-                State::Skip(Skip::Literal(size))
-            }
-            Some(Announced { non_sync: true, .. }) => {
-                error.fatal = true;
-                State::Command(Collecting::default())
-            }
+            Some(Announced { size, non_sync: true, .. }) => State::Skip(Skip::Literal(size)),
             _ => State::Command(Collecting::default()),
         };
-        error
     }
 
     /// Passes over what is there of a refused command; `None` when more bytes are needed.
@@ -465,7 +459,7 @@ fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// The literal that a line announces at its end (RFC 3501 `literal`, RFC 7888). A number too
-/// large for 64 bits is as good as the largest.
+/// large for 64 bits is as good as the largest; one of more digits than those have is none.
 fn announced(line: &[u8]) -> Option<Announced> {
     let line = without_line_end(line).strip_suffix(b"}")?;
     let (line, non_sync) = match line.strip_suffix(b"+") {
@@ -475,7 +469,7 @@ fn announced(line: &[u8]) -> Option<Announced> {
     let digits = line.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let (before, digits) = line.split_at(line.len() - digits);
     let at = before.strip_suffix(b"{")?.len();
-    if digits.is_empty() {
+    if digits.is_empty() || digits.len() > 20 {
         return None;
     }
     let size = std::str::from_utf8(digits).ok()?.parse().unwrap_or(u64::MAX);

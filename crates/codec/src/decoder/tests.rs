@@ -130,7 +130,7 @@ fn security_08_bytes_of_a_refused_literal_are_no_commands() {
         &["a error: No system flag is called \\Nope", "b Noop"],
     );
     check(
-        b"a LOGIN u {99999999999999999999999+}\r\n",
+        b"a LOGIN u {99999999999999999999+}\r\n",
         &["a error (too big) (fatal): Literal too large: at most 20 bytes"],
     );
 }
