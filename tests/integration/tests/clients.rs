@@ -240,16 +240,22 @@ fn pythons_imaplib() {
 
 #[test]
 fn offlineimap_copies_everything() {
+    for tls in ["ssl = yes", "ssl = no\nstarttls = yes"] {
+        offlineimap_copies_with(tls);
+    }
+}
+
+fn offlineimap_copies_with(tls: &str) {
     let site = Site::new();
+    let port = if tls == "ssl = yes" { site.server.tls_port() } else { site.server.port() };
     let local = site.path("local");
     let configuration = site.write(
         "offlineimaprc",
         &format!(
             "[general]\naccounts = a\nmetadata = {meta}\nui = quiet\n\n[Account a]\nlocalrepository = l\n\
              remoterepository = r\n\n[Repository l]\ntype = Maildir\nlocalfolders = {local}\nsep = /\n\
-             utime_from_header = no\n\n[Repository r]\ntype = IMAP\nremotehost = localhost\nremoteport = {}\n\
-             remoteuser = {}\nremotepass = {PASSWORD}\nssl = yes\nsslcacertfile = {}\nauth_mechanisms = PLAIN\n",
-            site.server.tls_port(),
+             utime_from_header = no\n\n[Repository r]\ntype = IMAP\nremotehost = localhost\nremoteport = {port}\n\
+             remoteuser = {}\nremotepass = {PASSWORD}\n{tls}\nsslcacertfile = {}\nauth_mechanisms = PLAIN\n",
             site.server.user(),
             site.certificate(),
             meta = site.path("meta").display(),
@@ -290,7 +296,7 @@ fn mutt_copies_a_message() {
     let configuration = site.write(
         "muttrc",
         &format!(
-            "set imap_pass=\"{PASSWORD}\"\nset folder=\"{url}\"\nset certificate_file=\"{}\"\nset ssl_force_tls\n\
+            "set imap_pass=\"{PASSWORD}\"\nset folder=\"{url}\"\nset certificate_file=\"{}\"\nset ssl_force_tls\nset ssl_starttls=yes\n\
              set ssl_verify_host=no\nset mail_check=1\nset confirmcreate=no\nset confirmappend=no\nset quit=yes\n\
              set header_cache=\"\"\nset move=no\nset spoolfile=\"{url}INBOX\"\n",
             site.certificate()
