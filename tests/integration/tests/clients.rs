@@ -240,22 +240,18 @@ fn pythons_imaplib() {
 
 #[test]
 fn offlineimap_copies_everything() {
-    for tls in ["ssl = yes", "ssl = no\nstarttls = yes"] {
-        offlineimap_copies_with(tls);
-    }
-}
-
-fn offlineimap_copies_with(tls: &str) {
+    // Over IMAPS only: its library reads in one thread while it starts TLS in another, and ends
+    // now and then with a connection that it takes for terminated.
     let site = Site::new();
-    let port = if tls == "ssl = yes" { site.server.tls_port() } else { site.server.port() };
     let local = site.path("local");
     let configuration = site.write(
         "offlineimaprc",
         &format!(
             "[general]\naccounts = a\nmetadata = {meta}\nui = quiet\n\n[Account a]\nlocalrepository = l\n\
              remoterepository = r\n\n[Repository l]\ntype = Maildir\nlocalfolders = {local}\nsep = /\n\
-             utime_from_header = no\n\n[Repository r]\ntype = IMAP\nremotehost = localhost\nremoteport = {port}\n\
-             remoteuser = {}\nremotepass = {PASSWORD}\n{tls}\nsslcacertfile = {}\nauth_mechanisms = PLAIN\n",
+             utime_from_header = no\n\n[Repository r]\ntype = IMAP\nremotehost = localhost\nremoteport = {}\n\
+             remoteuser = {}\nremotepass = {PASSWORD}\nssl = yes\nsslcacertfile = {}\nauth_mechanisms = PLAIN\n",
+            site.server.tls_port(),
             site.server.user(),
             site.certificate(),
             meta = site.path("meta").display(),
