@@ -75,6 +75,11 @@ impl Uid {
     }
 }
 
+impl UidValidity {
+    /// The least UIDVALIDITY.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
+}
+
 impl SeqNum {
     /// The number of the message at `index`, counted from 0.
     ///

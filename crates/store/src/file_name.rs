@@ -76,15 +76,16 @@ pub fn wire_size(base: &[u8]) -> Option<u64> {
     (on_disk <= on_wire && on_wire <= on_disk.saturating_mul(2)).then_some(on_wire)
 }
 
-/// The key by which messages without a UID are put in order: seconds, microseconds, name.
-pub fn delivery_order(base: &[u8]) -> (u64, u64, &[u8]) {
+/// The key by which messages without a UID are put in order: seconds and microseconds, before
+/// their names.
+pub fn delivery_order(base: &[u8]) -> (u64, u64) {
     let digits = |bytes: &[u8]| -> u64 {
         let end = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
         std::str::from_utf8(&bytes[..end]).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
     };
     let after_dot = memchr::memchr(b'.', base).map_or(&base[base.len()..], |at| &base[at + 1..]);
     let micros = memchr::memchr(b'M', after_dot).map_or(0, |at| digits(&after_dot[at + 1..]));
-    (digits(base), micros, base)
+    (digits(base), micros)
 }
 
 /// A base name that nobody else has: time, process, a count of this process, host.
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn messages_are_in_order_of_their_delivery() {
         let mut names = ["20.M5.h", "9.M7P1.h", "9.M10P1.h", "junk", "9.1234.h"];
-        names.sort_by_key(|name| delivery_order(name.as_bytes()));
+        names.sort_by_key(|name| (delivery_order(name.as_bytes()), *name));
         assert_eq!(names, ["junk", "9.1234.h", "9.M7P1.h", "9.M10P1.h", "20.M5.h"]);
     }
 

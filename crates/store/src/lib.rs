@@ -11,6 +11,7 @@ pub mod take_over;
 pub mod uid_list;
 
 mod account;
+mod column;
 mod delivery;
 mod directory;
 mod error;
@@ -19,6 +20,7 @@ mod list_file;
 mod lock;
 mod mailbox;
 mod message;
+mod names;
 mod scan;
 mod snapshot;
 mod subscriptions;

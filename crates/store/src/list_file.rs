@@ -1,15 +1,18 @@
 //! `restante-uidlist` as a file: reading what is new, appending durably, checkpoints.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::uid_list::{Line, parse, write};
+use crate::uid_list::{Line, Reader, write};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Largest list that is read, in bytes: some ten million messages.
 const SIZE_MAX: u64 = 1 << 30;
+
+/// Bytes read or written at once.
+const PIECE: usize = 1 << 20;
 
 /// The list of a mailbox, as far as it was read. All that changes it wants the mailbox's lock.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(crate) struct ListFile {
     path: PathBuf,
     /// Which file was read, and how far; `None` before the first reading.
     read: Option<Position>,
-    /// Lines in the file: what a checkpoint would save.
+    /// Lines in the file, as far as it was read.
     lines: usize,
 }
 
@@ -28,18 +31,44 @@ struct Position {
     length: u64,
 }
 
-/// What reading gave.
-#[derive(Debug)]
+/// What [`ListFile::news`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum News {
     /// Nothing new.
     Nothing,
-    /// These lines were appended by others.
-    Appended(Vec<Line>),
-    /// All lines, as the file is another one. `damaged` lines were passed over; with `torn`,
-    /// its last line does not end.
-    Whole { lines: Vec<Line>, damaged: usize, torn: bool },
+    /// Others appended to the list: [`ListFile::read_on`].
+    Appended,
+    /// The file is another one: [`ListFile::read_whole`].
+    Whole,
     /// There is no list.
     Missing,
+}
+
+/// What reading gave, beside lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Read {
+    /// Lines that were passed over.
+    pub(crate) damaged: usize,
+    /// The last line does not end.
+    pub(crate) torn: bool,
+}
+
+/// A place in a list, by which it is known again: which file, how far, and what stands before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) length: u64,
+    /// CRC-32 of the bytes before the place, as far as [`Mark::CHECKED`] goes.
+    pub(crate) checksum: u32,
+    /// Lines up to it.
+    pub(crate) lines: u64,
+}
+
+impl Mark {
+    /// Bytes that the checksum covers. They have the newest UIDs and MODSEQs in them: two
+    /// lists that agree here are one.
+    const CHECKED: u64 = 4096;
 }
 
 impl ListFile {
@@ -49,85 +78,166 @@ impl ListFile {
 
     /// Whether the file on disk is the one that was read, to its end. Costs one `stat`.
     pub(crate) fn is_current(&self) -> bool {
-        let found = std::fs::symlink_metadata(&self.path).ok().map(|metadata| Position {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-        });
-        self.read.is_some() && found == self.read
+        self.read.is_some() && self.found().is_ok_and(|found| found == self.read)
     }
 
-    /// Reads what is new.
-    pub(crate) fn news(&mut self) -> Result<News> {
-        if self.is_current() {
-            return Ok(News::Nothing);
+    fn found(&self) -> Result<Option<Position>> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(metadata) => {
+                Ok(Some(Position { device: metadata.dev(), inode: metadata.ino(), length: metadata.len() }))
+            }
+            Err(error) if crate::directory::is_missing(&error) => Ok(None),
+            Err(error) => Err(self.error("cannot look at", error)),
         }
+    }
+
+    /// What there is to read.
+    pub(crate) fn news(&mut self) -> Result<News> {
+        let found = self.found()?;
+        Ok(match (self.read, found) {
+            (_, None) => {
+                self.read = None;
+                News::Missing
+            }
+            (Some(read), Some(found)) if read == found => News::Nothing,
+            (Some(read), Some(found))
+                if (read.device, read.inode) == (found.device, found.inode) && read.length < found.length =>
+            {
+                News::Appended
+            }
+            _ => News::Whole,
+        })
+    }
+
+    /// Reads what was appended. Where it is not as the lock promises (`damaged` or `torn`), the
+    /// list is to be read whole.
+    pub(crate) fn read_on(&mut self, take: &mut dyn FnMut(Line<'_>)) -> Result<Read> {
+        let from = self.read.map_or(0, |read| read.length);
+        let before = self.lines;
+        let read = self.read_from(from, take)?;
+        self.lines += before;
+        if read.damaged > 0 || read.torn {
+            self.read = None;
+        }
+        Ok(read)
+    }
+
+    /// Reads all of it.
+    pub(crate) fn read_whole(&mut self, take: &mut dyn FnMut(Line<'_>)) -> Result<Read> {
+        self.read_from(0, take)
+    }
+
+    fn read_from(&mut self, from: u64, take: &mut dyn FnMut(Line<'_>)) -> Result<Read> {
         let Some(file) = self.open(OFlags::RDONLY)? else {
             self.read = None;
-            return Ok(News::Missing);
+            return Err(Error::new(ErrorKind::Deleted, "is gone:", &self.path));
         };
         let metadata = file.metadata().map_err(|error| self.error("cannot look at", error))?;
         if metadata.len() > SIZE_MAX {
             return Err(Error::new(ErrorKind::Damaged, "larger than any UID list:", &self.path));
         }
-        let known = self.read.filter(|read| {
-            (read.device, read.inode) == (metadata.dev(), metadata.ino()) && read.length <= metadata.len()
-        });
-        let from = known.map_or(0, |read| read.length);
-        let mut bytes = vec![0; usize::try_from(metadata.len() - from).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, from).map_err(|error| self.error("cannot read", error))?;
-        let parsed = parse(&bytes);
-        let length = from + parsed.consumed as u64;
-        self.read = Some(Position { device: metadata.dev(), inode: metadata.ino(), length });
-        let torn = parsed.consumed < bytes.len();
-        if known.is_some() && parsed.damaged == 0 && !torn {
-            self.lines += parsed.lines.len();
-            return Ok(News::Appended(parsed.lines));
+        let mut reader = Reader::default();
+        let mut buffer = vec![0; PIECE.min(usize::try_from(metadata.len() - from).unwrap_or(PIECE))];
+        let mut at = from;
+        while at < metadata.len() {
+            let count = file.read_at(&mut buffer, at).map_err(|error| self.error("cannot read", error))?;
+            if count == 0 {
+                break;
+            }
+            reader.read(&buffer[..count], take);
+            at += count as u64;
         }
-        if known.is_some() {
-            // Not what the lock promises: everything is read again, and written anew.
-            self.read = None;
-            return self.news();
-        }
-        self.lines = parsed.lines.len();
-        Ok(News::Whole { lines: parsed.lines, damaged: parsed.damaged, torn })
+        self.lines = reader.lines;
+        let (device, inode, length) = (metadata.dev(), metadata.ino(), from + reader.consumed);
+        self.read = Some(Position { device, inode, length });
+        Ok(Read { damaged: reader.damaged, torn: reader.is_torn() })
     }
 
-    /// Appends lines, with one write; they are durable when this returns with `durable`. On an
-    /// error the file is as before.
-    pub(crate) fn append(&mut self, lines: &[Line], durable: bool) -> Result<()> {
-        if lines.is_empty() {
+    /// Appends lines; they are durable when this returns with `durable`. On an error the file
+    /// is as before.
+    pub(crate) fn append<'a>(
+        &mut self,
+        lines: impl IntoIterator<Item = Line<'a>>,
+        durable: bool,
+    ) -> Result<()> {
+        let mut lines = lines.into_iter().peekable();
+        if lines.peek().is_none() {
             return Ok(());
         }
         let Some(read) = self.read else {
             return Err(Error::new(ErrorKind::Io, "was not read before writing to", &self.path));
         };
-        let mut bytes = Vec::new();
-        lines.iter().for_each(|line| write(&mut bytes, line));
         let file = self.open(OFlags::WRONLY | OFlags::APPEND)?;
         let mut file = file.ok_or_else(|| Error::new(ErrorKind::Deleted, "is gone:", &self.path))?;
-        let written = file.write_all(&bytes).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
-        if let Err(error) = written {
-            // What was written of it would be read as a torn line; better without.
-            let _ = file.set_len(read.length);
-            return Err(self.error("cannot append to", error));
+        let written = write_lines(&mut file, lines)
+            .and_then(|written| if durable { file.sync_data().map(|()| written) } else { Ok(written) });
+        match written {
+            Ok((bytes, lines)) => {
+                self.read = Some(Position { length: read.length + bytes, ..read });
+                self.lines += lines;
+                Ok(())
+            }
+            Err(error) => {
+                // What was written of it would be read as a torn line; better without.
+                let _ = file.set_len(read.length);
+                Err(self.error("cannot append to", error))
+            }
         }
-        self.read = Some(Position { length: read.length + bytes.len() as u64, ..read });
-        self.lines += lines.len();
-        Ok(())
+    }
+
+    /// Makes durable what was appended without being so.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let file = self.open(OFlags::WRONLY)?;
+        let file = file.ok_or_else(|| Error::new(ErrorKind::Deleted, "is gone:", &self.path))?;
+        file.sync_data().map_err(|error| self.error("cannot sync", error))
     }
 
     /// Replaces the list by these lines, durably. On an error the list is as before.
-    pub(crate) fn replace(&mut self, lines: &[Line]) -> Result<()> {
-        let mut bytes = Vec::new();
-        lines.iter().for_each(|line| write(&mut bytes, line));
-        write_durably(&self.path, &bytes)?;
-        let metadata =
-            std::fs::symlink_metadata(&self.path).map_err(|error| self.error("cannot look at", error))?;
-        self.read =
-            Some(Position { device: metadata.dev(), inode: metadata.ino(), length: bytes.len() as u64 });
-        self.lines = lines.len();
+    pub(crate) fn replace<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Result<()> {
+        let mut count = 0;
+        replace_durably(&self.path, |file| {
+            count = write_lines(file, lines)?.1;
+            Ok(())
+        })?;
+        self.read = self.found()?;
+        self.lines = count;
         Ok(())
+    }
+
+    /// The place up to which the list was read.
+    pub(crate) fn mark(&self) -> Result<Option<Mark>> {
+        let (Some(read), Some(file)) = (self.read, self.open(OFlags::RDONLY)?) else { return Ok(None) };
+        let checksum = self.checksum(&file, read.length)?;
+        let Position { device, inode, length } = read;
+        Ok(checksum.map(|checksum| Mark { device, inode, length, checksum, lines: self.lines as u64 }))
+    }
+
+    /// Takes the list as read up to a mark that was made of it; whether it is that list.
+    pub(crate) fn resume(&mut self, mark: &Mark) -> Result<bool> {
+        let found = self.found()?;
+        let same = found.is_some_and(|found| {
+            (found.device, found.inode) == (mark.device, mark.inode) && found.length >= mark.length
+        });
+        if !same {
+            return Ok(false);
+        }
+        let Some(file) = self.open(OFlags::RDONLY)? else { return Ok(false) };
+        if self.checksum(&file, mark.length)? != Some(mark.checksum) {
+            return Ok(false);
+        }
+        self.read = Some(Position { device: mark.device, inode: mark.inode, length: mark.length });
+        self.lines = usize::try_from(mark.lines).unwrap_or(usize::MAX / 2);
+        Ok(true)
+    }
+
+    fn checksum(&self, file: &File, end: u64) -> Result<Option<u32>> {
+        let start = end.saturating_sub(Mark::CHECKED);
+        let mut bytes = vec![0; (end - start) as usize];
+        match file.read_exact_at(&mut bytes, start) {
+            Ok(()) => Ok(Some(crc32fast::hash(&bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(self.error("cannot read", error)),
+        }
     }
 
     /// Whether most of the file's lines are history. `live` lines would do.
@@ -154,22 +264,56 @@ impl ListFile {
     }
 }
 
+/// Writes lines, piece by piece; how many bytes and lines.
+fn write_lines<'a>(
+    file: &mut File,
+    lines: impl IntoIterator<Item = Line<'a>>,
+) -> std::io::Result<(u64, usize)> {
+    let (mut buffer, mut bytes, mut count) = (Vec::new(), 0, 0);
+    for line in lines {
+        write(&mut buffer, &line);
+        count += 1;
+        if buffer.len() >= PIECE {
+            file.write_all(&buffer)?;
+            bytes += buffer.len() as u64;
+            buffer.clear();
+        }
+    }
+    file.write_all(&buffer)?;
+    Ok((bytes + buffer.len() as u64, count))
+}
+
+/// Writes a file as a whole: see [`replace_durably`].
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_durably(path, |file| file.write_all(bytes))
+}
+
 /// Writes a file as a whole: a new one beside it, synced, renamed into place, the directory
 /// synced. A crash leaves the old one or the new one.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn replace_durably(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
+    replace(path, |file| fill(file).and_then(|()| file.sync_all()))?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Writes a file as a whole: a new one beside it, renamed into place. Readers see the old one or
+/// the new one; a crash of the machine may leave neither.
+pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".tmp.{}", std::process::id()));
     let temporary = PathBuf::from(name);
     // A leftover of a process with our number that crashed.
     let _ = std::fs::remove_file(&temporary);
     let written = crate::delivery::private_file(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|mut file| fill(&mut file))
         .and_then(|()| std::fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = std::fs::remove_file(&temporary);
         return Err(Error::io("cannot write", path, error));
     }
-    path.parent().map_or(Ok(()), sync_directory)
+    Ok(())
 }
 
 /// Makes what happened in a directory durable.

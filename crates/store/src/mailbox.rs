@@ -15,6 +15,7 @@
 
 mod bring_in;
 mod change;
+mod look;
 mod state;
 
 use crate::account::Shared;
@@ -22,14 +23,15 @@ use crate::delivery::{Appended, Delivery};
 use crate::directory::{self, clean_tmp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::list_file::{ListFile, News, sync_directory};
+use crate::list_file::ListFile;
 use crate::lock::Lock;
 use crate::message::MessageFile;
-use crate::scan::{FoundFile, Place, Stamp, scan};
+use crate::scan::Place;
 use crate::snapshot::Snapshot;
-use crate::take_over::take_over;
 use crate::uid_list::Line;
-use crate::watch::{Wake, Watch};
+use crate::watch::{Wake, Watch, Watched};
+use bring_in::Queue;
+use look::Seen;
 use mail::flag::Flags;
 use mail::{MailboxName, ModSeq, Uid, UidSet, UidValidity};
 use state::State;
@@ -39,11 +41,13 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes kept ready by [`Mailbox::cache`] in one mailbox.
 const CACHE_MAX: usize = 8 * 1024 * 1024;
+
+/// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
+const MODSEQS_RESERVED: u64 = 10_000;
 
 /// A mailbox that is open. Shared by the sessions that have it open; no lock is held between
 /// calls.
@@ -53,8 +57,11 @@ pub struct Mailbox {
     directory: PathBuf,
     /// Device and inode of the directory: another one of the same name is another mailbox.
     identity: (u64, u64),
+    watched: Arc<Watched>,
     inner: Mutex<Inner>,
     memory: Mutex<Memory>,
+    /// Messages that wait to come in.
+    queue: Queue,
 }
 
 struct Inner {
@@ -62,8 +69,8 @@ struct Inner {
     /// `None` before the first look.
     state: Option<State>,
     snapshot: Arc<Snapshot>,
-    /// The stamp of the last scan, and when that was.
-    scanned: Option<(Stamp, SystemTime)>,
+    /// How far the directories are known; `None`: a scan has to tell.
+    seen: Option<Seen>,
     /// The list was just made, from nothing.
     is_fresh: bool,
 }
@@ -124,10 +131,12 @@ impl Mailbox {
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
         clean_tmp(&directory);
-        let nothing = State::new(UidValidity::new(1).expect("not 0")).snapshot(None);
+        let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
-        let inner = Inner { list, state: None, snapshot: nothing, scanned: None, is_fresh: false };
-        Ok(Self { name, shared, directory, identity, inner: Mutex::new(inner), memory: Mutex::default() })
+        let watched = shared.watcher.register(&directory);
+        let inner = Mutex::new(Inner { list, state: None, snapshot, seen: None, is_fresh: false });
+        let (memory, queue) = (Mutex::default(), Queue::default());
+        Ok(Self { name, shared, directory, identity, watched, inner, memory, queue })
     }
 
     /// Its name when it was opened.
@@ -144,23 +153,12 @@ impl Mailbox {
     /// `claim`, messages in `new/` are moved to `cur/` (RFC 3501's `\Recent`: SELECT claims,
     /// EXAMINE and STATUS do not).
     ///
-    /// Costs three `stat` where nothing changed. `Deleted` when the directory is gone or was
-    /// replaced, or UIDVALIDITY changed under us.
+    /// Costs two `stat` and a look at the watcher's queue where nothing changed, and what
+    /// changed where something did. `Deleted` when the directory is gone or was replaced, or
+    /// UIDVALIDITY changed under us.
     pub fn refresh(&self, claim: bool) -> Result<Refreshed> {
         let mut inner = self.lock();
-        self.check_identity()?;
-        let quiet = inner.is_unchanged(&self.directory)?;
-        let unclaimed = inner
-            .state
-            .as_ref()
-            .is_none_or(|state| state.messages.last().is_some_and(|last| last.uid >= state.recent_from));
-        if quiet && !(claim && unclaimed) {
-            return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
-        }
-        let _lock = self.lock_file()?;
-        self.look(&mut inner)?;
-        let claimed = if claim { self.claim(&mut inner)? } else { UidSet::new() };
-        Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
+        look::refresh(self, &mut inner, claim)
     }
 
     /// The newest published state; empty before the first refresh. Touches no disk.
@@ -186,8 +184,8 @@ impl Mailbox {
     /// RFC822.SIZE: octets with CRLF. From the name's `,W=` or from memory, else the file is
     /// read once. `None` when it is gone.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
-        let base = self.lock().state.as_ref().and_then(|state| Some(state.find(uid)?.base.clone()));
-        if let Some(size) = base.as_deref().and_then(crate::file_name::wire_size) {
+        let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
+        if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
             return Ok(Some(size));
         }
         if let Some(size) = self.memory().sizes.get(&uid) {
@@ -265,8 +263,7 @@ impl Mailbox {
     /// Calls `wake` from another thread when something may have changed, until the guard is
     /// dropped. `wake` must be quick and must not call into the store.
     pub fn watch(&self, wake: Wake) -> Watch {
-        let (new, cur) = (self.directory.join("new"), self.directory.join("cur"));
-        self.shared.watcher.watch(&[&self.directory, &new, &cur], wake)
+        self.watched.wake(wake)
     }
 }
 
@@ -299,203 +296,32 @@ impl Mailbox {
     }
 
     fn path_of(&self, inner: &Inner, uid: Uid) -> Option<PathBuf> {
-        let (place, name) = inner.state.as_ref()?.find(uid)?.file_name()?;
+        let state = inner.state.as_ref()?;
+        let (place, name) = state.file_name(state.row(uid)?)?;
         Some(self.file_path(place, &name))
     }
 
     /// Takes in what others did, if anything; the lock file is held.
     fn look(&self, inner: &mut Inner) -> Result<()> {
-        self.check_identity()?;
-        self.read_list(inner)?;
-        if !inner.is_unchanged(&self.directory)? {
-            self.scan_again(inner)?;
-        }
-        Ok(())
+        look::look(self, inner)
     }
 
-    /// Reads the list, as far as it is new; makes one where there is none.
-    fn read_list(&self, inner: &mut Inner) -> Result<()> {
-        match inner.list.news()? {
-            News::Nothing => Ok(()),
-            News::Appended(lines) => {
-                if let Some(state) = inner.state.as_mut() {
-                    state.apply(&lines);
-                }
-                // Files that came with these lines are found by a scan.
-                inner.scanned = None;
-                inner.publish();
-                Ok(())
-            }
-            News::Whole { lines, damaged, torn } => self.take_whole(inner, &lines, damaged, torn),
-            News::Missing => match inner.state.take() {
-                // Somebody removed it: what we know of it is not lost.
-                Some(state) => {
-                    tracing::warn!(directory = %self.directory.display(), "restante-uidlist is gone: writing it again");
-                    inner.list.replace(&state.checkpoint())?;
-                    inner.state = Some(state);
-                    Ok(())
-                }
-                None => self.make_list(inner),
-            },
-        }
-    }
-
-    fn take_whole(&self, inner: &mut Inner, lines: &[Line], damaged: usize, torn: bool) -> Result<()> {
-        let directory = self.directory.display();
-        let validity = lines.iter().find_map(|line| match line {
-            Line::Validity(validity) => Some(*validity),
-            _ => None,
-        });
-        let known = inner.state.as_ref().map(|state| state.uid_validity);
-        if known.is_some() && validity.is_some() && known != validity {
-            return Err(self.deleted());
-        }
-        let fresh = match validity.or(known) {
-            Some(validity) => validity,
-            None => {
-                tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
-                self.shared.new_uid_validity()?
-            }
-        };
-        let mut state = State::new(fresh);
-        let passed_over = damaged + state.apply(lines);
-        if damaged > 0 {
-            // Each damaged line may have given a UID, and two lines may have run into one.
-            for _ in 0..2 * damaged {
-                state.uid_next = state.uid_next.and_then(Uid::next);
-            }
-        }
-        if passed_over > 0 {
-            tracing::error!(%directory, lines = passed_over, "restante-uidlist was damaged: repaired from the Maildir");
-        }
-        if passed_over > 0 || torn || validity.is_none() {
-            inner.list.replace(&state.checkpoint())?;
-        }
-        inner.state = Some(state);
-        inner.scanned = None;
-        Ok(())
-    }
-
-    /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
-    fn make_list(&self, inner: &mut Inner) -> Result<()> {
-        let lines = match take_over(&self.directory)? {
-            Some(lines) => lines,
-            None => {
-                inner.is_fresh = true;
-                vec![Line::Validity(self.shared.new_uid_validity()?)]
-            }
-        };
-        let mut state = State::new(UidValidity::new(1).expect("not 0"));
-        state.apply(&lines);
-        self.shared.note_uid_validity(state.uid_validity)?;
-        inner.list.replace(&state.checkpoint())?;
-        inner.state = Some(state);
-        inner.scanned = None;
-        Ok(())
-    }
-
-    /// Reads the names in the Maildir, whatever the times of change say, and takes them in.
+    /// Reads the names in the Maildir, whatever is known of it, and takes them in; the lock
+    /// file is held.
     fn scan_again(&self, inner: &mut Inner) -> Result<()> {
-        if inner.state.is_none() {
-            self.read_list(inner)?;
-        }
-        let (stamp, now) = (Stamp::of(&self.directory)?, SystemTime::now());
-        if !stamp.is_there() {
-            // A Maildir without new/ or cur/ is made whole: programs expect both.
-            directory::make(&self.directory, self.name.is_inbox())?;
-        }
-        let mut found = scan(&self.directory)?;
-        let state = inner.state.as_mut().ok_or_else(|| self.deleted())?;
-        let mut lines = state.differences(&found);
-        if std::mem::take(&mut inner.is_fresh) {
-            lines.push(first_recent(&lines, &found, state.uid_next));
-        }
-        if lines.iter().any(|line| matches!(line, Line::Expunged(..))) {
-            // A file that is renamed while its directory is read may be seen under neither
-            // name. What is gone twice is gone.
-            found = scan(&self.directory)?;
-            lines = state.differences(&found);
-        }
-        fault_point("look: before the lines");
-        inner.list.append(&lines, true)?;
-        state.apply(&lines);
-        state.locate(&found);
-        inner.scanned = Some((stamp, now));
-        if !lines.is_empty() {
-            self.forget(&lines);
-            inner.publish();
-            inner.checkpoint_if_due()?;
-        } else if inner.snapshot.uid_validity() != inner.uid_validity() {
-            inner.publish();
-        }
-        Ok(())
+        look::scan_again(self, inner)
     }
 
-    fn forget(&self, lines: &[Line]) {
+    /// Forgets what was kept of messages that are gone.
+    fn forget(&self, gone: &[Uid]) {
         let mut memory = self.memory();
-        for line in lines {
-            if let Line::Expunged(uid, _) = line {
-                memory.sizes.remove(uid);
-            }
+        for uid in gone {
+            memory.sizes.remove(uid);
         }
-    }
-
-    /// Moves messages from `new/` to `cur/` and ends their being recent to others.
-    fn claim(&self, inner: &mut Inner) -> Result<UidSet> {
-        let Some(state) = inner.state.as_mut() else { return Ok(UidSet::new()) };
-        let mut moved = false;
-        let lying_new: Vec<(Uid, Vec<u8>, Vec<u8>)> = state
-            .messages
-            .iter()
-            .filter_map(|message| match message.file_name()? {
-                (Place::New, name) => Some((message.uid, name, message.name_with(message.flags))),
-                (Place::Cur, _) => None,
-            })
-            .collect();
-        for (uid, name, target) in lying_new {
-            let (from, to) = (self.file_path(Place::New, &name), self.file_path(Place::Cur, &target));
-            match std::fs::rename(&from, &to) {
-                Ok(()) => {
-                    moved = true;
-                    let base = state.find(uid).map_or(0, |message| message.base.len());
-                    state.set_file(uid, Place::Cur, &target[base..]);
-                }
-                // Somebody else was faster; the next look finds it.
-                Err(error) if directory::is_missing(&error) => inner.scanned = None,
-                Err(error) => return Err(Error::io("cannot move from new to cur", &from, error)),
-            }
-        }
-        if moved {
-            sync_directory(&self.directory.join("cur"))?;
-        }
-        let claimed: UidSet = state
-            .messages
-            .iter()
-            .map(|message| message.uid)
-            .filter(|uid| *uid >= state.recent_from)
-            .collect();
-        if !claimed.is_empty() {
-            let line = Line::Recent(state.uid_next.unwrap_or(Uid::MAX));
-            // Lost in a crash, messages are recent once more: no harm.
-            inner.list.append(std::slice::from_ref(&line), false)?;
-            state.apply(&[line]);
-            inner.publish();
-        }
-        Ok(claimed)
     }
 }
 
 impl Inner {
-    /// Whether list and directories are as they were at the last scan, as far as that can be
-    /// told without reading them.
-    fn is_unchanged(&self, directory: &Path) -> Result<bool> {
-        let Some((stamp, scanned)) = self.scanned else { return Ok(false) };
-        Ok(self.state.is_some()
-            && self.list.is_current()
-            && stamp.is_settled_at(scanned)
-            && Stamp::of(directory)? == stamp)
-    }
-
     /// What is known, after a look.
     fn state(&self) -> Result<&State> {
         self.state
@@ -514,42 +340,62 @@ impl Inner {
     }
 
     fn publish(&mut self) {
-        if let Some(state) = &self.state {
-            self.snapshot = state.snapshot(Some(&self.snapshot));
+        if let Some(state) = &mut self.state {
+            self.snapshot = state.snapshot();
         }
+    }
+
+    /// Writes what happened to the list, durably, and takes it in; then the file system's own
+    /// order does not matter any more. On an error all is as before.
+    fn record(&mut self, lines: &[Line<'_>]) -> Result<()> {
+        self.list.append(lines.iter().cloned(), true)?;
+        self.state_mut()?.apply(lines.iter().cloned());
+        Ok(())
+    }
+
+    /// Like [`Inner::record`], for flags, which are in file names too: their lines need not be
+    /// on the disk at once, as long as no MODSEQ that was told is ever given out again.
+    fn record_flags(&mut self, mut lines: Vec<Line<'_>>) -> Result<()> {
+        let state = self.state()?;
+        let modseq = state.next_modseq();
+        let boot = boot_id();
+        let reserved =
+            state.reserve.as_ref().is_some_and(|(upto, of)| *upto >= modseq && Some(of.as_str()) == boot);
+        if let Some(boot) = boot.filter(|_| !reserved) {
+            lines.push(Line::Reserve(ModSeq(modseq.0 + MODSEQS_RESERVED), boot.into()));
+        }
+        self.list.append(lines.iter().cloned(), !reserved)?;
+        self.state_mut()?.apply(lines);
+        Ok(())
     }
 
     fn checkpoint_if_due(&mut self) -> Result<()> {
         match &self.state {
-            Some(state) if self.list.wants_checkpoint(state.messages.len()) => {
+            Some(state) if self.list.wants_checkpoint(state.len()) => {
                 fault_point("checkpoint: before it");
-                self.list.replace(&state.checkpoint())
+                self.list.replace(state.checkpoint())
             }
             _ => Ok(()),
         }
     }
 }
 
+/// Which boot of the machine this is (random(4)); `None` where the kernel does not tell.
+fn boot_id() -> Option<&'static str> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let text = text.trim();
+        let sound = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
+        sound.then(|| text.to_owned())
+    };
+    BOOT.get_or_init(read).as_deref()
+}
+
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mailbox({})", self.directory.display())
     }
-}
-
-/// Of a Maildir seen for the first time, mail is recent from the oldest in `new/` on: what lies
-/// in `cur/` was seen by somebody.
-fn first_recent(lines: &[Line], found: &[FoundFile], uid_next: Option<Uid>) -> Line {
-    let is_new = |base: &[u8]| {
-        let at = found.binary_search_by(|file| (*file.base).cmp(base));
-        at.is_ok_and(|at| found[at].place == Place::New)
-    };
-    let messages = lines.iter().filter_map(|line| match line {
-        Line::Message { uid, base, .. } => Some((*uid, base)),
-        _ => None,
-    });
-    let after_all = messages.clone().next_back().and_then(|(uid, _)| uid.next()).or(uid_next);
-    let oldest = messages.clone().find(|(_, base)| is_new(base)).map(|(uid, _)| uid);
-    Line::Recent(oldest.or(after_all).unwrap_or(Uid::MAX))
 }
 
 fn identity_of(directory: &Path) -> Result<(u64, u64)> {

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::file_name::{Info, split};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -24,50 +24,125 @@ impl Place {
     }
 }
 
-/// A message's file as the scan found it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Message files as a scan found them, sorted by base name. All names are in one block, as
+/// there may be a million of them.
+#[derive(Default, Debug)]
+pub(crate) struct Found {
+    bytes: Vec<u8>,
+    files: Vec<FoundFile>,
+}
+
+/// A message's file as a scan found it.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct FoundFile {
-    pub(crate) base: Box<[u8]>,
-    /// What follows the base name, `:` included.
-    pub(crate) suffix: Box<[u8]>,
+    start: u32,
+    /// Bytes of the base name, and of the whole name.
+    base: u8,
+    name: u8,
     pub(crate) place: Place,
 }
 
-impl FoundFile {
-    /// The info that the name has.
-    pub(crate) fn info(&self) -> Info {
-        self.suffix.get(1..).map(Info::parse).unwrap_or_default()
+impl Found {
+    pub(crate) fn files(&self) -> &[FoundFile] {
+        &self.files
+    }
+
+    /// A file's base name.
+    pub(crate) fn base(&self, file: &FoundFile) -> &[u8] {
+        &self.name(file)[..usize::from(file.base)]
+    }
+
+    /// What follows its base name, `:` included.
+    pub(crate) fn suffix(&self, file: &FoundFile) -> &[u8] {
+        &self.name(file)[usize::from(file.base)..]
+    }
+
+    /// The info that its name has.
+    pub(crate) fn info(&self, file: &FoundFile) -> Info {
+        info_of(self.suffix(file))
+    }
+
+    fn name(&self, file: &FoundFile) -> &[u8] {
+        &self.bytes[file.start as usize..][..usize::from(file.name)]
+    }
+
+    /// Takes a name in, if it can be a message's.
+    fn take(&mut self, name: &[u8], place: Place) {
+        let (base, _) = split(name);
+        let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u8::try_from(name.len())) else {
+            return;
+        };
+        if is_mail(name) {
+            self.bytes.extend_from_slice(name);
+            self.files.push(FoundFile { start, base: base.len() as u8, name: length, place });
+        }
+    }
+
+    /// Sorts by base name, each once: a message that is being moved may be seen twice, and the
+    /// one in `cur/` counts.
+    fn sort(&mut self) {
+        let mut files = std::mem::take(&mut self.files);
+        let key = |file: &FoundFile| (self.base(file), file.place == Place::New, self.suffix(file));
+        files.sort_by(|a, b| key(a).cmp(&key(b)));
+        files.dedup_by(|later, earlier| self.base(later) == self.base(earlier));
+        self.files = files;
     }
 }
 
-/// Names in both directories, sorted by base name, each base name once: a message that is
-/// being moved may be seen twice, and the one in `cur/` counts.
-///
-/// Names that begin with a dot are not mail, nor are directories. Whether a name is a regular
-/// file, and no symbolic link, is checked when it is opened.
-pub(crate) fn scan(directory: &Path) -> Result<Vec<FoundFile>> {
-    let mut found = Vec::new();
+/// The info of what follows a base name.
+pub(crate) fn info_of(suffix: &[u8]) -> Info {
+    suffix.get(1..).map(Info::parse).unwrap_or_default()
+}
+
+/// Whether a name can be a message's: one that begins with a dot is not mail.
+pub(crate) fn is_mail(name: &[u8]) -> bool {
+    let (base, _) = split(name);
+    !base.is_empty() && base[0] != b'.'
+}
+
+/// Names in both directories. Directories are not mail. Whether a name is a regular file, and
+/// no symbolic link, is checked when it is opened.
+pub(crate) fn scan(directory: &Path) -> Result<Found> {
+    let mut found = Found::default();
     // In this order a message moved to cur/ meanwhile is seen at least once.
     for place in [Place::New, Place::Cur] {
         let path = directory.join(place.directory());
-        let entries = std::fs::read_dir(&path).map_err(|error| Error::io("cannot read", &path, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", &path, error))?;
-            let name = entry.file_name();
-            let name = name.as_bytes();
-            let (base, _) = split(name);
-            if base.is_empty() || base[0] == b'.' || entry.file_type().is_ok_and(|kind| !kind.is_file()) {
-                continue;
-            }
-            found.push(FoundFile { base: base.into(), suffix: name[base.len()..].into(), place });
+        read_names(&path, |name| found.take(name, place))
+            .map_err(|error| Error::io("cannot read", &path, error.into()))?;
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Calls `take` with the name of each entry that is no directory, link or the like, as far as
+/// the file system tells.
+fn read_names(path: &Path, mut take: impl FnMut(&[u8])) -> rustix::io::Result<()> {
+    /// Bytes of names asked for at once: a call of the system for some thousand messages.
+    const BUFFER: usize = 128 * 1024;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        let kind = match entry.file_type() {
+            FileType::Unknown => kind_of(&directory, entry.file_name()),
+            known => known,
+        };
+        if kind == FileType::RegularFile {
+            take(entry.file_name().to_bytes());
         }
     }
-    let later = |file: &FoundFile| file.place == Place::New;
-    found.sort_unstable_by(|a, b| {
-        a.base.cmp(&b.base).then(later(a).cmp(&later(b))).then_with(|| a.suffix.cmp(&b.suffix))
-    });
-    found.dedup_by(|later, earlier| later.base == earlier.base);
-    Ok(found)
+    Ok(())
+}
+
+/// What an entry is where the directory does not say it; a file that was renamed meanwhile was one.
+fn kind_of(directory: impl std::os::fd::AsFd, name: &std::ffi::CStr) -> FileType {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.map_or(FileType::RegularFile, |stat| FileType::from_raw_mode(stat.st_mode))
 }
 
 /// When the directories last changed, as far as that can be told.
@@ -132,7 +207,9 @@ mod tests {
         fs::write(directory.path().join("new/5.b"), "").unwrap();
         fs::write(directory.path().join("new/1.a"), "").unwrap();
         let found = scan(directory.path()).unwrap();
-        let names: Vec<(&[u8], Place)> = found.iter().map(|file| (&*file.base, file.place)).collect();
+        let names: Vec<(&[u8], Place)> =
+            found.files().iter().map(|file| (found.base(file), file.place)).collect();
         assert_eq!(names, [(&b"1.a"[..], Place::Cur), (b"5.b", Place::New)]);
+        assert_eq!(found.suffix(&found.files()[0]), b":2,S");
     }
 }

@@ -1,25 +1,34 @@
 //! Snapshots: what a mailbox held at one moment.
 
+use crate::column::Column;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use std::sync::Arc;
 
 /// A mailbox at one moment: immutable, shared, replaced as a whole.
 ///
 /// Messages are rows in the order of their UIDs, counted from 0. A row is a position in this
-/// snapshot only.
-#[derive(Debug)]
+/// snapshot only. A snapshot shares with the next one all that did not change.
+#[derive(Clone, Debug)]
 pub struct Snapshot {
-    uid_validity: UidValidity,
-    uid_next: Uid,
-    highest_modseq: ModSeq,
-    recent_from: Uid,
-    uids: Arc<[Uid]>,
-    flags: Vec<SystemFlags>,
-    modseqs: Vec<ModSeq>,
+    pub(crate) uid_validity: UidValidity,
+    pub(crate) uid_next: Uid,
+    pub(crate) highest_modseq: ModSeq,
+    pub(crate) recent_from: Uid,
+    pub(crate) uids: Arc<[Uid]>,
+    pub(crate) flags: Column<SystemFlags>,
+    pub(crate) modseqs: ModSeqs,
     /// Index into `keyword_sets`.
-    keyword_set_of: Vec<u32>,
-    keyword_sets: Arc<[Box<[Keyword]>]>,
-    keywords: Arc<[Keyword]>,
+    pub(crate) keyword_set_of: Column<u32>,
+    pub(crate) keyword_sets: Arc<[Box<[Keyword]>]>,
+    pub(crate) keywords: Arc<[Keyword]>,
+}
+
+/// MODSEQs by row, with the highest of each chunk: what changed since is found without looking
+/// at what did not.
+#[derive(Clone, Debug)]
+pub(crate) struct ModSeqs {
+    column: Column<ModSeq>,
+    highest: Vec<ModSeq>,
 }
 
 /// What a [`Snapshot`] is made of; rows are added in the order of their UIDs.
@@ -52,9 +61,9 @@ impl SnapshotBuilder {
             highest_modseq,
             recent_from: uid_next,
             uids: Arc::new([]),
-            flags: Vec::new(),
-            modseqs: Vec::new(),
-            keyword_set_of: Vec::new(),
+            flags: Column::new(),
+            modseqs: ModSeqs::new(),
+            keyword_set_of: Column::new(),
             keyword_sets,
             keywords,
         };
@@ -130,9 +139,31 @@ impl Snapshot {
         self.uids.binary_search(&uid).ok().and_then(|index| self.row(index))
     }
 
+    /// The message of a UID that is expected at or soon behind row `hint`, as when rows are
+    /// gone through in order; else by binary search.
+    pub fn find_from(&self, uid: Uid, hint: usize) -> Option<Row<'_>> {
+        if self.uids.get(hint) == Some(&uid) { self.row(hint) } else { self.find(uid) }
+    }
+
     /// All messages in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.len()).filter_map(|index| self.row(index))
+    }
+
+    /// Messages whose MODSEQ is above `modseq`, in order. Costs what changed, not what is
+    /// there.
+    pub fn rows_above(&self, modseq: ModSeq) -> impl Iterator<Item = Row<'_>> {
+        self.modseqs.above(modseq).filter_map(|index| self.row(index))
+    }
+
+    /// The first message that lacks one of `flags`.
+    pub fn first_without(&self, flags: SystemFlags) -> Option<Row<'_>> {
+        self.row(self.flags.iter().position(|of_message| !of_message.contains(flags))?)
+    }
+
+    /// How many messages have all of `flags`.
+    pub fn count_with(&self, flags: SystemFlags) -> usize {
+        self.flags.iter().filter(|of_message| of_message.contains(flags)).count()
     }
 
     /// All keywords of the mailbox, used or used once, in the order they came.
@@ -154,21 +185,89 @@ impl<'a> Row<'a> {
 
     /// Its system flags.
     pub fn system_flags(&self) -> SystemFlags {
-        self.snapshot.flags[self.index]
+        self.snapshot.flags.get(self.index)
     }
 
     /// Its keywords, sorted.
     pub fn keywords(&self) -> &'a [Keyword] {
-        &self.snapshot.keyword_sets[self.snapshot.keyword_set_of[self.index] as usize]
+        &self.snapshot.keyword_sets[self.snapshot.keyword_set_of.get(self.index) as usize]
     }
 
     /// Its MODSEQ: that of the last change of its flags, or of its arrival.
     pub fn modseq(&self) -> ModSeq {
-        self.snapshot.modseqs[self.index]
+        self.snapshot.modseqs.get(self.index)
     }
 
     /// Whether no session was told of it as recent: it is recent to the one that claims it.
     pub fn is_new(&self) -> bool {
         self.uid() >= self.snapshot.recent_from
+    }
+}
+
+impl ModSeqs {
+    pub(crate) fn new() -> Self {
+        Self { column: Column::new(), highest: Vec::new() }
+    }
+
+    pub(crate) fn get(&self, row: usize) -> ModSeq {
+        self.column.get(row)
+    }
+
+    /// Gives a row a MODSEQ greater than it had.
+    pub(crate) fn raise(&mut self, row: usize, modseq: ModSeq) {
+        self.column.set(row, modseq);
+        let highest = &mut self.highest[Column::<ModSeq>::chunk_of(row)];
+        *highest = modseq.max(*highest);
+    }
+
+    pub(crate) fn push(&mut self, modseq: ModSeq) {
+        self.column.push(modseq);
+        let chunk = Column::<ModSeq>::chunk_of(self.column.len() - 1);
+        match self.highest.get_mut(chunk) {
+            Some(highest) => *highest = modseq.max(*highest),
+            None => self.highest.push(modseq),
+        }
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        self.column.retain(keep);
+        self.highest =
+            self.column.chunks().map(|(_, chunk)| chunk.iter().copied().max().unwrap_or_default()).collect();
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ModSeq> {
+        self.column.iter()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.column.bytes()
+    }
+
+    fn above(&self, modseq: ModSeq) -> impl Iterator<Item = usize> {
+        let chunks = self.column.chunks().zip(&self.highest).filter(move |(_, highest)| **highest > modseq);
+        chunks.flat_map(move |((first, chunk), _)| {
+            let above = chunk.iter().enumerate().filter(move |(_, of_row)| **of_row > modseq);
+            above.map(move |(at, _)| first + at)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_since_is_found() {
+        let mut modseqs = ModSeqs::new();
+        (0..10_000).for_each(|row| modseqs.push(ModSeq(1 + row / 5_000)));
+        modseqs.raise(4_096, ModSeq(9));
+        modseqs.raise(9_999, ModSeq(7));
+        let above = |modseqs: &ModSeqs, n| modseqs.above(ModSeq(n)).collect::<Vec<_>>();
+        assert_eq!(above(&modseqs, 2), [4_096, 9_999]);
+        assert_eq!(above(&modseqs, 8), [4_096]);
+        assert_eq!(above(&modseqs, 1).len(), 5_001);
+        modseqs.retain(|row| row != 4_096);
+        assert_eq!(above(&modseqs, 2), [9_998]);
+        assert!(above(&modseqs, 7).is_empty());
     }
 }

@@ -29,7 +29,7 @@ pub struct Foreign {
 
 /// The lines that our list begins with, from the newer of the other servers' lists; `None`
 /// when there is none that can be believed.
-pub(crate) fn take_over(directory: &Path) -> Result<Option<Vec<Line>>> {
+pub(crate) fn take_over(directory: &Path) -> Result<Option<Vec<Line<'static>>>> {
     let mut lists: Vec<(Option<SystemTime>, &str)> = ["courierimapuiddb", "dovecot-uidlist"]
         .into_iter()
         .map(|name| (modified(&directory.join(name)), name))
@@ -98,7 +98,7 @@ fn record(line: &[u8], version: &str) -> Option<(Uid, Box<[u8]>)> {
     is_base_name(base).then(|| (uid, base.into()))
 }
 
-fn lines(foreign: &Foreign, keywords: &BTreeMap<Box<[u8]>, Vec<Keyword>>) -> Vec<Line> {
+fn lines(foreign: &Foreign, keywords: &BTreeMap<Box<[u8]>, Vec<Keyword>>) -> Vec<Line<'static>> {
     let mut lines = vec![Line::Validity(foreign.uid_validity)];
     let mut known: Vec<Keyword> = Vec::new();
     let mut messages = Vec::new();
@@ -113,7 +113,7 @@ fn lines(foreign: &Foreign, keywords: &BTreeMap<Box<[u8]>, Vec<Keyword>>) -> Vec
             indices.push(index);
         }
         // The scan that follows takes the flags from the names.
-        let (flags, base) = (SystemFlags::NONE, base.clone());
+        let (flags, base) = (SystemFlags::NONE, base.to_vec().into());
         messages.push(Line::Message { uid: *uid, modseq: ModSeq(1), flags, keywords: indices, base });
     }
     lines.extend(messages);
@@ -144,11 +144,13 @@ fn dovecot_keywords(directory: &Path, foreign: &Foreign) -> Result<BTreeMap<Box<
     if of_letter.is_empty() {
         return Ok(keywords);
     }
-    for file in crate::scan::scan(directory)? {
+    let found = crate::scan::scan(directory)?;
+    for file in found.files() {
+        let letters = found.info(file).foreign;
         let of_file: Vec<Keyword> =
-            file.info().foreign.iter().filter_map(|letter| of_letter.get(letter).cloned()).collect();
+            letters.iter().filter_map(|letter| of_letter.get(letter).cloned()).collect();
         if !of_file.is_empty() {
-            keywords.insert(file.base, of_file);
+            keywords.insert(found.base(file).into(), of_file);
         }
     }
     let known: std::collections::BTreeSet<_> = foreign.messages.values().collect();

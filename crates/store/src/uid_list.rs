@@ -13,6 +13,7 @@
 //! | `F UID MODSEQ FLAGS KEYWORDS` | a message's flags are these now |
 //! | `X UID MODSEQ` | a message was expunged |
 //! | `R UID` | messages below are recent to no session any more |
+//! | `M MODSEQ BOOT` | MODSEQs up to this one may have been given out during this boot of the machine without that their lines are on the disk |
 //!
 //! FLAGS are Maildir's letters and KEYWORDS indices parted by commas; `-` stands for none. In
 //! BASENAME bytes that are no visible ASCII, and `%`, are written `%XX`. See
@@ -23,16 +24,19 @@
 
 use crate::file_name::{Info, flag_letters};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 /// Version of the format.
 const VERSION: u32 = 1;
 /// Keywords that a list may define: more are not believed.
 const KEYWORDS_MAX: usize = 10_000;
 
+/// Longest line that is read, in bytes: more than the longest name, escaped, with all keywords.
+const LINE_MAX: usize = 128 * 1024;
+
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Line {
+pub enum Line<'a> {
     /// The first line.
     Validity(UidValidity),
     /// Floors of UIDNEXT (`None`: all used up) and HIGHESTMODSEQ.
@@ -50,7 +54,7 @@ pub enum Line {
         /// Indices of its keywords.
         keywords: Vec<usize>,
         /// Its base name.
-        base: Box<[u8]>,
+        base: Cow<'a, [u8]>,
     },
     /// A message's flags changed.
     Flags {
@@ -67,13 +71,15 @@ pub enum Line {
     Expunged(Uid, ModSeq),
     /// Messages below are not recent.
     Recent(Uid),
+    /// MODSEQs that may have been given out in a boot of the machine.
+    Reserve(ModSeq, Cow<'a, str>),
 }
 
 /// What reading a list's bytes gave.
 #[derive(Debug, Default)]
-pub struct Parsed {
+pub struct Parsed<'a> {
     /// The lines that are whole.
-    pub lines: Vec<Line>,
+    pub lines: Vec<Line<'a>>,
     /// Bytes up to the end of the last line that ends: where to go on reading.
     pub consumed: usize,
     /// Lines that were passed over.
@@ -81,7 +87,7 @@ pub struct Parsed {
 }
 
 /// Reads lines. A last line without line end is not consumed.
-pub fn parse(bytes: &[u8]) -> Parsed {
+pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     let mut parsed = Parsed::default();
     for end in memchr::memchr_iter(b'\n', bytes) {
         match parse_line(&bytes[parsed.consumed..end]) {
@@ -93,30 +99,161 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     parsed
 }
 
-/// Appends a line, its checksum and line end included.
-pub fn write(out: &mut Vec<u8>, line: &Line) {
-    let text = line_text(line);
-    let checksum = crc32fast::hash(text.as_bytes());
-    out.extend_from_slice(format!("{checksum:08x} {text}\n").as_bytes());
+/// Reads a list as it comes, piece by piece, and gives its lines away one by one: of a long one
+/// no more than a piece is in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// The start of a line whose end has not come.
+    rest: Vec<u8>,
+    /// What comes next belongs to a line that is too long.
+    skipping: bool,
+    /// Lines that were given.
+    pub(crate) lines: usize,
+    /// Lines that were passed over.
+    pub(crate) damaged: usize,
+    /// Bytes up to the end of the last line that ended.
+    pub(crate) consumed: u64,
 }
 
-fn line_text(line: &Line) -> String {
-    match line {
-        Line::Validity(validity) => format!("V {VERSION} {validity}"),
-        Line::Next(uid, modseq) => format!("N {uid} {modseq}"),
-        Line::Keyword(index, keyword) => format!("K {index} {keyword}"),
-        Line::Message { uid, modseq, flags, keywords, base } => {
-            format!("U {uid} {modseq} {} {} {}", letters(*flags), indices(keywords), escape(base))
+impl Reader {
+    /// The next bytes of the list; `take` is called with each line that is whole.
+    pub(crate) fn read(&mut self, bytes: &[u8], take: &mut dyn FnMut(Line<'_>)) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let length = (self.rest.len() + end + 1 - start) as u64;
+            let line = match self.rest.is_empty() {
+                true => parse_line(&bytes[start..end]),
+                false => {
+                    self.rest.extend_from_slice(&bytes[start..end]);
+                    parse_line(&self.rest)
+                }
+            };
+            match line.filter(|_| !self.skipping) {
+                Some(line) => {
+                    self.lines += 1;
+                    take(line);
+                }
+                None => self.damaged += 1,
+            }
+            self.skipping = false;
+            self.rest.clear();
+            self.consumed += length;
+            start = end + 1;
         }
-        Line::Flags { uid, modseq, flags, keywords } => {
-            format!("F {uid} {modseq} {} {}", letters(*flags), indices(keywords))
+        if self.rest.len() + bytes.len() - start > LINE_MAX {
+            self.consumed += (self.rest.len() + bytes.len() - start) as u64;
+            self.rest.clear();
+            self.skipping = true;
+        } else {
+            self.rest.extend_from_slice(&bytes[start..]);
         }
-        Line::Expunged(uid, modseq) => format!("X {uid} {modseq}"),
-        Line::Recent(uid) => format!("R {uid}"),
+    }
+
+    /// Whether the last line has no end.
+    pub(crate) fn is_torn(&self) -> bool {
+        !self.rest.is_empty() || self.skipping
     }
 }
 
-fn parse_line(line: &[u8]) -> Option<Line> {
+/// Appends a line, its checksum and line end included.
+pub fn write(out: &mut Vec<u8>, line: &Line<'_>) {
+    let start = out.len();
+    out.extend_from_slice(b"00000000 ");
+    let text = out.len();
+    write_text(out, line);
+    let checksum = crc32fast::hash(&out[text..]);
+    for (at, digit) in out[start..start + 8].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(checksum >> (28 - 4 * at)) as usize & 15];
+    }
+    out.push(b'\n');
+}
+
+fn write_text(out: &mut Vec<u8>, line: &Line<'_>) {
+    match line {
+        Line::Validity(validity) => {
+            out.push(b'V');
+            numbers(out, &[VERSION.into(), validity.get().into()]);
+        }
+        Line::Next(uid, modseq) => {
+            out.push(b'N');
+            numbers(out, &[uid.get().into(), modseq.0]);
+        }
+        Line::Keyword(index, keyword) => {
+            out.push(b'K');
+            numbers(out, &[*index as u64]);
+            word(out, keyword.as_str().as_bytes());
+        }
+        Line::Message { uid, modseq, flags, keywords, base } => {
+            out.push(b'U');
+            state(out, *uid, *modseq, *flags, keywords);
+            out.push(b' ');
+            escape(out, base);
+        }
+        Line::Flags { uid, modseq, flags, keywords } => {
+            out.push(b'F');
+            state(out, *uid, *modseq, *flags, keywords);
+        }
+        Line::Expunged(uid, modseq) => {
+            out.push(b'X');
+            numbers(out, &[uid.get().into(), modseq.0]);
+        }
+        Line::Recent(uid) => {
+            out.push(b'R');
+            numbers(out, &[uid.get().into()]);
+        }
+        Line::Reserve(modseq, boot) => {
+            out.push(b'M');
+            numbers(out, &[modseq.0]);
+            word(out, boot.as_bytes());
+        }
+    }
+}
+
+/// ` UID MODSEQ FLAGS KEYWORDS`.
+fn state(out: &mut Vec<u8>, uid: Uid, modseq: ModSeq, flags: SystemFlags, keywords: &[usize]) {
+    numbers(out, &[uid.get().into(), modseq.0]);
+    match flags.is_empty() {
+        true => word(out, b"-"),
+        false => word(out, &flag_letters(flags)),
+    }
+    if keywords.is_empty() {
+        return word(out, b"-");
+    }
+    for (at, index) in keywords.iter().enumerate() {
+        out.push(if at == 0 { b' ' } else { b',' });
+        decimal(out, *index as u64);
+    }
+}
+
+fn word(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b' ');
+    out.extend_from_slice(bytes);
+}
+
+fn numbers(out: &mut Vec<u8>, numbers: &[u64]) {
+    for number in numbers {
+        out.push(b' ');
+        decimal(out, *number);
+    }
+}
+
+/// A list of a million messages is some millions of numbers: formatted by hand, they cost a
+/// fifth.
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+fn parse_line(line: &[u8]) -> Option<Line<'_>> {
     let line = std::str::from_utf8(line).ok()?;
     let (checksum, text) = line.split_once(' ')?;
     if checksum.len() != 8 || u32::from_str_radix(checksum, 16).ok()? != crc32fast::hash(text.as_bytes()) {
@@ -148,6 +285,7 @@ fn parse_line(line: &[u8]) -> Option<Line> {
         },
         "X" => Line::Expunged(uid(words.next()?)?, modseq(words.next()?)?),
         "R" => Line::Recent(uid(words.next()?)?),
+        "M" => Line::Reserve(modseq(words.next()?)?, words.next()?.into()),
         _ => return None,
     };
     words.next().is_none().then_some(line)
@@ -166,25 +304,12 @@ fn modseq(word: &str) -> Option<ModSeq> {
     (value <= ModSeq::MAX.0).then_some(ModSeq(value))
 }
 
-fn letters(flags: SystemFlags) -> String {
-    let letters: String = flag_letters(flags).into_iter().map(char::from).collect();
-    if letters.is_empty() { "-".to_owned() } else { letters }
-}
-
 fn parse_letters(word: &str) -> Option<SystemFlags> {
     if word == "-" {
         return Some(SystemFlags::NONE);
     }
     let info = Info::parse(format!("2,{word}").as_bytes());
     info.foreign.is_empty().then_some(info.flags)
-}
-
-fn indices(keywords: &[usize]) -> String {
-    if keywords.is_empty() {
-        return "-".to_owned();
-    }
-    let words: Vec<String> = keywords.iter().map(usize::to_string).collect();
-    words.join(",")
 }
 
 fn parse_indices(word: &str) -> Option<Vec<usize>> {
@@ -194,20 +319,22 @@ fn parse_indices(word: &str) -> Option<Vec<usize>> {
     word.split(',').map(|index| index.parse().ok().filter(|index| *index < KEYWORDS_MAX)).collect()
 }
 
-fn escape(base: &[u8]) -> String {
-    let mut out = String::with_capacity(base.len());
+fn escape(out: &mut Vec<u8>, base: &[u8]) {
     for &byte in base {
         if byte.is_ascii_graphic() && byte != b'%' {
-            out.push(char::from(byte));
+            out.push(byte);
         } else {
-            let _ = write!(out, "%{byte:02X}");
+            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
-    out
 }
 
 /// `None` also for what cannot be a file's name: a list is input like any other.
-fn unescape(word: &str) -> Option<Box<[u8]>> {
+fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
+    if !word.contains('%') {
+        return is_base_name(word.as_bytes()).then_some(Cow::Borrowed(word.as_bytes()));
+    }
     let mut out = Vec::with_capacity(word.len());
     let mut bytes = word.bytes();
     while let Some(byte) = bytes.next() {
@@ -218,7 +345,7 @@ fn unescape(word: &str) -> Option<Box<[u8]>> {
             out.push(byte);
         }
     }
-    is_base_name(&out).then(|| out.into())
+    is_base_name(&out).then_some(Cow::Owned(out))
 }
 
 /// Whether bytes can be the base name of a message.
@@ -238,7 +365,7 @@ mod tests {
         Uid::new(value).unwrap()
     }
 
-    fn examples() -> Vec<Line> {
+    fn examples() -> Vec<Line<'static>> {
         vec![
             Line::Validity(UidValidity::new(1_700_000_000).unwrap()),
             Line::Next(uid(7), ModSeq(12)),
@@ -248,11 +375,12 @@ mod tests {
                 modseq: ModSeq(11),
                 flags: SystemFlags::ALL,
                 keywords: vec![0, 3],
-                base: (*b"1.a b%\n\xff,S=3").into(),
+                base: b"1.a b%\n\xff,S=3".into(),
             },
             Line::Flags { uid: uid(6), modseq: ModSeq(12), flags: SystemFlags::NONE, keywords: Vec::new() },
             Line::Expunged(uid(6), ModSeq(13)),
             Line::Recent(uid(7)),
+            Line::Reserve(ModSeq(10_013), "0d8ae9c1-5b0f".into()),
         ]
     }
 
@@ -304,9 +432,38 @@ mod tests {
     }
 
     proptest! {
+        /// And read the same in pieces as at once.
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
+        fn any_bytes_are_survived(bytes: Vec<u8>, cuts: Vec<u8>) {
+            let mut list = Vec::new();
+            examples().iter().for_each(|line| write(&mut list, line));
+            list.extend_from_slice(&bytes);
+            let parsed = parse(&list);
+            let (mut reader, mut lines) = (Reader::default(), Vec::new());
+            let mut rest = &list[..];
+            for cut in cuts {
+                let (piece, after) = rest.split_at(rest.len().min(cut.into()));
+                reader.read(piece, &mut |line| lines.push(format!("{line:?}")));
+                rest = after;
+            }
+            reader.read(rest, &mut |line| lines.push(format!("{line:?}")));
+            prop_assert_eq!(lines, parsed.lines.iter().map(|line| format!("{line:?}")).collect::<Vec<_>>());
+            prop_assert_eq!((reader.consumed, reader.damaged), (parsed.consumed as u64, parsed.damaged));
+            prop_assert_eq!(reader.is_torn(), parsed.consumed < list.len());
+        }
+
+        #[test]
+        fn a_line_without_end_costs_no_memory(length in LINE_MAX..3 * LINE_MAX) {
+            let mut reader = Reader::default();
+            let mut lines = 0;
+            for _ in 0..3 {
+                reader.read(&vec![b'x'; length], &mut |_| lines += 1);
+                prop_assert!(reader.rest.capacity() <= 2 * LINE_MAX && reader.is_torn());
+            }
+            let mut good = b"\n".to_vec();
+            write(&mut good, &Line::Recent(uid(7)));
+            reader.read(&good, &mut |_| lines += 1);
+            prop_assert_eq!((lines, reader.damaged, reader.is_torn()), (1, 1, false));
         }
 
         #[test]

@@ -17,6 +17,7 @@ use mail::flag::Flags;
 use mail::{Uid, UidSet};
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A message that is to come in.
 struct Incoming {
@@ -27,6 +28,21 @@ struct Incoming {
 /// A message that is to be copied or moved: UID, base name, flags.
 type Chosen = (Uid, Box<[u8]>, Flags);
 
+/// Appends that wait for the mailbox. Whoever gets its lock first brings all of them in at
+/// once: the disk is waited for once, and not by one after the other.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Vec<Arc<Waiting>>>,
+}
+
+/// Messages that are to come in together.
+struct Waiting {
+    incoming: Vec<Incoming>,
+    temporaries: Vec<Temporary>,
+    /// Set by whoever brought them in.
+    outcome: Mutex<Option<Result<Appended>>>,
+}
+
 pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
     let mut temporaries = Vec::with_capacity(messages.len());
     let mut incoming = Vec::with_capacity(messages.len());
@@ -36,9 +52,56 @@ pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i
         temporaries.push(temporary);
     }
     fault_point("append: before the lines");
-    let uids = from_temporaries(mailbox, &incoming, temporaries)?;
-    let uid_validity = mailbox.snapshot().uid_validity();
-    Ok(Appended { uid_validity, uids: uids.into_iter().collect() })
+    let own = Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) });
+    mailbox.queue.lock().push(own.clone());
+    let mut inner = mailbox.lock();
+    if let Some(outcome) = own.take_outcome() {
+        return outcome;
+    }
+    let together = std::mem::take(&mut *mailbox.queue.lock());
+    bring_in_together(mailbox, &mut inner, &together);
+    own.take_outcome()
+        .unwrap_or_else(|| Err(Error::new(ErrorKind::Io, "nobody appended to", &mailbox.directory)))
+}
+
+/// Brings all in at once; where that fails, each by itself, so that nobody fails for another.
+fn bring_in_together(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waiting>]) {
+    let outcome = from_temporaries(mailbox, inner, together);
+    let uid_validity = inner.uid_validity();
+    match outcome {
+        Ok(uids) => {
+            let mut uids = uids.into_iter();
+            for waiting in together {
+                let uids = uids.by_ref().take(waiting.incoming.len()).collect();
+                waiting.set_outcome(Ok(Appended { uid_validity, uids }));
+            }
+        }
+        Err(error) if together.len() == 1 => together[0].set_outcome(Err(error)),
+        Err(_) => {
+            for waiting in together {
+                let outcome = from_temporaries(mailbox, inner, std::slice::from_ref(waiting));
+                waiting.set_outcome(
+                    outcome.map(|uids| Appended { uid_validity, uids: uids.into_iter().collect() }),
+                );
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn take_outcome(&self) -> Option<Result<Appended>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set_outcome(&self, outcome: Result<Appended>) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
 }
 
 pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
@@ -55,7 +118,8 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
-        from_temporaries(target, &incoming, temporaries)?
+        let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
+        from_temporaries(target, &mut target.lock(), &together)?
     };
     let uid_validity = target.snapshot().uid_validity();
     Ok(Copied { uid_validity, pairs: copied.into_iter().zip(new).collect() })
@@ -85,6 +149,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
         .iter()
         .map(|(_, base, flags)| Incoming { base: new_base(target, base), flags: flags.clone() })
         .collect();
+    let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
@@ -108,9 +173,9 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     sync_directory(&source.directory.join("cur"))?;
     settle(target, to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
-    let gone: Vec<Line> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
-    from.list.append(&gone, true)?;
-    from.state_mut()?.apply(&gone);
+    let gone: Vec<Uid> = pairs.iter().map(|(uid, _)| *uid).collect();
+    let lines: Vec<Line<'_>> = gone.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+    from.record(&lines)?;
     source.forget(&gone);
     from.publish();
     from.checkpoint_if_due()?;
@@ -136,6 +201,7 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         .iter()
         .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
         .collect();
+    let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
@@ -147,27 +213,23 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     sync_directory(&mailbox.directory.join("cur"))?;
     settle(mailbox, inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
-    let gone: Vec<Line> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
-    inner.list.append(&gone, true)?;
-    inner.state_mut()?.apply(&gone);
+    let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    inner.record(&gone)?;
     inner.publish();
     Ok(Copied { uid_validity: inner.uid_validity(), pairs })
 }
 
 /// Brings files of `tmp/` in, all or none.
-fn from_temporaries(
-    mailbox: &Mailbox,
-    incoming: &[Incoming],
-    temporaries: Vec<Temporary>,
-) -> Result<Vec<Uid>> {
-    let mut inner = mailbox.lock();
+fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waiting>]) -> Result<Vec<Uid>> {
     let _lock = mailbox.lock_file()?;
-    mailbox.look(&mut inner)?;
-    let new = announce(mailbox, &mut inner, incoming)?;
+    mailbox.look(inner)?;
+    let incoming: Vec<&Incoming> = together.iter().flat_map(|waiting| &waiting.incoming).collect();
+    let temporaries = together.iter().flat_map(|waiting| &waiting.temporaries);
+    let new = announce(mailbox, inner, &incoming)?;
     fault_point("append: after the lines");
     let mut done = Ok(());
     let mut moved = Vec::new();
-    for (temporary, incoming) in temporaries.iter().zip(incoming) {
+    for (temporary, incoming) in temporaries.zip(&incoming) {
         let to = mailbox.file_path(Place::Cur, &file_name(incoming));
         done = std::fs::rename(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
         if done.is_err() {
@@ -176,17 +238,18 @@ fn from_temporaries(
         moved.push(to);
         fault_point("append: after a file");
     }
-    if let Err(error) = done.and_then(|()| sync_directory(&mailbox.directory.join("cur"))) {
+    let done = done.and_then(|()| sync_directory(&mailbox.directory.join("cur")));
+    if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        settle(mailbox, &mut inner, incoming, &new, &new)?;
+        settle(mailbox, inner, &incoming, &new, &new)?;
         return Err(error);
     }
-    settle(mailbox, &mut inner, incoming, &new, &[])?;
+    settle(mailbox, inner, &incoming, &new, &[])?;
     Ok(new)
 }
 
 /// Gives the messages UIDs, durably. Nobody is told of them before [`settle`].
-fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[Incoming]) -> Result<Vec<Uid>> {
+fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Result<Vec<Uid>> {
     let state = inner.state()?;
     let modseq = state.next_modseq();
     let mut next = state.uid_next;
@@ -203,8 +266,7 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[Incoming]) -> Resu
         uids.push(uid);
         next = uid.next();
     }
-    inner.list.append(&lines, true)?;
-    inner.state_mut()?.apply(&lines);
+    inner.record(&lines)?;
     Ok(uids)
 }
 
@@ -212,7 +274,7 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[Incoming]) -> Resu
 fn settle(
     mailbox: &Mailbox,
     inner: &mut Inner,
-    incoming: &[Incoming],
+    incoming: &[&Incoming],
     uids: &[Uid],
     missing: &[Uid],
 ) -> Result<()> {
@@ -221,14 +283,14 @@ fn settle(
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
     }
     let modseq = state.next_modseq();
-    let lines: Vec<Line> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+    let lines: Vec<Line<'_>> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
     // Without these lines the next look finds the same.
-    let written = inner.list.append(&lines, true);
-    inner.state_mut()?.apply(&lines);
-    mailbox.forget(&lines);
+    let written = inner.list.append(lines.iter().cloned(), true);
+    inner.state_mut()?.apply(lines);
+    mailbox.forget(missing);
     inner.publish();
     if let Err(error) = written {
-        inner.scanned = None;
+        inner.seen = None;
         tracing::warn!(%error, "messages that did not come in are taken out at the next look");
     }
     inner.checkpoint_if_due()
@@ -244,8 +306,8 @@ fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
 /// UID, base name and flags of those of `uids` that are there.
 fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
-    let chosen = state.messages.iter().filter(|message| uids.contains(message.uid));
-    Ok(chosen.map(|message| (message.uid, message.base.clone(), state.flags_of(message))).collect())
+    let chosen = |row: usize| (state.uids[row], state.names.get(row).into(), state.flags_of(row));
+    Ok(state.rows(uids).map(chosen).collect())
 }
 
 /// A file in the target's `tmp/` with the message's content and date: a link, or a copy where

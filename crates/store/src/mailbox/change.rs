@@ -1,6 +1,6 @@
 //! Changing flags, and expunging.
 
-use super::state::{Message, State};
+use super::state::State;
 use super::{FlagChange, FlagsStored, Inner, Mailbox};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,15 +44,16 @@ pub(super) fn store_flags(
     let mut renames: Vec<Renamed> = Vec::new();
     let modseq = inner.state()?.next_modseq();
     for uid in uids.iter() {
-        let Some(message) = inner.state()?.find(uid) else {
+        let state = inner.state()?;
+        let Some(row) = state.row(uid) else {
             gone.insert(uid);
             continue;
         };
-        if unchanged_since.is_some_and(|since| message.modseq > since) {
+        if unchanged_since.is_some_and(|since| state.modseqs.get(row) > since) {
             modified.insert(uid);
             continue;
         }
-        let Some(planned) = plan(inner.state()?, message, change, &named) else { continue };
+        let Some(planned) = plan(state, row, change, &named) else { continue };
         match rename_for(mailbox, &mut inner, &planned) {
             Ok(Some(renamed)) => renames.extend(renamed),
             Ok(None) => {
@@ -68,14 +69,13 @@ pub(super) fn store_flags(
         changed.insert(uid);
         lines.push(Line::Flags { uid, modseq, flags: planned.flags, keywords: planned.keywords });
     }
-    if let Err(error) = inner.list.append(&lines, true) {
-        undo(&renames);
-        return Err(error);
-    }
-    fault_point("flags: after the lines");
     if !lines.is_empty() {
+        if let Err(error) = inner.record_flags(lines) {
+            undo(&renames);
+            return Err(error);
+        }
+        fault_point("flags: after the lines");
         let state = inner.state_mut()?;
-        state.apply(&lines);
         for renamed in &renames {
             state.set_file(renamed.uid, Place::Cur, &renamed.suffix);
         }
@@ -90,7 +90,7 @@ fn named_keywords(
     mailbox: &Mailbox,
     inner: &Inner,
     change: &FlagChange,
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<Line<'_>>,
 ) -> Result<Vec<usize>> {
     let (FlagChange::Replace(flags) | FlagChange::Add(flags) | FlagChange::Remove(flags)) = change;
     let state = inner.state()?;
@@ -106,23 +106,23 @@ fn named_keywords(
 }
 
 /// What the message's flags become; `None` when they are that already.
-fn plan(state: &State, message: &Message, change: &FlagChange, named: &[usize]) -> Option<Planned> {
-    let had = state.set(message.set);
+fn plan(state: &State, row: usize, change: &FlagChange, named: &[usize]) -> Option<Planned> {
+    let (before, had) = (state.flags.get(row), state.set(row));
     let (flags, keywords): (SystemFlags, Vec<usize>) = match change {
         FlagChange::Replace(new) => (new.system, named.to_vec()),
         FlagChange::Add(new) => {
             let mut keywords = [had, named].concat();
             keywords.sort_unstable();
             keywords.dedup();
-            (message.flags.with(new.system), keywords)
+            (before.with(new.system), keywords)
         }
         FlagChange::Remove(old) => {
             let left = had.iter().copied().filter(|index| !named.contains(index));
-            (message.flags.without(old.system), left.collect())
+            (before.without(old.system), left.collect())
         }
     };
-    let same = flags == message.flags && keywords == had;
-    (!same).then_some(Planned { uid: message.uid, flags, keywords })
+    let same = flags == before && keywords == had;
+    (!same).then_some(Planned { uid: state.uids[row], flags, keywords })
 }
 
 /// Renames the message's file for its new flags. `Some(None)`: its name says it already;
@@ -130,13 +130,14 @@ fn plan(state: &State, message: &Message, change: &FlagChange, named: &[usize]) 
 #[allow(clippy::option_option, reason = "nothing to rename and nothing there are two answers")]
 fn rename_for(mailbox: &Mailbox, inner: &mut Inner, planned: &Planned) -> Result<Option<Option<Renamed>>> {
     for _ in 0..3 {
-        let Some(message) = inner.state()?.find(planned.uid) else { return Ok(None) };
-        let Some((place, name)) = message.file_name() else { return Ok(None) };
-        let target = message.name_with(planned.flags);
+        let state = inner.state()?;
+        let Some(row) = state.row(planned.uid) else { return Ok(None) };
+        let Some((place, name)) = state.file_name(row) else { return Ok(None) };
+        let target = state.name_with(row, planned.flags);
         if place == Place::Cur && name == target {
             return Ok(Some(None));
         }
-        let suffix = target[message.base.len()..].to_vec();
+        let suffix = target[state.names.get(row).len()..].to_vec();
         let (from, to) = (mailbox.file_path(place, &name), mailbox.file_path(Place::Cur, &target));
         match std::fs::rename(&from, &to) {
             Ok(()) => return Ok(Some(Some(Renamed { uid: planned.uid, from, to, suffix }))),
@@ -165,10 +166,9 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
     if !removed.is_empty() {
         sync_directory(&mailbox.directory.join("cur"))?;
         let modseq = inner.state()?.next_modseq();
-        let lines: Vec<Line> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
-        inner.list.append(&lines, true)?;
-        inner.state_mut()?.apply(&lines);
-        mailbox.forget(&lines);
+        let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+        inner.record(&lines)?;
+        mailbox.forget(&removed);
         inner.publish();
         inner.checkpoint_if_due()?;
     }
@@ -184,13 +184,16 @@ fn remove_files(
     uids: Option<&UidSet>,
     removed: &mut Vec<Uid>,
 ) -> Result<()> {
-    let named = |uid: Uid| uids.is_none_or(|uids| uids.contains(uid));
-    let marked = |message: &&Message| message.flags.contains(SystemFlags::DELETED) && named(message.uid);
-    let chosen: Vec<Uid> = inner.state()?.messages.iter().filter(marked).map(|message| message.uid).collect();
+    let state = inner.state()?;
+    let marked = |state: &State, row: &usize| state.flags.get(*row).contains(SystemFlags::DELETED);
+    let named = |row: &usize| uids.is_none_or(|uids| uids.contains(state.uids[*row]));
+    let chosen = (0..state.len()).filter(|row| marked(state, row) && named(row));
+    let chosen: Vec<Uid> = chosen.map(|row| state.uids[row]).collect();
     for uid in chosen {
         for _ in 0..3 {
-            let Some(message) = inner.state()?.find(uid).filter(marked) else { break };
-            let Some((place, name)) = message.file_name() else { break };
+            let state = inner.state()?;
+            let Some(row) = state.row(uid).filter(|row| marked(state, row)) else { break };
+            let Some((place, name)) = state.file_name(row) else { break };
             let path = mailbox.file_path(place, &name);
             match std::fs::remove_file(&path) {
                 Ok(()) => {

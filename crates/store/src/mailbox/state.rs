@@ -1,42 +1,23 @@
-//! What is known of a mailbox: rows, keywords, counters; and how lines of the list and a scan
-//! change them. No I/O.
+//! What is known of a mailbox: rows, keywords, counters; and how lines of the list, a scan and
+//! the watcher's events change them. No I/O.
+//!
+//! Messages are rows in the order of their UIDs, in columns: a million of them take some
+//! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
+use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
-use crate::scan::{FoundFile, Place};
-use crate::snapshot::{Snapshot, SnapshotBuilder};
+use crate::names::Names;
+use crate::scan::{Found, Place, info_of};
+use crate::snapshot::{ModSeqs, Snapshot};
 use crate::uid_list::Line;
+use crate::watch::{Event, What};
 use mail::flag::Flags;
-use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
+use mail::{Keyword, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Expunges that are remembered: who was away for longer learns them the long way.
 const EXPUNGED_MAX: usize = 10_000;
-
-/// A message as the list has it, and its file as it was last seen.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) uid: Uid,
-    pub(crate) modseq: ModSeq,
-    pub(crate) flags: SystemFlags,
-    /// Index into [`State::sets`].
-    pub(crate) set: u32,
-    pub(crate) base: Box<[u8]>,
-    /// Where its file lies, and what follows the base name; `None` until a scan has seen it.
-    pub(crate) file: Option<(Place, Box<[u8]>)>,
-}
-
-impl Message {
-    /// Its file's name, where it is known.
-    pub(crate) fn file_name(&self) -> Option<(Place, Vec<u8>)> {
-        self.file.as_ref().map(|(place, suffix)| (*place, [&self.base[..], suffix].concat()))
-    }
-
-    /// Its file's name in `cur/` with these flags; letters that are not ours stay.
-    pub(crate) fn name_with(&self, flags: SystemFlags) -> Vec<u8> {
-        let info = self.file.as_ref().and_then(|(_, suffix)| suffix.get(1..)).map(Info::parse);
-        compose(&self.base, &Info { flags, ..info.unwrap_or_default() })
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -47,14 +28,91 @@ pub(crate) struct State {
     pub(crate) highest_modseq: ModSeq,
     /// Messages from here on are recent.
     pub(crate) recent_from: Uid,
-    /// In the order of UIDs.
-    pub(crate) messages: Vec<Message>,
+    /// MODSEQs that may have been given out, and in which boot of the machine.
+    pub(crate) reserve: Option<(ModSeq, String)>,
     /// Vanished, oldest first.
     pub(crate) expunged: Vec<(Uid, ModSeq)>,
     /// By index; indices of a damaged list may have holes.
     pub(crate) keywords: Vec<Option<Keyword>>,
-    /// Combinations of keyword indices in use, each sorted; the first is empty.
-    sets: Vec<Box<[usize]>>,
+    pub(crate) sets: KeywordSets,
+    /// Ascending.
+    pub(crate) uids: Arc<[Uid]>,
+    pub(crate) flags: Column<SystemFlags>,
+    pub(crate) modseqs: ModSeqs,
+    /// Index into the keyword sets.
+    pub(crate) set_of: Column<u32>,
+    /// Base names.
+    pub(crate) names: Names,
+    /// Where files lie.
+    pub(crate) files: Vec<FileAt>,
+    pub(crate) suffixes: Suffixes,
+    /// What was found out about messages, and can be found out again.
+    pub(crate) facts: Facts,
+}
+
+/// Where a message's file lies and what follows its base name; not known before a scan or an
+/// event showed it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct FileAt(u32);
+
+/// What follows base names, each once: there are few of them, and many messages.
+#[derive(Default, Debug)]
+pub(crate) struct Suffixes {
+    all: Vec<Box<[u8]>>,
+    numbers: HashMap<Box<[u8]>, u32>,
+}
+
+/// Combinations of keyword indices in use, each sorted; the first is empty.
+#[derive(Debug)]
+pub(crate) struct KeywordSets {
+    all: Vec<Box<[usize]>>,
+    /// As snapshots have them, of the keywords that were known then.
+    published: Option<Published>,
+}
+
+/// Keyword sets and keywords, as snapshots share them.
+type Published = (Arc<[Box<[Keyword]>]>, Arc<[Keyword]>);
+
+/// By row: what a message's file says for good. 0 stands for unknown.
+#[derive(Default, Debug)]
+pub(crate) struct Facts {
+    /// Octets as sent, and one more.
+    pub(crate) sizes: Vec<u32>,
+    /// INTERNALDATE in seconds since 1970, and one more.
+    pub(crate) dates: Vec<u32>,
+    /// Where its record in the cache is, in units of [`crate::cache::UNIT`] bytes, and one more.
+    pub(crate) cached: Vec<u32>,
+}
+
+/// What lies on disk and is not in the list: what [`State::apply`] has still to be told.
+#[derive(Default, Debug)]
+pub(crate) struct Differences {
+    modseq: ModSeq,
+    pub(crate) expunged: Vec<Uid>,
+    flags: Vec<(Uid, SystemFlags, Vec<usize>)>,
+    /// Files without a line, in the order of their delivery, with the UIDs that they get.
+    new: Vec<(Uid, NewFile)>,
+    /// Their names.
+    names: Vec<u8>,
+}
+
+/// A file without a line.
+#[derive(Clone, Copy, Debug)]
+struct NewFile {
+    start: u32,
+    /// Bytes of the base name, and of the whole name.
+    base: u8,
+    name: u8,
+    place: Place,
+}
+
+/// Lines on their way in.
+struct Batch<'a> {
+    state: &'a mut State,
+    /// New rows, which become part of the state's column at the end.
+    uids: Vec<Uid>,
+    gone: Vec<Uid>,
+    passed_over: usize,
 }
 
 impl State {
@@ -64,11 +122,23 @@ impl State {
             uid_next: Some(Uid::MIN),
             highest_modseq: ModSeq(1),
             recent_from: Uid::MIN,
-            messages: Vec::new(),
+            reserve: None,
             expunged: Vec::new(),
             keywords: Vec::new(),
-            sets: vec![Box::default()],
+            sets: KeywordSets { all: vec![Box::default()], published: None },
+            uids: Arc::new([]),
+            flags: Column::new(),
+            modseqs: ModSeqs::new(),
+            set_of: Column::new(),
+            names: Names::default(),
+            files: Vec::new(),
+            suffixes: Suffixes::default(),
+            facts: Facts::default(),
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.uids.len()
     }
 
     /// The MODSEQ of the next change.
@@ -76,107 +146,80 @@ impl State {
         self.highest_modseq.next()
     }
 
-    pub(crate) fn find(&self, uid: Uid) -> Option<&Message> {
-        self.position(uid).map(|at| &self.messages[at])
+    /// The row of a message.
+    pub(crate) fn row(&self, uid: Uid) -> Option<usize> {
+        self.uids.binary_search(&uid).ok()
     }
 
-    fn position(&self, uid: Uid) -> Option<usize> {
-        self.messages.binary_search_by_key(&uid, |message| message.uid).ok()
+    /// Rows of those of `uids` that are there, in order.
+    pub(crate) fn rows(&self, uids: &UidSet) -> impl Iterator<Item = usize> {
+        uids.ranges().flat_map(|range| {
+            let start = self.uids.partition_point(|uid| uid.get() < *range.start());
+            let end = self.uids.partition_point(|uid| uid.get() <= *range.end());
+            start..end
+        })
+    }
+
+    /// A message's file, where it is known: place and name.
+    pub(crate) fn file_name(&self, row: usize) -> Option<(Place, Vec<u8>)> {
+        let at = self.files[row];
+        Some((at.place()?, [self.names.get(row), self.suffixes.get(at)].concat()))
+    }
+
+    /// The name of a message's file in `cur/` with these flags; letters that are not ours stay.
+    pub(crate) fn name_with(&self, row: usize, flags: SystemFlags) -> Vec<u8> {
+        let info = info_of(self.suffixes.get(self.files[row]));
+        compose(self.names.get(row), &Info { flags, ..info })
     }
 
     /// Where a message's file lies now.
     pub(crate) fn set_file(&mut self, uid: Uid, place: Place, suffix: &[u8]) {
-        if let Some(at) = self.position(uid) {
-            self.messages[at].file = Some((place, suffix.into()));
+        if let Some(row) = self.row(uid) {
+            self.files[row] = self.suffixes.at(place, suffix);
         }
+    }
+
+    /// Whether the file of each message is known.
+    pub(crate) fn all_located(&self) -> bool {
+        self.files.iter().all(|at| at.place().is_some())
+    }
+
+    /// Messages whose files lie in `new/`.
+    pub(crate) fn lying_new(&self) -> Vec<usize> {
+        let is_new = |at: &FileAt| at.place() == Some(Place::New);
+        self.files.iter().enumerate().filter(|(_, at)| is_new(at)).map(|(row, _)| row).collect()
     }
 
     /// Takes in lines, in order. Lines that contradict what is known are passed over, and
     /// counted: a list is input like any other.
-    pub(crate) fn apply(&mut self, lines: &[Line]) -> usize {
-        let mut passed_over = 0;
-        let mut gone: Vec<Uid> = Vec::new();
-        for line in lines {
-            match line {
-                // A removal waits until all lines were seen; a UID never comes again.
-                Line::Expunged(uid, modseq) => {
-                    self.highest_modseq = self.highest_modseq.max(*modseq);
-                    self.expunged.push((*uid, *modseq));
-                    gone.push(*uid);
-                }
-                line => passed_over += usize::from(!self.apply_one(line)),
-            }
-        }
-        if !gone.is_empty() {
-            gone.sort_unstable();
-            self.messages.retain(|message| gone.binary_search(&message.uid).is_err());
-        }
-        let surplus = self.expunged.len().saturating_sub(EXPUNGED_MAX);
-        self.expunged.drain(..surplus);
-        passed_over
+    pub(crate) fn apply<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> usize {
+        self.apply_each(|take| {
+            lines.into_iter().for_each(take);
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .map_or(0, |((), passed_over)| passed_over)
     }
 
-    fn apply_one(&mut self, line: &Line) -> bool {
-        match line {
-            Line::Validity(validity) => self.uid_validity = *validity,
-            Line::Next(uid, modseq) => {
-                if self.uid_next.is_some_and(|next| next < *uid) {
-                    self.uid_next = Some(*uid);
-                }
-                self.highest_modseq = self.highest_modseq.max(*modseq);
-            }
-            Line::Keyword(index, keyword) => {
-                if self.keywords.len() <= *index {
-                    self.keywords.resize(*index + 1, None);
-                }
-                self.keywords[*index] = Some(keyword.clone());
-            }
-            Line::Message { uid, modseq, flags, keywords, base } => {
-                if self.messages.last().is_some_and(|last| last.uid >= *uid) {
-                    return false;
-                }
-                let (flags, set) = (*flags, self.intern(keywords.clone()));
-                let message =
-                    Message { uid: *uid, modseq: *modseq, flags, set, base: base.clone(), file: None };
-                self.messages.push(message);
-                if self.uid_next.is_some_and(|next| next <= *uid) {
-                    self.uid_next = uid.next();
-                }
-                self.highest_modseq = self.highest_modseq.max(*modseq);
-            }
-            Line::Flags { uid, modseq, flags, keywords } => {
-                self.highest_modseq = self.highest_modseq.max(*modseq);
-                let Some(at) = self.position(*uid) else { return false };
-                let set = self.intern(keywords.clone());
-                let message = &mut self.messages[at];
-                (message.modseq, message.flags, message.set) = (*modseq, *flags, set);
-            }
-            Line::Recent(uid) => self.recent_from = self.recent_from.max(*uid),
-            Line::Expunged(..) => unreachable!("taken out by the caller"),
-        }
-        true
+    /// Like [`State::apply`], for lines that come one by one from `source`.
+    pub(crate) fn apply_each<T, E>(
+        &mut self,
+        source: impl FnOnce(&mut dyn FnMut(Line<'_>)) -> Result<T, E>,
+    ) -> Result<(T, usize), E> {
+        let mut batch = Batch { state: self, uids: Vec::new(), gone: Vec::new(), passed_over: 0 };
+        let outcome = source(&mut |line| batch.take(&line));
+        let passed_over = batch.finish();
+        Ok((outcome?, passed_over))
     }
 
-    /// The number of a combination of keyword indices.
-    fn intern(&mut self, mut keywords: Vec<usize>) -> u32 {
-        keywords.sort_unstable();
-        keywords.dedup();
-        let at = self.sets.iter().position(|set| **set == *keywords).unwrap_or_else(|| {
-            self.sets.push(keywords.into());
-            self.sets.len() - 1
-        });
-        u32::try_from(at).expect("fewer combinations than messages")
-    }
-
-    /// The keyword indices of a combination.
-    pub(crate) fn set(&self, set: u32) -> &[usize] {
-        &self.sets[set as usize]
+    /// The keyword indices of a message.
+    pub(crate) fn set(&self, row: usize) -> &[usize] {
+        self.sets.get(self.set_of.get(row))
     }
 
     /// A message's system flags and keywords.
-    pub(crate) fn flags_of(&self, message: &Message) -> Flags {
-        let keywords = self.set(message.set).iter().filter_map(|index| self.keywords.get(*index)?.clone());
-        Flags::new(message.flags, keywords.collect())
+    pub(crate) fn flags_of(&self, row: usize) -> Flags {
+        let keywords = self.set(row).iter().filter_map(|index| self.keywords.get(*index)?.clone());
+        Flags::new(self.flags.get(row), keywords.collect())
     }
 
     /// Indices of keywords; those that are new are defined by lines added to `lines`. `None`
@@ -185,7 +228,7 @@ impl State {
         &self,
         keywords: &[Keyword],
         max: usize,
-        lines: &mut Vec<Line>,
+        lines: &mut Vec<Line<'_>>,
     ) -> Option<Vec<usize>> {
         let mut indices = Vec::with_capacity(keywords.len());
         for keyword in keywords {
@@ -213,89 +256,414 @@ impl State {
         Some(indices)
     }
 
-    /// Compares with what a scan found: takes in where files lie, and returns lines for what
-    /// changed. `found` is sorted by base name. All changes of one look share a MODSEQ.
-    pub(crate) fn differences(&mut self, found: &[FoundFile]) -> Vec<Line> {
-        let modseq = self.next_modseq();
-        let mut lines = Vec::new();
-        let mut unknown: Vec<&FoundFile> = Vec::new();
-        let mut order: Vec<usize> = (0..self.messages.len()).collect();
-        order.sort_unstable_by(|a, b| self.messages[*a].base.cmp(&self.messages[*b].base));
-        let mut order = order.into_iter().peekable();
-        for file in found {
-            while let Some(at) = order.next_if(|at| self.messages[*at].base < file.base) {
-                lines.push(Line::Expunged(self.messages[at].uid, modseq));
+    /// Compares with what a scan found: takes in where files lie, and returns what is not in
+    /// the list. All changes of one look share a MODSEQ.
+    pub(crate) fn differences(&mut self, found: &Found) -> Differences {
+        let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
+        let mut unknown = Vec::new();
+        let order = self.names.sorted().to_vec();
+        let mut order = order.into_iter().map(|row| row as usize).peekable();
+        for file in found.files() {
+            let base = found.base(file);
+            while let Some(row) = order.next_if(|row| self.names.get(*row) < base) {
+                differences.expunged.push(self.uids[row]);
             }
-            match order.next_if(|at| self.messages[*at].base == file.base) {
-                Some(at) => {
-                    let message = &mut self.messages[at];
-                    message.file = Some((file.place, file.suffix.clone()));
-                    let flags = file.info().flags;
-                    if message.flags != flags {
-                        let keywords = self.sets[message.set as usize].to_vec();
-                        lines.push(Line::Flags { uid: message.uid, modseq, flags, keywords });
-                    }
+            match order.next_if(|row| self.names.get(*row) == base) {
+                Some(row) => {
+                    self.files[row] = self.suffixes.at(file.place, found.suffix(file));
+                    self.compare_flags(row, found.info(file).flags, &mut differences);
                 }
-                None => unknown.push(file),
+                None => unknown.extend(differences.add(base, found.suffix(file), file.place)),
             }
         }
-        lines.extend(order.map(|at| Line::Expunged(self.messages[at].uid, modseq)));
-        unknown.sort_by(|a, b| delivery_order(&a.base).cmp(&delivery_order(&b.base)));
-        let mut next = self.uid_next;
-        for file in unknown {
-            let Some(uid) = next else { break };
-            let (flags, base) = (file.info().flags, file.base.clone());
-            lines.push(Line::Message { uid, modseq, flags, keywords: Vec::new(), base });
-            next = uid.next();
-        }
-        lines
+        differences.expunged.extend(order.map(|row| self.uids[row]));
+        self.give_uids(unknown, &mut differences);
+        differences
     }
 
-    /// Takes in where the files of new messages lie: those that [`State::differences`] listed.
-    pub(crate) fn locate(&mut self, found: &[FoundFile]) {
-        for message in self.messages.iter_mut().filter(|message| message.file.is_none()) {
-            if let Ok(at) = found.binary_search_by(|file| file.base.cmp(&message.base)) {
-                message.file = Some((found[at].place, found[at].suffix.clone()));
+    /// Takes in what the watcher saw, in order; returns what is not in the list. `None` when
+    /// only a scan can tell.
+    ///
+    /// `is_file` says whether a name is that of a regular file. Events of our own renames come
+    /// too, and change nothing: the last event of a file says where it is.
+    pub(crate) fn take_events(
+        &mut self,
+        events: &[Event],
+        is_file: impl Fn(Place, &[u8]) -> bool,
+    ) -> Option<Differences> {
+        let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
+        let mut touched: BTreeSet<usize> = BTreeSet::new();
+        let mut unknown: BTreeMap<&[u8], (Place, &[u8])> = BTreeMap::new();
+        for event in events {
+            let (base, suffix) = event.name.split_at(crate::file_name::split(&event.name).0.len());
+            if let Some(row) = self.names.find(base) {
+                touched.insert(row);
+                self.follow(row, event, suffix);
+            } else if event.what == What::Came {
+                unknown.insert(base, (event.place, suffix));
+            } else if unknown.get(base) == Some(&(event.place, suffix)) {
+                unknown.remove(base);
             }
+        }
+        for row in touched {
+            match self.files[row] {
+                at if at == FileAt::REMOVED => differences.expunged.push(self.uids[row]),
+                at if at.place().is_none() => return None,
+                at => {
+                    let flags = info_of(self.suffixes.get(at)).flags;
+                    self.compare_flags(row, flags, &mut differences);
+                }
+            }
+        }
+        let new =
+            unknown.into_iter().filter(|(base, (place, suffix))| is_file(*place, &[base, *suffix].concat()));
+        let new = new.filter_map(|(base, (place, suffix))| differences.add(base, suffix, place)).collect();
+        self.give_uids(new, &mut differences);
+        Some(differences)
+    }
+
+    /// Where a message's file is after an event.
+    fn follow(&mut self, row: usize, event: &Event, suffix: &[u8]) {
+        let (now, then) = (self.files[row], self.suffixes.at(event.place, suffix));
+        self.files[row] = match event.what {
+            // Of one that is seen in both directories, the one in cur/ counts.
+            What::Came if now.place() == Some(Place::Cur) && event.place == Place::New => now,
+            What::Came => then,
+            What::Left if now == then => FileAt::default(),
+            What::Removed if now == then => FileAt::REMOVED,
+            What::Left | What::Removed => now,
+        };
+    }
+
+    fn compare_flags(&self, row: usize, flags: SystemFlags, differences: &mut Differences) {
+        if self.flags.get(row) != flags {
+            differences.flags.push((self.uids[row], flags, self.set(row).to_vec()));
+        }
+    }
+
+    /// UIDs for files without one, in the order of their delivery.
+    fn give_uids(&self, files: Vec<NewFile>, differences: &mut Differences) {
+        let order = |file: NewFile| (delivery_order(differences.base(&file)), file);
+        let mut files: Vec<((u64, u64), NewFile)> = files.into_iter().map(order).collect();
+        files.sort_by(|(a, first), (b, second)| {
+            a.cmp(b).then_with(|| differences.base(first).cmp(differences.base(second)))
+        });
+        let mut next = self.uid_next;
+        for (_, file) in files {
+            let Some(uid) = next else { break };
+            differences.new.push((uid, file));
+            next = uid.next();
+        }
+    }
+
+    /// Takes in where the files of new messages lie.
+    pub(crate) fn locate(&mut self, differences: &Differences) {
+        for (uid, file) in &differences.new {
+            self.set_file(*uid, file.place, differences.suffix(file));
         }
     }
 
     /// The whole state as lines: what a checkpoint writes.
-    pub(crate) fn checkpoint(&self) -> Vec<Line> {
-        let mut lines = vec![Line::Validity(self.uid_validity)];
-        lines.push(Line::Next(self.uid_next.unwrap_or(Uid::MAX), self.highest_modseq));
+    pub(crate) fn checkpoint(&self) -> impl Iterator<Item = Line<'_>> {
+        let head = [
+            Line::Validity(self.uid_validity),
+            Line::Next(self.uid_next.unwrap_or(Uid::MAX), self.highest_modseq),
+        ];
         let keywords = self.keywords.iter().enumerate();
-        lines.extend(keywords.filter_map(|(index, k)| Some(Line::Keyword(index, k.clone()?))));
-        lines.extend(self.messages.iter().map(|message| Line::Message {
-            uid: message.uid,
-            modseq: message.modseq,
-            flags: message.flags,
-            keywords: self.set(message.set).to_vec(),
-            base: message.base.clone(),
-        }));
-        lines.extend(self.expunged.iter().map(|(uid, modseq)| Line::Expunged(*uid, *modseq)));
-        lines.push(Line::Recent(self.recent_from));
-        lines
+        let keywords = keywords.filter_map(|(index, k)| Some(Line::Keyword(index, k.clone()?)));
+        let messages = (0..self.len()).map(|row| Line::Message {
+            uid: self.uids[row],
+            modseq: self.modseqs.get(row),
+            flags: self.flags.get(row),
+            keywords: self.set(row).to_vec(),
+            base: self.names.get(row).into(),
+        });
+        let expunged = self.expunged.iter().map(|(uid, modseq)| Line::Expunged(*uid, *modseq));
+        let reserve = self.reserve.iter().map(|(modseq, boot)| Line::Reserve(*modseq, boot.into()));
+        let tail = std::iter::once(Line::Recent(self.recent_from)).chain(reserve);
+        head.into_iter().chain(keywords).chain(messages).chain(expunged).chain(tail)
     }
 
     /// The state as sessions see it.
-    pub(crate) fn snapshot(&self, earlier: Option<&Snapshot>) -> Arc<Snapshot> {
-        let known: Arc<[Keyword]> = self.keywords.iter().flatten().cloned().collect();
-        let sets = self.sets.iter().map(|set| {
-            let keywords = set.iter().filter_map(|index| self.keywords.get(*index)?.clone()).collect();
-            Flags::new(SystemFlags::NONE, keywords).keywords().into()
-        });
-        let mut builder = SnapshotBuilder::new(
-            self.uid_validity,
-            self.uid_next.unwrap_or(Uid::MAX),
-            self.highest_modseq,
-            sets.collect(),
-            known,
-        )
-        .recent_from(self.recent_from);
-        for message in &self.messages {
-            builder.push(message.uid, message.flags, message.set, message.modseq);
+    pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
+        let (keyword_sets, keywords) = self.sets.published(&self.keywords);
+        Arc::new(Snapshot {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next.unwrap_or(Uid::MAX),
+            highest_modseq: self.highest_modseq,
+            recent_from: self.recent_from,
+            uids: self.uids.clone(),
+            flags: self.flags.clone(),
+            modseqs: self.modseqs.clone(),
+            keyword_set_of: self.set_of.clone(),
+            keyword_sets,
+            keywords,
+        })
+    }
+
+    /// Bytes of memory that the messages take.
+    pub(crate) fn bytes(&self) -> usize {
+        let shared = self.uids.len() * 4 + self.flags.bytes() + self.modseqs.bytes() + self.set_of.bytes();
+        shared + self.names.bytes() + self.files.capacity() * 4 + self.facts.bytes()
+    }
+
+    /// Gives memory back that was taken for growing.
+    pub(crate) fn shrink(&mut self) {
+        self.names.shrink();
+        self.files.shrink_to_fit();
+        self.facts.columns().into_iter().for_each(Vec::shrink_to_fit);
+    }
+}
+
+impl Batch<'_> {
+    fn take(&mut self, line: &Line<'_>) {
+        match line {
+            // A removal waits until all lines were seen; a UID never comes again.
+            Line::Expunged(uid, modseq) => {
+                self.state.highest_modseq = self.state.highest_modseq.max(*modseq);
+                self.state.expunged.push((*uid, *modseq));
+                self.gone.push(*uid);
+            }
+            line => self.passed_over += usize::from(!self.take_one(line)),
         }
-        Arc::new(builder.build(earlier))
+    }
+
+    fn take_one(&mut self, line: &Line<'_>) -> bool {
+        let state = &mut *self.state;
+        match line {
+            Line::Validity(validity) => state.uid_validity = *validity,
+            Line::Next(uid, modseq) => {
+                if state.uid_next.is_some_and(|next| next < *uid) {
+                    state.uid_next = Some(*uid);
+                }
+                state.highest_modseq = state.highest_modseq.max(*modseq);
+            }
+            Line::Keyword(index, keyword) => {
+                if state.keywords.len() <= *index {
+                    state.keywords.resize(*index + 1, None);
+                }
+                state.keywords[*index] = Some(keyword.clone());
+                state.sets.published = None;
+            }
+            Line::Message { uid, modseq, flags, keywords, base } => {
+                let last = self.uids.last().or(state.uids.last());
+                if last.is_some_and(|last| last >= uid) || !state.names.push(base) {
+                    return false;
+                }
+                self.uids.push(*uid);
+                state.add_row(*modseq, *flags, keywords);
+                if state.uid_next.is_some_and(|next| next <= *uid) {
+                    state.uid_next = uid.next();
+                }
+            }
+            Line::Flags { uid, modseq, flags, keywords } => {
+                state.highest_modseq = state.highest_modseq.max(*modseq);
+                let new = |uid| self.uids.binary_search(uid).ok().map(|at| state.uids.len() + at);
+                let Some(row) = state.row(*uid).or_else(|| new(uid)) else { return false };
+                let set = state.sets.number(keywords);
+                state.modseqs.raise(row, *modseq);
+                state.flags.set(row, *flags);
+                state.set_of.set(row, set);
+            }
+            Line::Recent(uid) => state.recent_from = state.recent_from.max(*uid),
+            Line::Reserve(modseq, boot) => state.reserve = Some((*modseq, boot.to_string())),
+            Line::Expunged(..) => {}
+        }
+        true
+    }
+
+    /// Makes the columns whole; how many lines were passed over.
+    fn finish(mut self) -> usize {
+        let state = &mut *self.state;
+        if !self.uids.is_empty() {
+            state.uids = state.uids.iter().chain(&self.uids).copied().collect();
+        }
+        if !self.gone.is_empty() {
+            self.gone.sort_unstable();
+            let gone: Vec<bool> = state.uids.iter().map(|uid| self.gone.binary_search(uid).is_ok()).collect();
+            if gone.contains(&true) {
+                state.retain(|row| !gone[row]);
+            }
+        }
+        let surplus = state.expunged.len().saturating_sub(EXPUNGED_MAX);
+        state.expunged.drain(..surplus);
+        self.passed_over
+    }
+}
+
+/// Rows come and go.
+impl State {
+    fn add_row(&mut self, modseq: ModSeq, flags: SystemFlags, keywords: &[usize]) {
+        let set = self.sets.number(keywords);
+        self.flags.push(flags);
+        self.modseqs.push(modseq);
+        self.set_of.push(set);
+        self.files.push(FileAt::default());
+        self.facts.columns().into_iter().for_each(|column| column.push(0));
+        self.highest_modseq = self.highest_modseq.max(modseq);
+    }
+
+    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        fn each<T: Copy>(values: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+            let mut row = 0;
+            values.retain(|_| {
+                row += 1;
+                keep(row - 1)
+            });
+        }
+        let uids = self.uids.iter().enumerate().filter(|(row, _)| keep(*row)).map(|(_, uid)| *uid);
+        self.uids = uids.collect();
+        self.flags.retain(&keep);
+        self.modseqs.retain(&keep);
+        self.set_of.retain(&keep);
+        self.names.retain(&keep);
+        each(&mut self.files, &keep);
+        self.facts.columns().into_iter().for_each(|column| each(column, &keep));
+    }
+}
+
+impl FileAt {
+    /// Seen to be removed.
+    const REMOVED: Self = Self(1);
+
+    /// As a number, for the index.
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// From a number; what names no suffix of `suffixes` is unknown.
+    pub(crate) fn from_bits(bits: u32, suffixes: &Suffixes) -> Self {
+        let known = bits >= 2 && ((bits - 2) / 2) < suffixes.all.len() as u32;
+        Self(if known { bits } else { 0 })
+    }
+
+    pub(crate) fn place(self) -> Option<Place> {
+        match self.0 {
+            0 | 1 => None,
+            at if at.is_multiple_of(2) => Some(Place::Cur),
+            _ => Some(Place::New),
+        }
+    }
+}
+
+impl Suffixes {
+    pub(crate) fn get(&self, at: FileAt) -> &[u8] {
+        at.0.checked_sub(2).and_then(|at| self.all.get(at as usize / 2)).map_or(&[], |suffix| suffix)
+    }
+
+    /// A place and a suffix as one number.
+    pub(crate) fn at(&mut self, place: Place, suffix: &[u8]) -> FileAt {
+        let number = match self.numbers.get(suffix) {
+            Some(number) => *number,
+            None => self.add(suffix),
+        };
+        FileAt(2 + number * 2 + u32::from(place == Place::New))
+    }
+
+    /// Adds one that is not there.
+    pub(crate) fn add(&mut self, suffix: &[u8]) -> u32 {
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX / 4);
+        self.all.push(suffix.into());
+        self.numbers.insert(suffix.into(), number);
+        number
+    }
+
+    pub(crate) fn all(&self) -> &[Box<[u8]>] {
+        &self.all
+    }
+}
+
+impl KeywordSets {
+    /// The number of a combination of keyword indices.
+    pub(crate) fn number(&mut self, keywords: &[usize]) -> u32 {
+        if keywords.is_empty() {
+            return 0;
+        }
+        let mut keywords = keywords.to_vec();
+        keywords.sort_unstable();
+        keywords.dedup();
+        let at = self.all.iter().position(|set| **set == *keywords).unwrap_or_else(|| {
+            self.published = None;
+            self.all.push(keywords.into());
+            self.all.len() - 1
+        });
+        u32::try_from(at).unwrap_or(0)
+    }
+
+    pub(crate) fn get(&self, set: u32) -> &[usize] {
+        &self.all[set as usize]
+    }
+
+    pub(crate) fn all(&self) -> &[Box<[usize]>] {
+        &self.all
+    }
+
+    fn published(&mut self, keywords: &[Option<Keyword>]) -> Published {
+        let made = || {
+            let sets = self.all.iter().map(|set| {
+                let keywords = set.iter().filter_map(|index| keywords.get(*index)?.clone()).collect();
+                Flags::new(SystemFlags::NONE, keywords).keywords().into()
+            });
+            (sets.collect(), keywords.iter().flatten().cloned().collect())
+        };
+        self.published.get_or_insert_with(made).clone()
+    }
+}
+
+impl Facts {
+    pub(crate) fn columns(&mut self) -> [&mut Vec<u32>; 3] {
+        [&mut self.sizes, &mut self.dates, &mut self.cached]
+    }
+
+    fn bytes(&self) -> usize {
+        (self.sizes.capacity() + self.dates.capacity() + self.cached.capacity()) * 4
+    }
+}
+
+impl Differences {
+    /// Whether the list says it all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.expunged.is_empty() && self.flags.is_empty() && self.new.is_empty()
+    }
+
+    /// As lines of the list.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let modseq = self.modseq;
+        let expunged = self.expunged.iter().map(move |uid| Line::Expunged(*uid, modseq));
+        let flags = self.flags.iter().map(move |(uid, flags, keywords)| Line::Flags {
+            uid: *uid,
+            modseq,
+            flags: *flags,
+            keywords: keywords.clone(),
+        });
+        let new = self.new.iter().map(move |(uid, file)| Line::Message {
+            uid: *uid,
+            modseq,
+            flags: info_of(self.suffix(file)).flags,
+            keywords: Vec::new(),
+            base: self.base(file).into(),
+        });
+        expunged.chain(flags).chain(new)
+    }
+
+    /// Messages that are new, and whether each lies in `new/`; in the order of their UIDs.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = (Uid, Place)> {
+        self.new.iter().map(|(uid, file)| (*uid, file.place))
+    }
+
+    fn add(&mut self, base: &[u8], suffix: &[u8], place: Place) -> Option<NewFile> {
+        let start = u32::try_from(self.names.len()).ok()?;
+        let name = u8::try_from(base.len() + suffix.len()).ok()?;
+        self.names.extend_from_slice(base);
+        self.names.extend_from_slice(suffix);
+        Some(NewFile { start, base: base.len() as u8, name, place })
+    }
+
+    fn base(&self, file: &NewFile) -> &[u8] {
+        &self.names[file.start as usize..][..usize::from(file.base)]
+    }
+
+    fn suffix(&self, file: &NewFile) -> &[u8] {
+        &self.names[file.start as usize..][usize::from(file.base)..usize::from(file.name)]
     }
 }

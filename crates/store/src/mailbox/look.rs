@@ -1,0 +1,281 @@
+//! Looking at a mailbox: what other programs did since the last time.
+//!
+//! There are two sources: the UID list, which other servers append to, and the directories,
+//! which everybody may touch. What the directories hold is known from a scan, and from the
+//! watcher's journal since then; where there is no journal, the times of change say whether
+//! another scan is due.
+
+use super::state::{Differences, State};
+use super::{Inner, Mailbox, Refreshed};
+use crate::directory;
+use crate::error::{Error, Result};
+use crate::faults::fault_point;
+use crate::list_file::News;
+use crate::scan::{Place, Stamp, scan};
+use crate::take_over::take_over;
+use crate::uid_list::Line;
+use mail::{Uid, UidSet, UidValidity};
+use std::time::SystemTime;
+
+/// How far the directories are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    /// All that happened since is in the watcher's journal.
+    Followed,
+    /// As of a scan that was made at this time under this stamp.
+    Stamped(Stamp, SystemTime),
+}
+
+/// See [`Mailbox::refresh`].
+pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Result<Refreshed> {
+    mailbox.check_identity()?;
+    let has_unclaimed = |state: &State| state.uids.last().is_some_and(|last| *last >= state.recent_from);
+    let unclaimed = inner.state.as_ref().is_none_or(has_unclaimed);
+    if !(claim && unclaimed) && is_unchanged(mailbox, inner)? {
+        return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
+    }
+    let _lock = mailbox.lock_file()?;
+    look(mailbox, inner)?;
+    let claimed = if claim { self::claim(mailbox, inner)? } else { UidSet::new() };
+    Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
+}
+
+/// See [`Mailbox::look`].
+pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+    mailbox.check_identity()?;
+    let appended = read_list(mailbox, inner)?;
+    match inner.seen {
+        Some(Seen::Followed) => match mailbox.watched.take_journal() {
+            Some(events) if events.is_empty() => {}
+            Some(events) => {
+                let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
+                let differences = inner.state_mut()?.take_events(&events, is_file);
+                let Some(differences) = differences else { return scan_again(mailbox, inner) };
+                take_in(mailbox, inner, &differences)?;
+            }
+            None => return scan_again(mailbox, inner),
+        },
+        Some(Seen::Stamped(..)) if is_unchanged(mailbox, inner)? => {}
+        _ => return scan_again(mailbox, inner),
+    }
+    // Lines of another server, whose files the journal has not shown.
+    if appended && !inner.state()?.all_located() {
+        return scan_again(mailbox, inner);
+    }
+    Ok(())
+}
+
+/// Whether list and directories are as they were at the last look, as far as that can be told
+/// without reading them.
+fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
+    if inner.state.is_none() || !inner.list.is_current() {
+        return Ok(false);
+    }
+    Ok(match inner.seen {
+        None => false,
+        Some(Seen::Followed) => mailbox.watched.is_quiet(),
+        Some(Seen::Stamped(stamp, scanned)) => {
+            stamp.is_settled_at(scanned) && Stamp::of(&mailbox.directory)? == stamp
+        }
+    })
+}
+
+/// Reads the list, as far as it is new; makes one where there is none. Whether others appended
+/// to it.
+fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
+    match inner.list.news()? {
+        News::Nothing if inner.state.is_some() => Ok(false),
+        News::Appended if inner.state.is_some() => {
+            let Inner { list, state, .. } = inner;
+            let state = state.as_mut().ok_or_else(|| mailbox.deleted())?;
+            let (read, _) = state.apply_each(|take| list.read_on(take))?;
+            if read.damaged > 0 || read.torn {
+                // Not what the lock promises: everything is read again, and written anew.
+                return read_whole(mailbox, inner).map(|()| true);
+            }
+            // Files that came with these lines are in the journal, or found by a scan.
+            if !matches!(inner.seen, Some(Seen::Followed)) {
+                inner.seen = None;
+            }
+            inner.publish();
+            Ok(true)
+        }
+        News::Missing => match inner.state.take() {
+            // Somebody removed it: what we know of it is not lost.
+            Some(state) => {
+                tracing::warn!(directory = %mailbox.directory.display(), "restante-uidlist is gone: writing it again");
+                let written = inner.list.replace(state.checkpoint());
+                inner.state = Some(state);
+                written.map(|()| false)
+            }
+            None => make_list(mailbox, inner).map(|()| false),
+        },
+        _ => read_whole(mailbox, inner).map(|()| true),
+    }
+}
+
+/// Reads the whole list.
+fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+    let directory = mailbox.directory.display();
+    let mut validity = None;
+    let mut state = State::new(UidValidity::MIN);
+    let (read, contradictory) = state.apply_each(|take| {
+        inner.list.read_whole(&mut |line| {
+            if let Line::Validity(of_list) = line {
+                validity.get_or_insert(of_list);
+            }
+            take(line);
+        })
+    })?;
+    let known = inner.state.as_ref().map(|state| state.uid_validity);
+    if known.is_some() && validity.is_some() && known != validity {
+        return Err(mailbox.deleted());
+    }
+    state.uid_validity = match validity.or(known) {
+        Some(validity) => validity,
+        None => {
+            tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
+            mailbox.shared.new_uid_validity()?
+        }
+    };
+    // Each damaged line may have given a UID, and two lines may have run into one.
+    for _ in 0..2 * read.damaged {
+        state.uid_next = state.uid_next.and_then(Uid::next);
+    }
+    let passed_over = read.damaged + contradictory;
+    if passed_over > 0 {
+        tracing::error!(%directory, lines = passed_over, "restante-uidlist was damaged: repaired from the Maildir");
+    }
+    if passed_over > 0 || read.torn || validity.is_none() {
+        inner.list.replace(state.checkpoint())?;
+    }
+    state.shrink();
+    inner.state = Some(state);
+    inner.seen = None;
+    keep_modseqs_ahead(inner)
+}
+
+/// MODSEQs that were given out before the machine went down, and whose lines it may have lost,
+/// are never given out again.
+fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
+    let state = inner.state()?;
+    match &state.reserve {
+        Some((upto, boot)) if Some(boot.as_str()) != super::boot_id() && *upto > state.highest_modseq => {
+            let line = Line::Next(state.uid_next.unwrap_or(Uid::MAX), *upto);
+            inner.record(&[line])
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
+fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+    let lines = match take_over(&mailbox.directory)? {
+        Some(lines) => lines,
+        None => {
+            inner.is_fresh = true;
+            vec![Line::Validity(mailbox.shared.new_uid_validity()?)]
+        }
+    };
+    let mut state = State::new(UidValidity::MIN);
+    state.apply(lines);
+    mailbox.shared.note_uid_validity(state.uid_validity)?;
+    inner.list.replace(state.checkpoint())?;
+    inner.state = Some(state);
+    inner.seen = None;
+    Ok(())
+}
+
+/// See [`Mailbox::scan_again`].
+pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+    inner.seen = None;
+    if inner.state.is_none() {
+        read_list(mailbox, inner)?;
+    }
+    // What happens from now on is in the journal, or shows in the times of change.
+    let followed = mailbox.watched.begin();
+    let (stamp, now) = (Stamp::of(&mailbox.directory)?, SystemTime::now());
+    if !stamp.is_there() {
+        // A Maildir without new/ or cur/ is made whole: programs expect both.
+        directory::make(&mailbox.directory, mailbox.name.is_inbox())?;
+    }
+    let mut differences = inner.state_mut()?.differences(&scan(&mailbox.directory)?);
+    if !differences.expunged.is_empty() {
+        // A file that is renamed while its directory is read may be seen under neither name.
+        // What is gone twice is gone.
+        differences = inner.state_mut()?.differences(&scan(&mailbox.directory)?);
+    }
+    fault_point("look: before the lines");
+    take_in(mailbox, inner, &differences)?;
+    inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
+    Ok(())
+}
+
+/// Lists what is not in the list, durably, and publishes it.
+fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
+    let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
+    if differences.is_empty() && fresh.is_none() {
+        if inner.snapshot.uid_validity() != inner.uid_validity() {
+            inner.publish();
+        }
+        return Ok(());
+    }
+    let lines = || differences.lines().chain(fresh.clone());
+    if let Err(error) = inner.list.append(lines(), true) {
+        // What the journal told is not known any more.
+        inner.seen = None;
+        return Err(error);
+    }
+    let state = inner.state_mut()?;
+    state.apply(lines());
+    state.locate(differences);
+    mailbox.forget(&differences.expunged);
+    inner.publish();
+    inner.checkpoint_if_due()
+}
+
+/// Of a Maildir seen for the first time, mail is recent from the oldest in `new/` on: what lies
+/// in `cur/` was seen by somebody.
+fn first_recent(inner: &Inner, differences: &Differences) -> Option<Line<'static>> {
+    let oldest = differences.arrivals().find(|(_, place)| *place == Place::New).map(|(uid, _)| uid);
+    let after_all = differences.arrivals().last().and_then(|(uid, _)| uid.next());
+    let next = inner.state.as_ref().and_then(|state| state.uid_next);
+    Some(Line::Recent(oldest.or(after_all).or(next).unwrap_or(Uid::MAX)))
+}
+
+/// Whether a name that came is that of a regular file.
+fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> bool {
+    std::fs::symlink_metadata(mailbox.file_path(place, name)).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Moves messages from `new/` to `cur/` and ends their being recent to others.
+fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
+    let mut overtaken = false;
+    let state = inner.state_mut()?;
+    for row in state.lying_new() {
+        let Some((_, name)) = state.file_name(row) else { continue };
+        let target = state.name_with(row, state.flags.get(row));
+        let (from, to) = (mailbox.file_path(Place::New, &name), mailbox.file_path(Place::Cur, &target));
+        match std::fs::rename(&from, &to) {
+            // Not synced: after a crash it lies in new/ again, and no harm is done.
+            Ok(()) => state.files[row] = state.suffixes.at(Place::Cur, &target[state.names.get(row).len()..]),
+            // Somebody else was faster; the next look finds it.
+            Err(error) if directory::is_missing(&error) => overtaken = true,
+            Err(error) => return Err(Error::io("cannot move from new to cur", &from, error)),
+        }
+    }
+    let first = state.uids.partition_point(|uid| *uid < state.recent_from);
+    let claimed: UidSet = state.uids[first..].iter().copied().collect();
+    let next = state.uid_next.unwrap_or(Uid::MAX);
+    if overtaken {
+        inner.seen = None;
+    }
+    if !claimed.is_empty() {
+        let line = Line::Recent(next);
+        // Lost in a crash, messages are recent once more: no harm.
+        inner.list.append([line.clone()], false)?;
+        inner.state_mut()?.apply([line]);
+        inner.publish();
+    }
+    Ok(claimed)
+}
