@@ -169,6 +169,11 @@ pub(crate) async fn serve(
     if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
+    let store = server.store.clone();
+    let closed = tokio::task::spawn_blocking(move || store.close());
+    if tokio::time::timeout(COMMANDS_END_WITHIN, closed).await.is_err() {
+        tracing::info!("not all indexes were written: they will be made again");
+    }
     tracing::info!(panics = server.panics(), "stopped");
     Ok(())
 }

@@ -24,6 +24,7 @@ pub(crate) mod expunge;
 pub(crate) mod fetch;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod header_fields;
 pub(crate) mod id;
 pub(crate) mod idle;
 pub(crate) mod list;

@@ -63,6 +63,7 @@ impl Site {
             utf8_names: true,
             lock_wait_ms_max: 10_000,
             keywords_max: 100,
+            kept_bytes_max: 1 << 20,
             hostname: "mail.example.com".to_owned(),
         });
         let users = vec![("user".to_owned(), "pass word".to_owned())];

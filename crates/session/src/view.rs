@@ -285,7 +285,7 @@ impl View {
         let snapshot = self.snapshot.clone();
         let highest = snapshot.highest_modseq();
         if highest > self.told {
-            for row in snapshot.rows() {
+            for row in snapshot.rows_above(self.told) {
                 if self.knows_flags(row.uid(), row.modseq()) {
                     continue;
                 }

@@ -2,6 +2,7 @@
 
 use crate::directory::{self, is_missing, name_of};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kept::Kept;
 use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
@@ -25,6 +26,8 @@ pub struct StoreSettings {
     pub keywords_max: usize,
     /// Host name for names of new message files; `/` and `:` are escaped.
     pub hostname: String,
+    /// Memory that mailboxes may take which nobody has open any more, in bytes.
+    pub kept_bytes_max: usize,
 }
 
 /// The store of a process: what its accounts share.
@@ -32,6 +35,7 @@ pub struct StoreSettings {
 pub struct Store {
     settings: StoreSettings,
     watcher: Arc<Watcher>,
+    kept: Arc<Kept>,
     accounts: Mutex<HashMap<PathBuf, Weak<Account>>>,
 }
 
@@ -48,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) root: PathBuf,
     pub(crate) settings: StoreSettings,
     pub(crate) watcher: Arc<Watcher>,
+    kept: Arc<Kept>,
 }
 
 /// A mailbox as LIST needs it.
@@ -65,7 +70,14 @@ pub struct Listed {
 impl Store {
     /// A store; starts the watcher (one inotify instance, one thread).
     pub fn new(settings: StoreSettings) -> Arc<Self> {
-        Arc::new(Self { settings, watcher: Watcher::start(), accounts: Mutex::default() })
+        let kept = Arc::new(Kept::new(settings.kept_bytes_max));
+        Arc::new(Self { settings, watcher: Watcher::start(), kept, accounts: Mutex::default() })
+    }
+
+    /// Keeps nothing in memory any more that is not in use, and writes what it knows of it to
+    /// disk: so that the next process need not find it out again.
+    pub fn close(&self) {
+        self.kept.close();
     }
 
     /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
@@ -85,11 +97,22 @@ impl Store {
             return Ok(account);
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let shared =
-            Shared { root: root.to_owned(), settings: self.settings.clone(), watcher: self.watcher.clone() };
+        let shared = Shared {
+            root: root.to_owned(),
+            settings: self.settings.clone(),
+            watcher: self.watcher.clone(),
+            kept: self.kept.clone(),
+        };
         let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
         accounts.insert(root.to_owned(), Arc::downgrade(&account));
         Ok(account)
+    }
+}
+
+/// What is kept in memory refers to its accounts, and they to it.
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -131,12 +154,16 @@ impl Account {
         if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
             && mailbox.is_there()
         {
+            drop(mailboxes);
+            self.shared.kept.touch(self, &mailbox);
             return Ok(mailbox);
         }
         let directory = self.find(name)?;
         mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
         let mailbox = Arc::new(Mailbox::open(name.clone(), self.shared.clone(), directory)?);
         mailboxes.insert(name.clone(), Arc::downgrade(&mailbox));
+        drop(mailboxes);
+        self.shared.kept.touch(self, &mailbox);
         Ok(mailbox)
     }
 

@@ -11,11 +11,13 @@ pub mod take_over;
 pub mod uid_list;
 
 mod account;
+mod cache;
 mod column;
 mod delivery;
 mod directory;
 mod error;
 mod faults;
+mod kept;
 mod list_file;
 mod lock;
 mod mailbox;
@@ -30,9 +32,10 @@ mod watch;
 mod tests;
 
 pub use account::{Account, Listed, Store, StoreSettings};
+pub use cache::Kind;
 pub use delivery::{Appended, Delivery};
 pub use error::{Error, ErrorKind, Result};
-pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Refreshed};
+pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};
 pub use message::MessageFile;
 pub use snapshot::{Row, Snapshot, SnapshotBuilder};
 pub use watch::{Wake, Watch};

@@ -15,10 +15,17 @@
 
 mod bring_in;
 mod change;
+mod index;
+mod keep;
 mod look;
+mod pass;
 mod state;
 
+pub use keep::Rest;
+pub use pass::Pass;
+
 use crate::account::Shared;
+use crate::cache::Identity;
 use crate::delivery::{Appended, Delivery};
 use crate::directory::{self, clean_tmp};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,16 +42,13 @@ use look::Seen;
 use mail::flag::Flags;
 use mail::{MailboxName, ModSeq, Uid, UidSet, UidValidity};
 use state::State;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-/// Bytes kept ready by [`Mailbox::cache`] in one mailbox.
-const CACHE_MAX: usize = 8 * 1024 * 1024;
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
 const MODSEQS_RESERVED: u64 = 10_000;
@@ -59,9 +63,12 @@ pub struct Mailbox {
     identity: (u64, u64),
     watched: Arc<Watched>,
     inner: Mutex<Inner>,
-    memory: Mutex<Memory>,
     /// Messages that wait to come in.
     queue: Queue,
+    /// Sessions that rest: see [`Mailbox::rest`].
+    resting: AtomicUsize,
+    /// Bytes of memory that its messages take, as of the last change.
+    bytes: AtomicUsize,
 }
 
 struct Inner {
@@ -73,14 +80,12 @@ struct Inner {
     seen: Option<Seen>,
     /// The list was just made, from nothing.
     is_fresh: bool,
-}
-
-/// What was found out about messages and can be found out again.
-#[derive(Default)]
-struct Memory {
-    sizes: HashMap<Uid, u64>,
-    ready: HashMap<(Uid, &'static str), Arc<[u8]>>,
-    ready_bytes: usize,
+    /// The cache that the places of records belong to.
+    cache: Option<Identity>,
+    /// Records written to it, replaced ones included.
+    records: usize,
+    /// Something is known that the index does not have.
+    unsaved: bool,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -134,9 +139,18 @@ impl Mailbox {
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
         let watched = shared.watcher.register(&directory);
-        let inner = Mutex::new(Inner { list, state: None, snapshot, seen: None, is_fresh: false });
-        let (memory, queue) = (Mutex::default(), Queue::default());
-        Ok(Self { name, shared, directory, identity, watched, inner, memory, queue })
+        let inner = Mutex::new(Inner {
+            list,
+            state: None,
+            snapshot,
+            seen: None,
+            is_fresh: false,
+            cache: None,
+            records: 0,
+            unsaved: false,
+        });
+        let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
     }
 
     /// Its name when it was opened.
@@ -168,57 +182,28 @@ impl Mailbox {
 
     /// Opens a message's file. `None` when it is gone.
     pub fn open_message(&self, uid: Uid) -> Result<Option<MessageFile>> {
-        for _ in 0..3 {
-            let Some(path) = self.path_of(&self.lock(), uid) else { break };
-            if let Some(file) = MessageFile::open(&path)? {
-                return Ok(Some(file));
-            }
-            // Renamed by somebody, or gone.
-            let mut inner = self.lock();
-            let _lock = self.lock_file()?;
-            self.scan_again(&mut inner)?;
-        }
-        Ok(None)
+        self.with_path(uid, MessageFile::open)
     }
 
-    /// RFC822.SIZE: octets with CRLF. From the name's `,W=` or from memory, else the file is
-    /// read once. `None` when it is gone.
+    /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see
+    /// [`Pass::size`], which remembers it. `None` when it is gone.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
         let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
         if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
             return Ok(Some(size));
         }
-        if let Some(size) = self.memory().sizes.get(&uid) {
-            return Ok(Some(*size));
-        }
-        let Some(file) = self.open_message(uid)? else { return Ok(None) };
-        let size = wire_octets(&file)?;
-        self.memory().sizes.insert(uid, size);
-        Ok(Some(size))
+        self.open_message(uid)?.map(|file| wire_octets(&file)).transpose()
     }
 
-    /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone.
+    /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone. See
+    /// [`Pass::internal_date`], which remembers it.
     pub fn internal_date(&self, uid: Uid) -> Result<Option<i64>> {
-        Ok(self.open_message(uid)?.map(|file| file.internal_date()))
+        self.with_path(uid, MessageFile::date_of)
     }
 
-    /// Bytes kept ready for a message under a name of the caller's (such as `ENVELOPE`).
-    /// A cache: what was put may be gone.
-    pub fn cached(&self, uid: Uid, item: &'static str) -> Option<Arc<[u8]>> {
-        self.memory().ready.get(&(uid, item)).cloned()
-    }
-
-    /// Keeps bytes ready, in memory; see [`Mailbox::cached`]. When there are too many, all are
-    /// forgotten.
-    pub fn cache(&self, uid: Uid, item: &'static str, bytes: &[u8]) {
-        let mut memory = self.memory();
-        if memory.ready_bytes + bytes.len() > CACHE_MAX {
-            memory.ready.clear();
-            memory.ready_bytes = 0;
-        }
-        if bytes.len() <= CACHE_MAX && memory.ready.insert((uid, item), bytes.into()).is_none() {
-            memory.ready_bytes += bytes.len();
-        }
+    /// A pass over messages, for a command that reads of many.
+    pub fn pass(self: &Arc<Self>) -> Pass {
+        Pass::new(self.clone())
     }
 
     /// Changes flags of messages, durably; those above `unchanged_since` stay as they are
@@ -273,8 +258,24 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something with a message's file, and again under its new name where somebody
+    /// renamed it. `None` when it is gone.
+    fn with_path<T>(&self, uid: Uid, act: impl Fn(&Path) -> Result<Option<T>>) -> Result<Option<T>> {
+        for _ in 0..3 {
+            let path = self.path_of(&*self.awake()?, uid);
+            let Some(path) = path else { break };
+            if let Some(done) = act(&path)? {
+                return Ok(Some(done));
+            }
+            let mut inner = self.lock();
+            let _lock = self.lock_file()?;
+            self.look(&mut inner)?;
+            if self.path_of(&inner, uid).is_some_and(|now| now == path) {
+                // The watcher has not seen it, if there is one.
+                self.scan_again(&mut inner)?;
+            }
+        }
+        Ok(None)
     }
 
     fn lock_file(&self) -> Result<Lock> {
@@ -311,14 +312,6 @@ impl Mailbox {
     fn scan_again(&self, inner: &mut Inner) -> Result<()> {
         look::scan_again(self, inner)
     }
-
-    /// Forgets what was kept of messages that are gone.
-    fn forget(&self, gone: &[Uid]) {
-        let mut memory = self.memory();
-        for uid in gone {
-            memory.sizes.remove(uid);
-        }
-    }
 }
 
 impl Inner {
@@ -342,6 +335,7 @@ impl Inner {
     fn publish(&mut self) {
         if let Some(state) = &mut self.state {
             self.snapshot = state.snapshot();
+            self.unsaved = true;
         }
     }
 

@@ -35,6 +35,19 @@ impl MessageFile {
         Ok(Some(Self { file: file.into(), path: path.to_owned(), size, modified: stat.st_mtime }))
     }
 
+    /// INTERNALDATE of a message in seconds since 1970: its mtime. `None` when there is no such
+    /// file.
+    pub(crate) fn date_of(path: &Path) -> Result<Option<i64>> {
+        match rustix::fs::lstat(path) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                Ok(Some(stat.st_mtime))
+            }
+            Ok(_) => Err(Error::new(ErrorKind::Damaged, "no regular file:", path)),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::io("cannot look at", path, error.into())),
+        }
+    }
+
     /// Bytes on disk when it was opened.
     pub fn size(&self) -> u64 {
         self.size

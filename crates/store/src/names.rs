@@ -15,8 +15,6 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Longest name, in bytes: what file systems allow.
-    pub(crate) const LENGTH_MAX: usize = 255;
     /// Longest block, in bytes: some eighty million names.
     const BYTES_MAX: usize = u32::MAX as usize;
     /// Names that are put in their place one by one: where more are new, all are sorted anew.
@@ -32,7 +30,8 @@ impl Names {
         &self.bytes[start..start + usize::from(self.lengths[row])]
     }
 
-    /// Adds a row; `false` when the name is too long or the block is full.
+    /// Adds a row; `false` when the name is longer than file systems allow (255 bytes) or the
+    /// block is full.
     pub(crate) fn push(&mut self, name: &[u8]) -> bool {
         let Ok(length) = u8::try_from(name.len()) else { return false };
         if self.bytes.len() + name.len() > Self::BYTES_MAX {
@@ -133,8 +132,8 @@ mod tests {
     #[test]
     fn what_is_too_long_is_not_taken() {
         let mut names = Names::default();
-        assert!(names.push(&[b'a'; Names::LENGTH_MAX]));
-        assert!(!names.push(&[b'a'; Names::LENGTH_MAX + 1]));
+        assert!(names.push(&[b'a'; 255]));
+        assert!(!names.push(&[b'a'; 256]));
         assert_eq!((names.len(), names.find(&[b'a'; 255]), names.find(b"a")), (1, Some(0), None));
     }
 

@@ -170,6 +170,20 @@ impl Stamp {
         Ok(Self { new: time(Place::New)?, cur: time(Place::Cur)? })
     }
 
+    /// As nanoseconds since 1970, `new` first; `None` where a directory is missing or older.
+    pub(crate) fn to_nanos(self) -> Option<[u64; 2]> {
+        let nanos = |time: Option<SystemTime>| {
+            u64::try_from(time?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos()).ok()
+        };
+        Some([nanos(self.new)?, nanos(self.cur)?])
+    }
+
+    /// What [`Stamp::to_nanos`] gave.
+    pub(crate) fn from_nanos([new, cur]: [u64; 2]) -> Self {
+        let time = |nanos| SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(nanos));
+        Self { new: time(new), cur: time(cur) }
+    }
+
     /// Whether both directories are there.
     pub(crate) fn is_there(&self) -> bool {
         self.new.is_some() && self.cur.is_some()

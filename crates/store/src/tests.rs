@@ -3,9 +3,10 @@
 mod basics;
 mod crash;
 mod foreign;
+mod index;
 mod model;
 
-use crate::{Account, Mailbox, MessageFile, Store, StoreSettings};
+use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;
 use mail::{Keyword, MailboxName, SystemFlags, Uid, UidSet};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ impl Site {
             utf8_names: true,
             lock_wait_ms_max: 5_000,
             keywords_max: 100,
+            kept_bytes_max: 1 << 20,
             hostname: "host".to_owned(),
         };
         Store::new(settings).account(&self.root(), true).unwrap()

@@ -398,6 +398,7 @@ fn a_killed_server_loses_no_mail_and_no_uid() {
         utf8_names: true,
         lock_wait_ms_max: 5000,
         keywords_max: 10,
+        kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
     });
     let inbox = store.account(&maildir, false).unwrap().open(&mail::MailboxName::inbox()).unwrap();

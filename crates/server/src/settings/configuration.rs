@@ -132,6 +132,7 @@ impl Configuration {
                 utf8_names: mail.bool("utf8-names"),
                 lock_wait_ms_max: mail.number("lock-wait"),
                 keywords_max: mail.count("keywords"),
+                kept_bytes_max: mail.count("kept-memory"),
                 hostname,
             },
         }
@@ -146,6 +147,7 @@ impl Configuration {
             ("group of [mail]", self.group == old.group),
             ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
+            ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
         ];

@@ -192,6 +192,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "\"10s\"",
         "Longest wait for a mailbox that another process holds.",
     ),
+    setting(
+        "mail",
+        "kept-memory",
+        Kind::Size { min: 0, max: 1 << 40 },
+        "\"64M\"",
+        "Memory for mailboxes that nobody has open any more: clients come back, and find them at once. Others are loaded from their index.",
+    ),
     setting("special-use", "drafts", Kind::TextList, "[\"Drafts\"]", "Messages being written."),
     setting(
         "special-use",

@@ -10,15 +10,16 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use super::header_fields;
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
-use codec::command::{Fetch, FetchItem, Rfc822};
+use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};
 use mail::flag::Flags;
 use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{ErrorKind, FlagChange, Snapshot};
+use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
 pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
@@ -26,17 +27,39 @@ pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
         plan: Plan::new(&mut command),
         command,
         messages: None,
+        pass: None,
+        next_row: 0,
         current: None,
         gone: false,
         failed: None,
     })
 }
 
+/// An item, and what it is called in the mailbox's cache where that depends on the client's words.
+#[derive(Debug)]
+struct Item {
+    item: FetchItem,
+    kind: Option<Kind>,
+}
+
+impl Item {
+    fn new(item: FetchItem) -> Self {
+        let kind = match &item {
+            FetchItem::Section { section: Section { part, text }, .. } if part.is_empty() => match text {
+                SectionText::HeaderFields { not, names } => Some(header_fields::kind(*not, names)),
+                _ => None,
+            },
+            _ => None,
+        };
+        Self { item, kind }
+    }
+}
+
 /// What is asked of each message.
 #[derive(Debug)]
 struct Plan {
     /// What is prepared for each message and written in this order; the codec caps how many.
-    items: Vec<FetchItem>,
+    items: Vec<Item>,
     flags: bool,
     uid: bool,
     modseq: bool,
@@ -61,13 +84,13 @@ impl Plan {
                 FetchItem::ModSeq => plan.modseq = true,
                 FetchItem::Section { peek, .. } => {
                     plan.sets_seen |= !peek;
-                    plan.items.push(item);
+                    plan.items.push(Item::new(item));
                 }
                 FetchItem::Rfc822(which) => {
                     plan.sets_seen |= *which != Rfc822::Header;
-                    plan.items.push(item);
+                    plan.items.push(Item::new(item));
                 }
-                _ => plan.items.push(item),
+                _ => plan.items.push(Item::new(item)),
             }
         }
         plan
@@ -80,6 +103,10 @@ struct FetchTask {
     plan: Plan,
     /// Messages still to come; `None` before the set is resolved.
     messages: Option<std::vec::IntoIter<(SeqNum, Uid)>>,
+    /// What is known of them; there once the set is resolved.
+    pass: Option<Pass>,
+    /// The row of the message that is looked at next, most likely.
+    next_row: usize,
     /// The message under way.
     current: Option<Message>,
     /// Some messages were expunged, and the client was not told of it.
@@ -136,6 +163,7 @@ impl FetchTask {
             Ok(messages) => self.messages = Some(messages.into_iter()),
             Err(number) => return Some(super::no_such_message(number)),
         }
+        self.pass = Some(selected.mailbox.pass());
         if self.plan.modseq {
             context.enable_condstore();
         }
@@ -145,10 +173,11 @@ impl FetchTask {
     /// A message that is there, and changed as CHANGEDSINCE wants it.
     fn look_at(&mut self, context: &mut Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
         let selected = context.selected.as_mut()?;
-        let Some(row) = selected.view.snapshot().find(uid) else {
+        let Some(row) = selected.view.snapshot().find_from(uid, self.next_row) else {
             self.gone = true;
             return None;
         };
+        self.next_row = row.index() + 1;
         let wanted = self.command.changed_since.is_none_or(|since| row.modseq() > since);
         wanted.then(|| Message::new(number, uid, selected.mark.take()))
     }
@@ -160,9 +189,11 @@ impl FetchTask {
         message: &mut Message,
         pace: &mut Pace,
     ) -> store::Result<Written> {
-        let Some(selected) = context.selected.as_mut() else { return Ok(Written::All) };
+        let (Some(selected), Some(pass)) = (context.selected.as_mut(), self.pass.as_mut()) else {
+            return Ok(Written::All);
+        };
         if !message.is_begun() {
-            match message.prepare(&self.plan.items, &selected.mailbox, pace) {
+            match message.prepare(&self.plan.items, pass, pace) {
                 Ok(Prepared::All) => {}
                 Ok(Prepared::Part) => return Ok(Written::Part),
                 Ok(Prepared::Gone) => {
@@ -197,7 +228,8 @@ impl FetchTask {
     fn begin(&self, context: &mut Context<'_>, message: &mut Message, marked: bool) -> bool {
         let Some(selected) = context.selected.as_mut() else { return false };
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
-        let Some(row) = snapshot.find(message.uid()) else { return false };
+        let hint = self.next_row.saturating_sub(1);
+        let Some(row) = snapshot.find_from(message.uid(), hint) else { return false };
         let flags = marked || self.plan.flags;
         // RFC 7162 section 3.1: MODSEQ goes with flags once the client knows CONDSTORE.
         let modseq = self.plan.modseq || (context.enabled.condstore && flags);

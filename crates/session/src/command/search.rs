@@ -7,13 +7,21 @@ mod tests;
 
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
+use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};
 use codec::response::{Code, Condition, untagged};
 use evaluate::{Candidate, Verdict};
-use key::{Key, Uncompiled};
+use key::{Cost, Key, Uncompiled};
 use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
-use store::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use store::{ErrorKind, Pass};
+
+/// Threads that read for one search at most: other users want to read too.
+const THREADS_MAX: usize = 8;
+
+/// A message that was looked at and found, or could not be read.
+type Looked = (SeqNum, Uid, store::Result<(Verdict, ModSeq)>);
 
 /// The task of a SEARCH or UID SEARCH.
 pub(crate) fn search(command: Search) -> Box<dyn Task> {
@@ -29,8 +37,12 @@ struct SearchTask {
 /// A search under way.
 struct State {
     key: Key,
-    /// Messages still to be looked at.
-    messages: std::vec::IntoIter<(SeqNum, Uid)>,
+    /// All messages, in order.
+    messages: Vec<(SeqNum, Uid)>,
+    /// How many of them were looked at.
+    done: usize,
+    /// One for each thread that looks.
+    passes: Vec<Pass>,
     found: Vec<Found>,
     /// Some messages could not be read, and are not found.
     unreadable: bool,
@@ -55,19 +67,14 @@ impl Task for SearchTask {
         let (Some(state), Some(selected)) = (&mut self.state, context.selected.as_ref()) else {
             return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
         };
-        let mut pace = Pace::new();
-        for (number, uid) in state.messages.by_ref() {
-            pace.row();
-            // Expunged and not yet told: it keeps its number and is not found.
-            let Some(row) = selected.view.snapshot().find(uid) else { continue };
-            let recent = selected.view.is_recent(uid);
-            let candidate = Candidate::new(number, row, recent, &selected.mailbox, &mut pace);
-            match candidate.evaluate(&state.key) {
-                Ok(Verdict::Found) => state.found.push(Found {
+        let looked = state.look(&selected.view);
+        for (number, uid, verdict) in looked {
+            match verdict {
+                Ok((Verdict::Found, modseq)) => state.found.push(Found {
                     number: if self.command.by_uid { uid.get() } else { number.get() },
-                    modseq: row.modseq(),
+                    modseq,
                 }),
-                Ok(Verdict::NotFound) => {}
+                Ok((Verdict::NotFound, _)) => {}
                 Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
                 Err(error) => {
                     if !state.unreadable {
@@ -76,9 +83,9 @@ impl Task for SearchTask {
                     state.unreadable = true;
                 }
             }
-            if pace.is_spent() {
-                return Ok(Progress::More);
-            }
+        }
+        if state.done < state.messages.len() {
+            return Ok(Progress::More);
         }
         Ok(Progress::Done(self.finish(context)))
     }
@@ -108,10 +115,16 @@ impl SearchTask {
             }
             Err(Uncompiled::TooDeep) => return Err(Answer::bad("Search keys are nested too deeply")),
         };
+        // Where files are read, all processors read.
+        let threads = match key.cost() {
+            Cost::File => std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+            _ => 1,
+        };
+        let passes = (0..threads).map(|_| selected.mailbox.pass()).collect();
         if key.has_modseq() {
             context.enable_condstore();
         }
-        Ok(State { key, messages: messages.into_iter(), found: Vec::new(), unreadable: false })
+        Ok(State { key, messages, done: 0, passes, found: Vec::new(), unreadable: false })
     }
 
     fn finish(&mut self, context: &mut Context<'_>) -> Answer {
@@ -134,6 +147,44 @@ impl SearchTask {
             untagged(out, Condition::No, None, text);
         }
         Answer::ok("Search completed")
+    }
+}
+
+impl State {
+    /// Looks at some more messages, with as many threads as there are passes; what was found of
+    /// each, in order.
+    fn look(&mut self, view: &View) -> Vec<Looked> {
+        let rest = &self.messages[self.done..];
+        let (key, next) = (&self.key, AtomicUsize::new(0));
+        let look_at = |pass: &mut Pass| {
+            let (mut pace, mut looked, mut row) = (Pace::new(), Vec::new(), 0);
+            while !pace.is_spent() {
+                let Some(&(number, uid)) = rest.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                pace.row();
+                // Expunged and not yet told: it keeps its number and is not found.
+                let Some(found) = view.snapshot().find_from(uid, row) else { continue };
+                row = found.index() + 1;
+                let candidate = Candidate::new(number, found, view.is_recent(uid), pass, &mut pace);
+                let verdict = candidate.evaluate(key).map(|verdict| (verdict, found.modseq()));
+                if !matches!(verdict, Ok((Verdict::NotFound, _))) {
+                    looked.push((number, uid, verdict));
+                }
+            }
+            looked
+        };
+        let mut looked: Vec<Looked> = match self.passes.as_mut_slice() {
+            [only] => look_at(only),
+            passes => std::thread::scope(|scope| {
+                let threads: Vec<_> = passes.iter_mut().map(|pass| scope.spawn(|| look_at(pass))).collect();
+                let ended = threads.into_iter().map(|thread| thread.join());
+                ended
+                    .flat_map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect()
+            }),
+        };
+        looked.sort_by_key(|(number, ..)| *number);
+        self.done = self.messages.len().min(self.done + next.into_inner());
+        looked
     }
 }
 

@@ -101,9 +101,8 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     list::number(out, count(selected.view.len()), "EXISTS");
     list::number(out, count(selected.view.recent_count()), "RECENT");
-    let unseen = snapshot.rows().position(|row| !row.system_flags().contains(SystemFlags::SEEN));
-    if let Some(index) = unseen {
-        ok(out, Code::Unseen(mail::SeqNum::from_index(index).get()), "First unseen");
+    if let Some(unseen) = snapshot.first_without(SystemFlags::SEEN) {
+        ok(out, Code::Unseen(mail::SeqNum::from_index(unseen.index()).get()), "First unseen");
     }
     ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");
     ok(out, Code::UidNext(snapshot.uid_next()), "Next UID");

@@ -9,7 +9,7 @@ use codec::command::StatusItem;
 use codec::response::list;
 use mail::{MailboxName, SystemFlags};
 use std::sync::Arc;
-use store::{Account, Mailbox, Snapshot};
+use store::{Account, Mailbox, Pass, Snapshot};
 
 /// The task of a STATUS.
 pub(crate) fn status(mailbox: String, items: Vec<StatusItem>) -> Box<dyn Task> {
@@ -50,6 +50,7 @@ impl Task for Status {
 pub(crate) struct Count {
     mailbox: Arc<Mailbox>,
     snapshot: Arc<Snapshot>,
+    pass: Pass,
     /// Messages whose size is in `size`: the first ones.
     sized: usize,
     size: u64,
@@ -69,7 +70,8 @@ impl Count {
         let mailbox = account.open(name)?;
         let snapshot = mailbox.refresh(false)?.snapshot;
         let sized = if items.contains(&StatusItem::Size) { 0 } else { snapshot.len() };
-        Ok(Self { mailbox, snapshot, sized, size: 0 })
+        let pass = mailbox.pass();
+        Ok(Self { mailbox, snapshot, pass, sized, size: 0 })
     }
 
     /// Does a piece; whether all is counted.
@@ -77,7 +79,7 @@ impl Count {
         let end = self.snapshot.len().min(self.sized + Self::SIZES_A_PIECE);
         for &uid in &self.snapshot.uids()[self.sized..end] {
             // What is gone meanwhile has no size.
-            self.size += self.mailbox.size(uid)?.unwrap_or(0);
+            self.size += self.pass.size(uid)?.unwrap_or(0);
         }
         self.sized = end;
         Ok(end == self.snapshot.len())
@@ -101,10 +103,7 @@ impl Count {
             StatusItem::Recent => self.recent(context) as u64,
             StatusItem::UidNext => snapshot.uid_next().get().into(),
             StatusItem::UidValidity => snapshot.uid_validity().get().into(),
-            StatusItem::Unseen => {
-                let unseen = snapshot.rows().filter(|row| !row.system_flags().contains(SystemFlags::SEEN));
-                unseen.count() as u64
-            }
+            StatusItem::Unseen => (snapshot.len() - snapshot.count_with(SystemFlags::SEEN)) as u64,
             StatusItem::Size => self.size,
             StatusItem::HighestModSeq => snapshot.highest_modseq().0,
             StatusItem::AppendLimit => context.settings.limits.append_max,

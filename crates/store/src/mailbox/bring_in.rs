@@ -171,12 +171,10 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     sync_directory(&target.directory.join("cur"))?;
     sync_directory(&source.directory.join("cur"))?;
-    settle(target, to, &incoming, &new, &missing)?;
+    settle(to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
-    let gone: Vec<Uid> = pairs.iter().map(|(uid, _)| *uid).collect();
-    let lines: Vec<Line<'_>> = gone.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
-    from.record(&lines)?;
-    source.forget(&gone);
+    let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    from.record(&gone)?;
     from.publish();
     from.checkpoint_if_due()?;
     match failed {
@@ -211,7 +209,7 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         }
     }
     sync_directory(&mailbox.directory.join("cur"))?;
-    settle(mailbox, inner, &incoming, &new, &missing)?;
+    settle(inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
@@ -241,10 +239,10 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let done = done.and_then(|()| sync_directory(&mailbox.directory.join("cur")));
     if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        settle(mailbox, inner, &incoming, &new, &new)?;
+        settle(inner, &incoming, &new, &new)?;
         return Err(error);
     }
-    settle(mailbox, inner, &incoming, &new, &[])?;
+    settle(inner, &incoming, &new, &[])?;
     Ok(new)
 }
 
@@ -271,13 +269,7 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Res
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.
-fn settle(
-    mailbox: &Mailbox,
-    inner: &mut Inner,
-    incoming: &[&Incoming],
-    uids: &[Uid],
-    missing: &[Uid],
-) -> Result<()> {
+fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Uid]) -> Result<()> {
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
@@ -287,7 +279,6 @@ fn settle(
     // Without these lines the next look finds the same.
     let written = inner.list.append(lines.iter().cloned(), true);
     inner.state_mut()?.apply(lines);
-    mailbox.forget(missing);
     inner.publish();
     if let Err(error) = written {
         inner.seen = None;
@@ -299,7 +290,7 @@ fn settle(
 /// Those of `uids` that are there, with their flags.
 fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
     mailbox.refresh(false)?;
-    let inner = mailbox.lock();
+    let inner = mailbox.awake()?;
     Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
 }
 
@@ -314,7 +305,7 @@ fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
 /// links cannot be. `None` when the message is gone.
 fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
     for _ in 0..3 {
-        let Some(path) = source.path_of(&source.lock(), uid) else { return Ok(None) };
+        let Some(path) = source.path_of(&*source.awake()?, uid) else { return Ok(None) };
         let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
         let base = new_base(target, crate::file_name::split(&old).0);
         let temporary = Temporary { path: target.directory.join("tmp").join(&base), base: base.clone() };

@@ -168,7 +168,6 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
         let modseq = inner.state()?.next_modseq();
         let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
         inner.record(&lines)?;
-        mailbox.forget(&removed);
         inner.publish();
         inner.checkpoint_if_due()?;
     }

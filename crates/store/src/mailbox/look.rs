@@ -26,6 +26,9 @@ pub(super) enum Seen {
     Stamped(Stamp, SystemTime),
 }
 
+/// Messages found by one scan from which on the index is written at once.
+const NEW_TO_SAVE: usize = 1000;
+
 /// See [`Mailbox::refresh`].
 pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Result<Refreshed> {
     mailbox.check_identity()?;
@@ -37,12 +40,16 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
     let _lock = mailbox.lock_file()?;
     look(mailbox, inner)?;
     let claimed = if claim { self::claim(mailbox, inner)? } else { UidSet::new() };
+    mailbox.count_bytes(inner);
     Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
 }
 
 /// See [`Mailbox::look`].
 pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
+    if inner.state.is_none() {
+        mailbox.restore(inner)?;
+    }
     let appended = read_list(mailbox, inner)?;
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
@@ -51,7 +58,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
                 let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
                 let differences = inner.state_mut()?.take_events(&events, is_file);
                 let Some(differences) = differences else { return scan_again(mailbox, inner) };
-                take_in(mailbox, inner, &differences)?;
+                take_in(inner, &differences)?;
             }
             None => return scan_again(mailbox, inner),
         },
@@ -68,7 +75,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 /// Whether list and directories are as they were at the last look, as far as that can be told
 /// without reading them.
 fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
-    if inner.state.is_none() || !inner.list.is_current() {
+    if !inner.list.is_current() {
         return Ok(false);
     }
     Ok(match inner.seen {
@@ -192,6 +199,7 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if inner.state.is_none() {
         read_list(mailbox, inner)?;
     }
+    let before = inner.state()?.len();
     // What happens from now on is in the journal, or shows in the times of change.
     let followed = mailbox.watched.begin();
     let (stamp, now) = (Stamp::of(&mailbox.directory)?, SystemTime::now());
@@ -206,13 +214,21 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         differences = inner.state_mut()?.differences(&scan(&mailbox.directory)?);
     }
     fault_point("look: before the lines");
-    take_in(mailbox, inner, &differences)?;
+    take_in(inner, &differences)?;
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
+    let state = inner.state_mut()?;
+    if state.len() >= before + NEW_TO_SAVE {
+        state.shrink();
+        // What it cost to get here is not to be paid twice. It can be made again.
+        if let Err(error) = mailbox.save(inner) {
+            tracing::debug!(%error, "no index is written");
+        }
+    }
     Ok(())
 }
 
 /// Lists what is not in the list, durably, and publishes it.
-fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
+fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
     let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
     if differences.is_empty() && fresh.is_none() {
         if inner.snapshot.uid_validity() != inner.uid_validity() {
@@ -229,7 +245,6 @@ fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> R
     let state = inner.state_mut()?;
     state.apply(lines());
     state.locate(differences);
-    mailbox.forget(&differences.expunged);
     inner.publish();
     inner.checkpoint_if_due()
 }

@@ -401,6 +401,25 @@ impl State {
         })
     }
 
+    /// Shares memory with a snapshot of the same state; whether it is one.
+    pub(crate) fn share(&mut self, snapshot: &Snapshot) -> bool {
+        if *self.uids != *snapshot.uids {
+            return false;
+        }
+        self.uids = snapshot.uids.clone();
+        let same = self.uid_validity == snapshot.uid_validity
+            && self.uid_next.unwrap_or(Uid::MAX) == snapshot.uid_next
+            && self.highest_modseq == snapshot.highest_modseq
+            && self.recent_from == snapshot.recent_from
+            && self.flags.iter().eq(snapshot.flags.iter());
+        if same {
+            self.flags = snapshot.flags.clone();
+            self.modseqs = snapshot.modseqs.clone();
+            self.set_of = snapshot.keyword_set_of.clone();
+        }
+        same
+    }
+
     /// Bytes of memory that the messages take.
     pub(crate) fn bytes(&self) -> usize {
         let shared = self.uids.len() * 4 + self.flags.bytes() + self.modseqs.bytes() + self.set_of.bytes();

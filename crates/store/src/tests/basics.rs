@@ -306,6 +306,7 @@ fn a_missing_maildir_is_made_only_where_that_is_wished() {
         utf8_names: true,
         lock_wait_ms_max: 10,
         keywords_max: 10,
+        kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
     });
     let root = directory.path().join("example.com/anna/Maildir");
@@ -331,6 +332,7 @@ fn a_lock_that_is_held_for_long_is_said() {
         utf8_names: true,
         lock_wait_ms_max: 20,
         keywords_max: 10,
+        kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
     });
     let other = store.account(&site.root(), false).unwrap().open(&MailboxName::inbox()).unwrap();

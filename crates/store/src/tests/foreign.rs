@@ -145,6 +145,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         utf8_names: true,
         lock_wait_ms_max: 1000,
         keywords_max: 1000,
+        kept_bytes_max: 1 << 20,
         hostname: "h".repeat(200),
     });
     let account = store.account(&std::path::Path::new(&root).join("Maildir"), true).unwrap();

@@ -1,7 +1,7 @@
 //! Random operations, ours and other programs', on two stores at once, against a simple model.
 
 use super::*;
-use crate::FlagChange;
+use crate::{FlagChange, Pass};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ enum Step {
     ForeignFlag { which: usize, bits: u8 },
     ForeignRemove(usize),
     Reopen,
+    Rest,
     Look,
 }
 
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0_usize..8, 0_u8..32).prop_map(|(which, bits)| Step::ForeignFlag { which, bits }),
         (0_usize..8).prop_map(Step::ForeignRemove),
         Just(Step::Reopen),
+        Just(Step::Rest),
         Just(Step::Look),
     ]
 }
@@ -137,8 +139,21 @@ impl World {
                 self.model.remove(&text);
             }
             Step::Reopen => self.mailboxes[who] = self.site.inbox(),
+            Step::Rest => drop(mailbox.rest()),
             Step::Look => {}
         }
+    }
+
+    /// What is remembered of a message is what its file says.
+    fn check_pass(&self, pass: &mut Pass, mailbox: &Mailbox, uid: Uid) {
+        const KIND: Kind = Kind::named(b"TEXT");
+        let text = self.text(mailbox, uid);
+        match pass.cached(uid, KIND) {
+            Some(kept) => assert_eq!(kept, text.as_bytes(), "of UID {uid}"),
+            None => pass.keep(uid, KIND, text.as_bytes()),
+        }
+        assert_eq!(pass.size(uid).unwrap(), Some(text.len() as u64));
+        assert_eq!(pass.internal_date(uid).unwrap(), mailbox.internal_date(uid).unwrap());
     }
 
     /// Both stores show the model, UIDs name what they always named, MODSEQ never falls.
@@ -146,7 +161,9 @@ impl World {
         for mailbox in self.mailboxes.clone() {
             let snapshot = mailbox.refresh(false).unwrap().snapshot;
             let mut shown = Model::new();
+            let mut pass = mailbox.pass();
             for row in snapshot.rows() {
+                self.check_pass(&mut pass, &mailbox, row.uid());
                 let text = self.text(&mailbox, row.uid());
                 let known = self.ever.entry(row.uid()).or_insert_with(|| text.clone());
                 assert_eq!(*known, text, "UID {} is another message", row.uid());
@@ -161,7 +178,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn two_stores_and_other_programs_agree(steps in prop::collection::vec((step(), 0_usize..2), 1..40)) {

@@ -1,14 +1,16 @@
 //! One message's FETCH response: what it says is found out first, then written.
 
+use super::Item;
 use super::section::{self, Needs};
 use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
+use crate::command::header_fields;
 use crate::command::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
 use codec::response::body_structure::body_structure;
 use codec::response::envelope::envelope;
 use codec::response::fetch::Writer;
-use mail::crlf::ToWire;
+use mail::crlf::{self, ToWire};
 use mail::date::DateTime;
 use mail::envelope::Envelope;
 use mail::header::Header;
@@ -16,8 +18,7 @@ use mail::mime::Structure;
 use mail::{SeqNum, Uid};
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
-use store::{Mailbox, MessageFile};
+use store::{Kind, MessageFile, Pass};
 
 /// A message under way.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Message {
     number: SeqNum,
     uid: Uid,
     file: Option<MessageFile>,
+    /// What was read of it and may serve for other items.
+    loaded: Option<Loaded>,
     /// Bytes of the header in the file.
     header: Option<u64>,
     structure: Option<Structure>,
@@ -41,6 +44,14 @@ pub(super) struct Message {
     stream: Option<Stream>,
     /// What is known of a section that was read in part.
     mark: Option<Mark>,
+}
+
+/// The beginning of a file, its header included.
+#[derive(Debug)]
+struct Loaded {
+    bytes: Vec<u8>,
+    /// It is all of it.
+    whole: bool,
 }
 
 /// Where a session is in a section that its client reads window by window, as many do with long
@@ -62,7 +73,7 @@ enum Value {
     OfSnapshot,
     Date(DateTime),
     Size(u64),
-    Ready(Arc<[u8]>),
+    Ready(Vec<u8>),
     Literal(Literal),
 }
 
@@ -120,8 +131,13 @@ impl Message {
     const HELD_MAX: u64 = 64 * 1024;
     /// And of all such ranges together.
     const HELD_SUM_MAX: usize = 256 * 1024;
-    /// Name of the ranges of the parts in the mailbox's cache.
-    const PARTS: &'static str = "PARTS";
+    /// Longest file that is read at once when several items are found in it (bytes).
+    const LOADED_MAX: u64 = 1024 * 1024;
+    const ENVELOPE: Kind = Kind::named(b"ENVELOPE");
+    const BODY: Kind = Kind::named(b"BODY");
+    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE");
+    /// Ranges of the parts.
+    const PARTS: Kind = Kind::named(b"PARTS");
 
     /// `mark` is what the last message left.
     pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>) -> Self {
@@ -129,6 +145,7 @@ impl Message {
             number,
             uid,
             file: None,
+            loaded: None,
             header: None,
             structure: None,
             values: Vec::new(),
@@ -158,15 +175,15 @@ impl Message {
     /// Finds out what to send for each item; call until it is not [`Prepared::Part`].
     pub(super) fn prepare(
         &mut self,
-        items: &[FetchItem],
-        mailbox: &Mailbox,
+        items: &[Item],
+        pass: &mut Pass,
         pace: &mut Pace,
     ) -> store::Result<Prepared> {
         while let Some(item) = items.get(self.values.len()) {
             if pace.is_spent() {
                 return Ok(Prepared::Part);
             }
-            match self.value(item, mailbox, pace)? {
+            match self.value(item, items, pass, pace)? {
                 Found::Value(value) => self.values.push(value),
                 Found::Later => return Ok(Prepared::Part),
                 Found::Gone => return Ok(Prepared::Gone),
@@ -175,52 +192,80 @@ impl Message {
         Ok(Prepared::All)
     }
 
-    fn value(&mut self, item: &FetchItem, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Found> {
+    fn value(
+        &mut self,
+        item: &Item,
+        items: &[Item],
+        pass: &mut Pass,
+        pace: &mut Pace,
+    ) -> store::Result<Found> {
         pace.row();
-        Ok(match item {
+        Ok(match &item.item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => {
-                pace.file();
-                let date = mailbox.internal_date(self.uid)?;
+                let date = pass.internal_date(self.uid)?;
                 Found::some(date.map(|unix| Value::Date(DateTime { unix, offset_minutes: 0 })))
             }
-            FetchItem::Rfc822Size => Found::some(mailbox.size(self.uid)?.map(Value::Size)),
-            FetchItem::Envelope => Found::some(self.envelope(mailbox, pace)?.map(Value::Ready)),
-            FetchItem::Body => Found::some(self.body(mailbox, false, pace)?.map(Value::Ready)),
-            FetchItem::BodyStructure => Found::some(self.body(mailbox, true, pace)?.map(Value::Ready)),
-            FetchItem::Rfc822(which) => self.literal(&old_section(*which).1, None, mailbox, pace)?,
-            FetchItem::Section { section, partial, .. } => self.literal(section, *partial, mailbox, pace)?,
+            FetchItem::Rfc822Size => Found::some(self.size(pass, pace)?.map(Value::Size)),
+            FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
+            FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),
+            FetchItem::BodyStructure => Found::some(self.body(true, pass, pace)?.map(Value::Ready)),
+            FetchItem::Rfc822(which) => self.literal(&old_section(*which).1, None, None, pass, pace)?,
+            FetchItem::Section { section, partial, .. } => {
+                self.literal(section, *partial, item.kind, pass, pace)?
+            }
         })
     }
 
-    fn envelope(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Arc<[u8]>>> {
-        const NAME: &str = "ENVELOPE";
-        if let Some(ready) = mailbox.cached(self.uid, NAME) {
-            return Ok(Some(ready));
+    fn size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<u64>> {
+        if let Some(octets) = pass.known_size(self.uid) {
+            return Ok(Some(octets));
         }
-        let Some(bytes) = self.read_header(mailbox, pace)? else { return Ok(None) };
-        let mut ready = Vec::new();
-        envelope(&mut ready, &Envelope::of(&Header::of(&bytes)));
-        mailbox.cache(self.uid, NAME, &ready);
-        Ok(Some(ready.into()))
+        let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+        if file.size() > Self::LOADED_MAX {
+            return pass.size(self.uid);
+        }
+        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
+        let octets = crlf::octets(bytes, false);
+        pass.learn_size(self.uid, octets);
+        Ok(Some(octets))
     }
 
-    fn body(
+    fn envelope(
         &mut self,
-        mailbox: &Mailbox,
-        extended: bool,
+        items: &[Item],
+        pass: &mut Pass,
         pace: &mut Pace,
-    ) -> store::Result<Option<Arc<[u8]>>> {
-        let name = if extended { "BODYSTRUCTURE" } else { "BODY" };
-        if let Some(ready) = mailbox.cached(self.uid, name) {
-            return Ok(Some(ready));
+    ) -> store::Result<Option<Vec<u8>>> {
+        if let Some(ready) = pass.cached(self.uid, Self::ENVELOPE) {
+            return Ok(Some(ready.to_vec()));
         }
-        let Some(structure) = self.parse(mailbox, pace)? else { return Ok(None) };
+        // Where all of the file is needed next, it is read once.
+        let parses = items.iter().any(|item| matches!(item.item, FetchItem::BodyStructure | FetchItem::Body));
+        if parses && pass.cached(self.uid, Self::BODY_STRUCTURE).is_none() {
+            let size = self.open(pass, pace)?.map(MessageFile::size);
+            if size.is_some_and(|size| size <= Self::LOADED_MAX) {
+                self.load_whole(pass, pace)?;
+            }
+        }
+        let Some(bytes) = self.load_header(pass, pace)? else { return Ok(None) };
+        let mut ready = Vec::new();
+        envelope(&mut ready, &Envelope::of(&Header::of(bytes)));
+        pass.keep(self.uid, Self::ENVELOPE, &ready);
+        Ok(Some(ready))
+    }
+
+    fn body(&mut self, extended: bool, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Vec<u8>>> {
+        let kind = if extended { Self::BODY_STRUCTURE } else { Self::BODY };
+        if let Some(ready) = pass.cached(self.uid, kind) {
+            return Ok(Some(ready.to_vec()));
+        }
+        let Some(structure) = self.parse(pass, pace)? else { return Ok(None) };
         let mut ready = Vec::new();
         body_structure(&mut ready, &structure, extended);
-        mailbox.cache(self.uid, name, &ready);
+        pass.keep(self.uid, kind, &ready);
         self.structure = Some(structure);
-        Ok(Some(ready.into()))
+        Ok(Some(ready))
     }
 
     /// A section, measured. A section that does not exist is an empty string, as other servers
@@ -229,16 +274,24 @@ impl Message {
         &mut self,
         section: &Section,
         partial: Option<Partial>,
-        mailbox: &Mailbox,
+        kind: Option<Kind>,
+        pass: &mut Pass,
         pace: &mut Pace,
     ) -> store::Result<Found> {
+        if let Some(octets) = kind.and_then(|kind| pass.cached(self.uid, kind)) {
+            let length = octets.len() as u64;
+            return Ok(Found::literal((Body::Held(octets.to_vec()), length), partial));
+        }
         if self.measure.is_none() {
-            let Some(size) = self.open(mailbox, pace)?.map(MessageFile::size) else {
+            let Some(size) = self.open(pass, pace)?.map(MessageFile::size) else {
                 return Ok(Found::Gone);
             };
-            match self.locate(section, size, mailbox, pace)? {
+            match self.locate(section, size, pass, pace)? {
                 Located::At(range) => {
                     if let Some(held) = self.hold(section, range.clone(), pace)? {
+                        if let (Some(kind), Body::Held(octets)) = (kind, &held.0) {
+                            header_fields::keep(pass, self.uid, kind, octets);
+                        }
                         return Ok(Found::literal(held, partial));
                     }
                     if let Some(measured) = self.marked(&range) {
@@ -299,24 +352,24 @@ impl Message {
         &mut self,
         section: &Section,
         size: u64,
-        mailbox: &Mailbox,
+        pass: &mut Pass,
         pace: &mut Pace,
     ) -> store::Result<Located> {
         let range = match section::needs(section) {
             Needs::Size => section::of_message(&section.text, size, 0),
             Needs::Header => {
-                if self.header.is_none() && self.read_header(mailbox, pace)?.is_none() {
+                if self.header.is_none() && self.load_header(pass, pace)?.is_none() {
                     return Ok(Located::Gone);
                 }
                 section::of_message(&section.text, size, self.header.unwrap_or(size).min(size))
             }
             Needs::Structure => {
                 if self.structure.is_none() {
-                    let cached = mailbox.cached(self.uid, Self::PARTS);
-                    self.structure = cached.and_then(|bytes| section::decode(&bytes, size));
+                    let cached = pass.cached(self.uid, Self::PARTS);
+                    self.structure = cached.and_then(|bytes| section::decode(bytes, size));
                 }
                 if self.structure.is_none() {
-                    self.structure = self.parse(mailbox, pace)?;
+                    self.structure = self.parse(pass, pace)?;
                 }
                 let Some(structure) = &self.structure else { return Ok(Located::Gone) };
                 section::of_part(structure, section)
@@ -327,33 +380,51 @@ impl Message {
 
     /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
     /// message is gone.
-    fn parse(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Structure>> {
-        let Some(file) = self.open(mailbox, pace)? else { return Ok(None) };
-        let bytes = file.read_all()?;
-        pace.parse(bytes.len());
-        let structure = Structure::of(&bytes);
-        mailbox.cache(self.uid, Self::PARTS, &section::encode(&structure));
+    fn parse(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Structure>> {
+        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
+        let structure = Structure::of(bytes);
+        if bytes.len() as u64 > Self::LOADED_MAX {
+            self.loaded = None;
+        }
+        if structure.parts.len() > 1 {
+            pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
+        }
         Ok(Some(structure))
     }
 
     /// The header's bytes. `None` when the message is gone.
-    fn read_header(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<Vec<u8>>> {
-        let Some(file) = self.open(mailbox, pace)? else { return Ok(None) };
-        let mut bytes = file.read_header(Self::HEADER_MAX)?;
-        if Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
-            bytes = file.read_all()?;
+    fn load_header(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
+        if self.loaded.is_none() {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            let mut bytes = file.read_header(Self::HEADER_MAX)?;
+            if Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
+                bytes = file.read_all()?;
+            }
+            let whole = bytes.len() as u64 >= file.size();
+            pace.parse(bytes.len());
+            self.loaded = Some(Loaded { bytes, whole });
         }
-        pace.parse(bytes.len());
-        let length = Header::of(&bytes).bytes().len();
-        bytes.truncate(length);
-        self.header = Some(length as u64);
-        Ok(Some(bytes))
+        let Some(loaded) = &self.loaded else { return Ok(None) };
+        let header = Header::of(&loaded.bytes).bytes();
+        self.header = Some(header.len() as u64);
+        Ok(Some(header))
     }
 
-    fn open(&mut self, mailbox: &Mailbox, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
+    /// All of the file. `None` when the message is gone.
+    fn load_whole(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
+        if !self.loaded.as_ref().is_some_and(|loaded| loaded.whole) {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            let bytes = file.read_all()?;
+            pace.parse(bytes.len());
+            self.loaded = Some(Loaded { bytes, whole: true });
+        }
+        Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
+    }
+
+    fn open(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
         if self.file.is_none() {
             pace.file();
-            self.file = mailbox.open_message(self.uid)?;
+            self.file = pass.open(self.uid)?;
         }
         Ok(self.file.as_ref())
     }
@@ -364,7 +435,7 @@ impl Message {
     }
 
     /// Writes the rest of the response; call until it is not [`Written::Part`].
-    pub(super) fn write(&mut self, items: &[FetchItem], out: &mut Output, pace: &mut Pace) -> Written {
+    pub(super) fn write(&mut self, items: &[Item], out: &mut Output, pace: &mut Pace) -> Written {
         loop {
             if let (Some(stream), Some(file)) = (self.stream.as_mut(), self.file.as_ref()) {
                 match stream.go_on(file, out, pace) {
@@ -380,7 +451,8 @@ impl Message {
             if out.is_full() || pace.is_spent() {
                 return Written::Part;
             }
-            let (Some(item), Some(value)) = (items.get(self.written), self.values.get(self.written)) else {
+            let item = items.get(self.written).map(|item| &item.item);
+            let (Some(item), Some(value)) = (item, self.values.get(self.written)) else {
                 if let Some(writer) = self.writer.take() {
                     writer.finish(out.buffer());
                 }
@@ -511,7 +583,7 @@ fn ready_name(item: &FetchItem) -> &'static str {
 /// The octets of a section whose bytes in the file are these.
 fn octets_of(section: &Section, bytes: &[u8]) -> Vec<u8> {
     let bytes = match &section.text {
-        SectionText::HeaderFields { not, names } => Cow::Owned(section::fields(bytes, *not, names)),
+        SectionText::HeaderFields { not, names } => Cow::Owned(header_fields::pick(bytes, *not, names)),
         _ => Cow::Borrowed(bytes),
     };
     let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);

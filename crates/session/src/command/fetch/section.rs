@@ -1,7 +1,6 @@
 //! Sections of a message (RFC 3501 section 6.4.5): where in the file they lie.
 
 use codec::command::{Section, SectionText};
-use mail::header::Header;
 use mail::mime::{Content, Part, Span, Structure};
 use std::ops::Range;
 
@@ -51,28 +50,6 @@ pub(super) fn of_part(structure: &Structure, section: &Section) -> Option<Range<
         SectionText::Text => message(|message| message.body)?,
     };
     Some(span.start..span.end)
-}
-
-/// The fields of a header that have one of `names`, or with `not` none of them, as on disk.
-///
-/// The empty line belongs to every subset, unless the header has none itself (RFC 3501
-/// section 6.4.5).
-pub(super) fn fields(header: &[u8], not: bool, names: &[String]) -> Vec<u8> {
-    let header = Header::of(header);
-    // The client chooses how many names there are, and the sender how many fields.
-    let mut wanted: Vec<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
-    wanted.sort_unstable();
-    let named = |name: &[u8]| wanted.binary_search(&name.to_ascii_lowercase()).is_ok();
-    let mut subset = Vec::new();
-    for field in header.fields().filter(|field| named(field.name) != not) {
-        subset.extend_from_slice(field.raw);
-    }
-    let bytes = header.bytes();
-    if [&b"\n\n"[..], b"\n\r\n"].iter().any(|end| bytes.ends_with(end)) || bytes == b"\n" || bytes == b"\r\n"
-    {
-        subset.extend_from_slice(b"\r\n");
-    }
-    subset
 }
 
 /// What the parts are kept as in the mailbox's cache: ranges and tree, as LEB128 numbers. A part

@@ -1,21 +1,23 @@
 //! Search keys against one message. What must be read is read when a key first needs it, and
 //! once.
 
-use super::key::Key;
+use super::key::{Key, SearchedField};
+use crate::command::header_fields;
 use crate::command::pace::Pace;
 use codec::command::DateOrder;
+use mail::crlf::ToWire;
 use mail::date::{DateTime, Day};
 use mail::header::Header;
 use mail::mime::Structure;
 use mail::{SeqNum, Uid};
-use store::{Mailbox, MessageFile, Row};
+use store::{MessageFile, Pass, Row};
 
 /// A message that may be found.
 pub(super) struct Candidate<'a> {
     number: SeqNum,
     row: Row<'a>,
     recent: bool,
-    mailbox: &'a Mailbox,
+    pass: &'a mut Pass,
     pace: &'a mut Pace,
     file: Option<MessageFile>,
     header: Option<Vec<u8>>,
@@ -53,10 +55,10 @@ impl<'a> Candidate<'a> {
         number: SeqNum,
         row: Row<'a>,
         recent: bool,
-        mailbox: &'a Mailbox,
+        pass: &'a mut Pass,
         pace: &'a mut Pace,
     ) -> Self {
-        Self { number, row, recent, mailbox, pace, file: None, header: None, whole: None }
+        Self { number, row, recent, pass, pace, file: None, header: None, whole: None }
     }
 
     /// Whether `key` is true of the message.
@@ -82,8 +84,8 @@ impl<'a> Candidate<'a> {
             Key::Larger(octets) => self.size()? > *octets,
             Key::Smaller(octets) => self.size()? < *octets,
             Key::Internal(order, day) => compare(self.internal_day()?, *order, *day),
-            Key::Sent(order, day) => compare(self.sent_day()?, *order, *day),
-            Key::Field(name, needle) => needle.is_in_field(self.header()?, name),
+            Key::Sent(field, order, day) => compare(self.sent_day(field)?, *order, *day),
+            Key::Field(field, needle) => needle.is_in_field(&self.field(field)?, &field.name),
             Key::Body(needle) => {
                 let (bytes, structure) = self.whole()?;
                 needle.is_in_body(bytes, structure)
@@ -110,22 +112,38 @@ impl<'a> Candidate<'a> {
 
     fn size(&mut self) -> Result<u64, Unknown> {
         self.pace.row();
-        self.mailbox.size(self.row.uid())?.ok_or(Unknown::Gone)
+        self.pass.size(self.row.uid())?.ok_or(Unknown::Gone)
     }
 
     /// INTERNALDATE's day, in the zone in which FETCH tells it: UTC.
     fn internal_day(&mut self) -> Result<Day, Unknown> {
-        self.pace.file();
-        let unix = self.mailbox.internal_date(self.row.uid())?.ok_or(Unknown::Gone)?;
+        let unix = self.pass.internal_date(self.row.uid())?.ok_or(Unknown::Gone)?;
         Ok(Day::of_unix(unix))
     }
 
     /// The Date field's day. Without one that can be read it is the first day of 1970, as with
     /// Dovecot: whoever looks for old mail finds it.
-    fn sent_day(&mut self) -> Result<Day, Unknown> {
-        let date = Header::of(self.header()?).first("Date");
+    fn sent_day(&mut self, field: &SearchedField) -> Result<Day, Unknown> {
+        let header = self.field(field)?;
+        let date = Header::of(&header).first("Date");
         let date = date.and_then(|field| DateTime::parse_header(&field.unfolded()));
         Ok(date.map_or_else(|| Day::of_unix(0), DateTime::local_day))
+    }
+
+    /// The fields of a name: a part of the header that is kept when it was picked once.
+    fn field(&mut self, field: &SearchedField) -> Result<Vec<u8>, Unknown> {
+        if self.whole.is_none()
+            && self.header.is_none()
+            && let Some(kept) = self.pass.cached(self.row.uid(), field.kind)
+        {
+            return Ok(kept.to_vec());
+        }
+        let names = std::slice::from_ref(&field.name);
+        let mut picked = Vec::new();
+        let on_disk = header_fields::pick(Header::of(self.header()?).bytes(), false, names);
+        ToWire::new().convert(&on_disk, &mut picked);
+        header_fields::keep(self.pass, self.row.uid(), field.kind, &picked);
+        Ok(picked)
     }
 
     /// Bytes that begin with the header.
@@ -159,7 +177,7 @@ impl<'a> Candidate<'a> {
     fn file(&mut self) -> Result<&MessageFile, Unknown> {
         if self.file.is_none() {
             self.pace.file();
-            self.file = self.mailbox.open_message(self.row.uid())?;
+            self.file = self.pass.open(self.row.uid())?;
         }
         self.file.as_ref().ok_or(Unknown::Gone)
     }

@@ -1,11 +1,13 @@
 //! Search keys, made ready once for all messages: charset undone, sets resolved, and what is
 //! cheap put ahead of what is dear.
 
+use crate::command::header_fields;
 use codec::command::{DateOrder, Search, SearchDate, SearchKey};
 use mail::date::Day;
 use mail::search::Needle;
 use mail::{Keyword, ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet, charset};
 use std::num::NonZeroU32;
+use store::Kind;
 
 /// Charsets named in BADCHARSET; more are known.
 pub(super) const CHARSETS: &[&str] = &["US-ASCII", "UTF-8"];
@@ -23,9 +25,10 @@ pub(super) enum Key {
     Larger(u64),
     Smaller(u64),
     Internal(DateOrder, Day),
-    Sent(DateOrder, Day),
+    /// By the Date field.
+    Sent(SearchedField, DateOrder, Day),
     /// In a field of that name.
-    Field(String, Needle),
+    Field(SearchedField, Needle),
     Body(Needle),
     Text(Needle),
     Not(Box<Key>),
@@ -33,6 +36,21 @@ pub(super) enum Key {
     And(Vec<Key>),
     /// One must hold, in the order of their cost.
     Or(Vec<Key>),
+}
+
+/// A header field that is looked in.
+#[derive(Debug)]
+pub(super) struct SearchedField {
+    pub(super) name: String,
+    /// What it is called in the mailbox's cache.
+    pub(super) kind: Kind,
+}
+
+impl SearchedField {
+    pub(super) fn new(name: &str) -> Self {
+        let name = name.to_owned();
+        Self { kind: header_fields::kind(false, std::slice::from_ref(&name)), name }
+    }
 }
 
 /// What must be read to evaluate a key; later is dearer.
@@ -114,10 +132,12 @@ impl Compiler<'_> {
             SearchKey::Old => Key::Not(Box::new(Key::Recent)),
             SearchKey::Recent => Key::Recent,
             SearchKey::Date { which: SearchDate::Internal, order, day } => Key::Internal(*order, *day),
-            SearchKey::Date { which: SearchDate::Sent, order, day } => Key::Sent(*order, *day),
+            SearchKey::Date { which: SearchDate::Sent, order, day } => {
+                Key::Sent(SearchedField::new("Date"), *order, *day)
+            }
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
-            SearchKey::Header { field, text } => Key::Field(field.clone(), self.needle(text)?),
+            SearchKey::Header { field, text } => Key::Field(SearchedField::new(field), self.needle(text)?),
             SearchKey::Body(text) => Key::Body(self.needle(text)?),
             SearchKey::Text(text) => Key::Text(self.needle(text)?),
             SearchKey::Uid(set) => Key::Uid(resolve(set, self.last.map(|(_, uid)| uid.get()))),

@@ -1,0 +1,274 @@
+//! What stays: the index and cache on disk, and what of a mailbox is in memory.
+
+use super::index;
+use super::look::Seen;
+use super::pass::{Known, Learned};
+use super::state::State;
+use super::{Inner, Mailbox};
+use crate::cache::{self, Cache, Identity};
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::scan::Stamp;
+use mail::Uid;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, MutexGuard};
+use std::time::SystemTime;
+
+/// A session that rests: see [`Mailbox::rest`]. Dropping it ends that.
+#[derive(Debug)]
+#[must_use]
+pub struct Rest {
+    mailbox: Arc<Mailbox>,
+}
+
+/// There is none: no file has these numbers.
+const NO_CACHE: Identity = (0, 0);
+
+/// Records of a cache beyond those that are in use, from which on it is written anew.
+const RECORDS_SPARE: usize = 1000;
+
+/// Resting.
+impl Mailbox {
+    /// Says that a session which watches the mailbox waits and will do nothing before it is
+    /// woken. When all of them rest, what only commands need is given up; the next look loads
+    /// it again. Blocks like any look.
+    pub fn rest(self: &Arc<Self>) -> Rest {
+        let resting = self.resting.fetch_add(1, Relaxed) + 1;
+        if resting >= self.watched.wakes() {
+            let mut inner = self.lock();
+            if let Err(error) = self.give_up(&mut inner) {
+                tracing::debug!(%error, "a mailbox stays in memory");
+            }
+        }
+        Rest { mailbox: self.clone() }
+    }
+
+    /// Gives the state up, once the index has it.
+    fn give_up(&self, inner: &mut Inner) -> Result<()> {
+        if inner.state.is_none() || !matches!(inner.seen, Some(Seen::Followed)) {
+            return Ok(());
+        }
+        if inner.unsaved {
+            let _lock = self.lock_file()?;
+            self.look(inner)?;
+            self.save(inner)?;
+        }
+        inner.state = None;
+        self.bytes.store(0, Relaxed);
+        Ok(())
+    }
+
+    /// What is known, loaded again if it was given up.
+    pub(super) fn awake(&self) -> Result<MutexGuard<'_, Inner>> {
+        let mut inner = self.lock();
+        if inner.state.is_none() && inner.seen.is_some() {
+            let _lock = self.lock_file()?;
+            self.look(&mut inner)?;
+            self.count_bytes(&inner);
+        }
+        Ok(inner)
+    }
+
+    pub(super) fn count_bytes(&self, inner: &Inner) {
+        self.bytes.store(inner.state.as_ref().map_or(0, State::bytes), Relaxed);
+    }
+
+    /// Bytes of memory that its messages take; an estimate.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.mailbox.resting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for Mailbox {
+    /// What was learned is kept for the next one that opens the mailbox, if that can be done at
+    /// once: the index can be made again.
+    fn drop(&mut self) {
+        let mut inner = self.lock();
+        if inner.state.is_none() || !inner.unsaved || !self.is_there() {
+            return;
+        }
+        let path = self.directory.join("restante-uidlist.lock");
+        let Ok(_lock) = Lock::take(&path, 0) else { return };
+        if inner.list.is_current()
+            && let Err(error) = self.save(&mut inner)
+        {
+            tracing::debug!(%error, "the index stays as it was");
+        }
+    }
+}
+
+/// The index.
+impl Mailbox {
+    /// Writes the index; the lock file is held.
+    pub(super) fn save(&self, inner: &mut Inner) -> Result<()> {
+        let stamp = self.settled_stamp(inner)?;
+        if inner.records > 2 * inner.live_records() + RECORDS_SPARE {
+            self.rewrite_cache(inner)?;
+        }
+        let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
+        index::save(&self.directory, state, &mark, stamp, inner.cache)?;
+        inner.unsaved = false;
+        Ok(())
+    }
+
+    /// The directories' times, if what is known is as of them.
+    fn settled_stamp(&self, inner: &Inner) -> Result<Option<Stamp>> {
+        let now = Stamp::of(&self.directory)?;
+        let is_known = match inner.seen {
+            Some(Seen::Followed) => self.watched.is_quiet() && now.is_settled_at(SystemTime::now()),
+            Some(Seen::Stamped(stamp, scanned)) => stamp == now && stamp.is_settled_at(scanned),
+            None => false,
+        };
+        Ok(is_known.then_some(now))
+    }
+
+    /// Takes the index as the state, if there is one that belongs to the list; the lock file is
+    /// held. What the list has behind it is still to be read.
+    pub(super) fn restore(&self, inner: &mut Inner) -> Result<()> {
+        // Of one that rests, the journal has all that happened since its index was written.
+        let resting = matches!(inner.seen, Some(Seen::Followed));
+        let followed = resting || self.watched.begin();
+        inner.seen = None;
+        let now = Stamp::of(&self.directory)?;
+        let Some(saved) = index::load(&self.directory) else { return Ok(()) };
+        if !inner.list.resume(&saved.mark)? {
+            return Ok(());
+        }
+        if resting {
+            inner.seen = Some(Seen::Followed);
+        } else if saved.stamp == Some(now) {
+            inner.seen = Some(if followed { Seen::Followed } else { Seen::Stamped(now, SystemTime::now()) });
+        }
+        inner.cache = saved.cache;
+        let mut state = saved.state;
+        let is_published = state.share(&inner.snapshot);
+        inner.state = Some(state);
+        inner.records = inner.live_records();
+        if !is_published {
+            inner.publish();
+        }
+        inner.unsaved = false;
+        Ok(())
+    }
+}
+
+/// The cache.
+impl Mailbox {
+    /// The cache, as the places in memory have it.
+    pub(super) fn open_cache(&self) -> Option<Cache> {
+        let mut inner = self.awake().ok()?;
+        let mut cache = Cache::open(&self.directory, inner.uid_validity())?;
+        if inner.cache != Some(cache.identity) {
+            inner.adopt(&mut cache);
+        }
+        Some(cache)
+    }
+
+    /// Without an index that says it, what the cache has is found by reading it.
+    fn find_cache(&self, inner: &mut Inner) {
+        match Cache::open(&self.directory, inner.uid_validity()) {
+            Some(mut cache) => inner.adopt(&mut cache),
+            None => inner.cache = Some(NO_CACHE),
+        }
+    }
+
+    /// What is known of the messages from `uid` on, `count` of them at most.
+    pub(super) fn known_from(&self, uid: Uid, count: usize, known: &mut Vec<Known>) {
+        known.clear();
+        let Ok(mut inner) = self.awake() else { return };
+        if inner.cache.is_none() {
+            self.find_cache(&mut inner);
+        }
+        let Some(state) = inner.state.as_mut() else { return };
+        let start = state.uids.partition_point(|of_row| *of_row < uid);
+        for row in start..state.len().min(start + count) {
+            if state.facts.sizes[row] == 0
+                && let Some(octets) = crate::file_name::wire_size(state.names.get(row))
+            {
+                state.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
+            }
+            let (facts, uid) = (&state.facts, state.uids[row]);
+            let (size, date, cached) = (facts.sizes[row], facts.dates[row], facts.cached[row]);
+            known.push(Known { uid, size, date, cached });
+        }
+    }
+
+    /// Keeps what a pass found out. A cache that cannot be written is none.
+    pub(super) fn keep(&self, learned: &[Learned], records: &[(Uid, Vec<u8>)]) {
+        let mut places: Option<(Identity, Vec<u32>)> = None;
+        if !records.is_empty() && self.is_there() {
+            let validity = self.snapshot().uid_validity();
+            places = cache::append(&self.directory, validity, records)
+                .inspect_err(|error| tracing::debug!(%error, "not cached"))
+                .ok();
+        }
+        let mut inner = self.lock();
+        let Some(state) = inner.state.as_mut() else { return };
+        for message in learned {
+            let Some(row) = state.row(message.uid) else { continue };
+            state.facts.sizes[row] = message.size.unwrap_or(state.facts.sizes[row]);
+            state.facts.dates[row] = message.date.unwrap_or(state.facts.dates[row]);
+        }
+        inner.unsaved = true;
+        let Some((identity, places)) = places else { return };
+        inner.records += records.len();
+        if inner.cache != Some(identity) {
+            if let Some(mut cache) = Cache::open(&self.directory, inner.uid_validity()) {
+                inner.adopt(&mut cache);
+            }
+            return;
+        }
+        let Some(state) = inner.state.as_mut() else { return };
+        for ((uid, _), place) in records.iter().zip(places) {
+            if let Some(row) = state.row(*uid) {
+                state.facts.cached[row] = place + 1;
+            }
+        }
+    }
+
+    /// Writes the cache anew with the records that are in use, in the order of their messages.
+    fn rewrite_cache(&self, inner: &mut Inner) -> Result<()> {
+        let validity = inner.uid_validity();
+        let Some(mut old) = Cache::open(&self.directory, validity) else { return Ok(()) };
+        if inner.cache != Some(old.identity) {
+            inner.adopt(&mut old);
+        }
+        let state = inner.state()?;
+        let live = state
+            .uids
+            .iter()
+            .zip(&state.facts.cached)
+            .filter_map(|(uid, place)| Some((*uid, old.record(place.checked_sub(1)?, *uid)?.to_vec())));
+        cache::rewrite(&self.directory, validity, live)?;
+        if let Some(mut new) = Cache::open(&self.directory, validity) {
+            inner.adopt(&mut new);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Takes a cache's places as those of the messages.
+    fn adopt(&mut self, cache: &mut Cache) {
+        let Some(state) = self.state.as_mut() else { return };
+        state.facts.cached.fill(0);
+        let records = cache.all_records();
+        for (uid, place) in &records {
+            if let Some(row) = state.row(*uid) {
+                state.facts.cached[row] = place + 1;
+            }
+        }
+        (self.cache, self.records, self.unsaved) = (Some(cache.identity), records.len(), true);
+    }
+
+    /// Messages with a record in the cache.
+    fn live_records(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.facts.cached.iter().filter(|place| **place != 0).count())
+    }
+}
