@@ -146,7 +146,7 @@ impl Session {
             Doing::Append(_) if self.starved => Step::Read { deadline_ms },
             Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
             Doing::Idle(idle) => match std::mem::take(&mut idle.looked) {
-                true => Step::Watch { deadline_ms: idle.keepalive_ms },
+                true => Step::Watch { deadline_ms: idle.deadline_ms() },
                 false => Step::Work,
             },
             Doing::Ask { attempt, .. } => match attempt.take() {
@@ -166,7 +166,7 @@ impl Session {
             Doing::Ending(ending) => self.end(ending),
             Doing::Append(append) => self.proceed_append(append),
             Doing::Idle(mut idle) => {
-                self.look_idle(&mut idle);
+                self.look_idle(&mut idle, now);
                 // The mailbox may be gone, and the session with it.
                 if !matches!(self.doing, Doing::Closing) {
                     self.doing = Doing::Idle(idle);
@@ -446,6 +446,10 @@ impl Session {
         selected.view.tell_keywords(selected.read_only, &mut self.out);
         let newest = selected.view.snapshot().clone();
         selected.view.advance(newest, &Default::default(), telling, &mut self.out)
+    }
+
+    pub(crate) fn selected_mailbox(&self) -> Option<&Arc<store::Mailbox>> {
+        self.selected.as_ref().map(|selected| &selected.mailbox)
     }
 
     /// Lets the view see the newest state. `Err` when the mailbox is gone. Another failure is

@@ -10,6 +10,7 @@ use crate::step::Now;
 use crate::view::Telling;
 use codec::response::{Condition, continuation, untagged};
 use codec::{Event, Tag};
+use store::Rest;
 use zeroize::Zeroizing;
 
 /// An IDLE that runs.
@@ -19,6 +20,23 @@ pub(crate) struct Idle {
     pub(crate) looked: bool,
     /// When something is to be said, so that middleboxes and dead clients show themselves.
     pub(crate) keepalive_ms: u64,
+    /// From when on the mailbox may be given up in memory, if nothing happens.
+    rest_ms: u64,
+    /// It may be.
+    rest: Option<Rest>,
+}
+
+impl Idle {
+    /// Quiet after which what only commands need is given up, in milliseconds.
+    const REST_AFTER_MS: u64 = 10_000;
+
+    /// When the session has something to do by itself.
+    pub(crate) fn deadline_ms(&self) -> u64 {
+        match self.rest {
+            Some(_) => self.keepalive_ms,
+            None => self.keepalive_ms.min(self.rest_ms),
+        }
+    }
 }
 
 impl Session {
@@ -26,7 +44,8 @@ impl Session {
         continuation(self.out.buffer(), "idling");
         self.decoder.expect_line();
         let keepalive_ms = now.monotonic_ms + self.settings.idle_keepalive_ms;
-        self.doing = Doing::Idle(Idle { tag, looked: false, keepalive_ms });
+        let rest_ms = now.monotonic_ms + Idle::REST_AFTER_MS;
+        self.doing = Doing::Idle(Idle { tag, looked: false, keepalive_ms, rest_ms, rest: None });
     }
 
     /// Reads on while idle; whether anything happened.
@@ -58,10 +77,17 @@ impl Session {
         true
     }
 
-    /// Looks for changes and tells them; in [`Session::work`] only.
-    pub(crate) fn look_idle(&mut self, idle: &mut Idle) {
+    /// Looks for changes and tells them, and lets the mailbox rest where there were none for a
+    /// while; in [`Session::work`] only.
+    pub(crate) fn look_idle(&mut self, idle: &mut Idle, now: Now) {
         let telling: Telling = self.telling(true, false);
         idle.looked = self.tell_changes(telling);
+        if !self.out.is_empty() {
+            idle.rest = None;
+            idle.rest_ms = now.monotonic_ms + Idle::REST_AFTER_MS;
+        } else if idle.rest.is_none() && now.monotonic_ms >= idle.rest_ms {
+            idle.rest = self.selected_mailbox().map(|mailbox| mailbox.rest());
+        }
     }
 
     /// The next line of a dialogue, which may be a password; `None` when more bytes are needed.
