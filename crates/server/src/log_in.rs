@@ -2,11 +2,10 @@
 
 use crate::counts::Counted;
 use crate::serve::Server;
-use crate::template;
+use crate::users::maildir_of;
 use auth::{Exchange, Mechanism, Progress, Refusal, Secret, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::ErrorKind;
 
@@ -119,50 +118,6 @@ impl LogIn {
                 self.server.note_panic(&user.name);
                 Err(Refused::Unavailable)
             }
-        }
-    }
-}
-
-/// A user's Maildir: what the source says, absolute or below the home directory, else the
-/// template.
-fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String> {
-    let text = match (&user.maildir, &user.home) {
-        (Some(maildir), _) if maildir.starts_with('/') => maildir.clone(),
-        (Some(maildir), Some(home)) => Path::new(home).join(maildir).to_string_lossy().into_owned(),
-        (Some(maildir), None) => {
-            return Err(format!("{maildir} is relative, and there is no home directory"));
-        }
-        (None, home) => template::expand(template, &user.name, home.as_deref()).ok_or_else(|| {
-            format!("{template} wants a domain or home directory that the user does not have")
-        })?,
-    };
-    let path = PathBuf::from(text);
-    let is_clean =
-        path.is_absolute() && !path.components().any(|c| matches!(c, std::path::Component::ParentDir));
-    if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_maildir_is_where_the_source_or_the_template_says() {
-        for (maildir, home, expected) in [
-            (None, None, Some("/srv/example.com/anna")),
-            (Some("/elsewhere"), None, Some("/elsewhere")),
-            (Some("Maildir"), Some("/home/anna"), Some("/home/anna/Maildir")),
-            (Some("Maildir"), None, None),
-            (Some("/a/../b"), None, None),
-        ] {
-            let user = User {
-                name: "anna@example.com".to_owned(),
-                maildir: maildir.map(str::to_owned),
-                home: home.map(str::to_owned),
-                ..User::default()
-            };
-            let found = maildir_of(&user, "/srv/%d/%n").ok();
-            assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
         }
     }
 }

@@ -10,11 +10,13 @@ mod listen;
 mod log;
 mod log_in;
 mod privileges;
+mod progress;
 mod serve;
 mod settings;
 mod stream;
 mod template;
 mod tls;
+mod users;
 
 use std::process::ExitCode;
 

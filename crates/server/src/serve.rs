@@ -276,7 +276,8 @@ fn reload_from(server: &Server, path: &Path) {
     notify(&[sd_notify::NotifyState::Ready]);
 }
 
-fn authenticator(configuration: &Configuration) -> Authenticator {
+/// Who knows the users, by these settings.
+pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
     let source = |path: &PathBuf| -> Box<dyn auth::Source> {
         Box::new(auth::passwd_file::PasswdFile::new(path.clone()))
     };

@@ -1,0 +1,169 @@
+//! Users for the administrator's commands: from a name to the Maildir, as a log-in finds it.
+//!
+//! Calls wait: they are for commands, not for the server. What they do to a Maildir they do as
+//! the user of `[mail]`, so that files get the right owner: see [`as_mail_user`].
+
+use crate::settings::Configuration;
+use crate::{privileges, serve, template};
+use auth::{Authenticator, User};
+use std::path::{Component, Path, PathBuf};
+
+/// Everybody who could log in.
+pub(crate) struct Users {
+    authenticator: Authenticator,
+    maildir: String,
+}
+
+/// A user, and where their mail is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ResolvedUser {
+    /// Canonical name: with its domain, where it has one.
+    pub(crate) name: String,
+    /// The Maildir: absolute, and perhaps not there.
+    pub(crate) root: PathBuf,
+    /// What the user source says beside that.
+    pub(crate) user: User,
+}
+
+impl Users {
+    /// The users that the configuration's sources know.
+    pub(crate) fn open(configuration: &Configuration) -> Self {
+        Self { authenticator: serve::authenticator(configuration), maildir: configuration.maildir.clone() }
+    }
+
+    /// The user whom a log-in with this name finds; `None` when there is none. An error is one
+    /// of a source, or says why there is no Maildir.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<ResolvedUser>, String> {
+        let found = serve::block_on(self.authenticator.lookup(name)).map_err(|error| error.to_string())?;
+        found.map(|user| self.resolve(user)).transpose()
+    }
+
+    /// All users of all sources, each once, in the order of their names. Of those for whom there
+    /// can be no Maildir it is said on standard error, and they are left out.
+    pub(crate) fn all(&self) -> Result<Vec<ResolvedUser>, String> {
+        let listed = serve::block_on(async {
+            let mut users = Vec::new();
+            for listed in self.authenticator.list().await? {
+                // Who stands in two sources, or with and without the default domain, is one.
+                users.extend(self.authenticator.lookup(&listed.name).await?);
+            }
+            Ok::<_, auth::Unavailable>(users)
+        });
+        let mut users = listed.map_err(|error| error.to_string())?;
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        users.dedup_by(|a, b| a.name == b.name);
+        let resolved = users.into_iter().filter_map(|user| {
+            self.resolve(user).map_err(|problem| eprintln!("restante: {problem}: left out")).ok()
+        });
+        Ok(resolved.collect())
+    }
+
+    fn resolve(&self, user: User) -> Result<ResolvedUser, String> {
+        let root = maildir_of(&user, &self.maildir).map_err(|why| format!("{}: {why}", user.name))?;
+        Ok(ResolvedUser { name: user.name.clone(), root, user })
+    }
+}
+
+/// Does something as the user that the server becomes: started as root, on a thread that gives
+/// root up; else as who started it.
+pub(crate) fn as_mail_user<T: Send>(
+    configuration: &Configuration,
+    work: impl FnOnce() -> Result<T, String> + Send,
+) -> Result<T, String> {
+    let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
+    let on_thread = || privileges::give_up(user, group).and_then(|()| work());
+    std::thread::scope(|scope| match scope.spawn(on_thread).join() {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// A user's Maildir: what the source says, absolute or below the home directory, else the
+/// template.
+pub(crate) fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String> {
+    let text = match (&user.maildir, &user.home) {
+        (Some(maildir), _) if maildir.starts_with('/') => maildir.clone(),
+        (Some(maildir), Some(home)) => Path::new(home).join(maildir).to_string_lossy().into_owned(),
+        (Some(maildir), None) => {
+            return Err(format!("{maildir} is relative, and there is no home directory"));
+        }
+        (None, home) => template::expand(template, &user.name, home.as_deref()).ok_or_else(|| {
+            format!("{template} wants a domain or home directory that the user does not have")
+        })?,
+    };
+    let path = PathBuf::from(text);
+    let is_clean = path.is_absolute() && !path.components().any(|c| matches!(c, Component::ParentDir));
+    if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::read_text;
+
+    #[test]
+    fn a_maildir_is_where_the_source_or_the_template_says() {
+        for (maildir, home, expected) in [
+            (None, None, Some("/srv/example.com/anna")),
+            (Some("/elsewhere"), None, Some("/elsewhere")),
+            (Some("Maildir"), Some("/home/anna"), Some("/home/anna/Maildir")),
+            (Some("Maildir"), None, None),
+            (Some("/a/../b"), None, None),
+        ] {
+            let user = User {
+                name: "anna@example.com".to_owned(),
+                maildir: maildir.map(str::to_owned),
+                home: home.map(str::to_owned),
+                ..User::default()
+            };
+            let found = maildir_of(&user, "/srv/%d/%n").ok();
+            assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
+        }
+    }
+
+    /// Two passwd files; the default domain makes `anna` and `anna@example.com` one user.
+    fn configuration(directory: &Path) -> Configuration {
+        let users = |name: &str, text: &str| {
+            std::fs::write(directory.join(name), text).expect("a passwd file");
+            format!("[[users]]\npasswd-file = \"{}\"\n", directory.join(name).display())
+        };
+        let first = users("first", "anna:x\nbert@example.org:x::::::quota=5M\n");
+        let second = users("second", "anna@example.com:y:::::: mail=/other\ndora:x::::::mail=Maildir\n");
+        let text = format!(
+            "[mail]\nmaildir = \"/srv/%d/%n\"\n{first}{second}[login]\ndefault-domain = \"example.com\"\n\
+             cleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n"
+        );
+        read_text(Path::new("r.toml"), &text).expect("it is right")
+    }
+
+    #[test]
+    fn users_are_found_as_a_log_in_finds_them() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let users = Users::open(&configuration(directory.path()));
+        for (name, expected) in [
+            ("anna", Some(("anna@example.com", "/srv/example.com/anna"))),
+            ("ANNA@example.com", Some(("anna@example.com", "/srv/example.com/anna"))),
+            ("bert@example.org", Some(("bert@example.org", "/srv/example.org/bert"))),
+            ("bert", None),
+            ("../anna", None),
+        ] {
+            let found = users.find(name).expect("the sources answer");
+            let found = found.map(|user| (user.name, user.root));
+            let expected = expected.map(|(name, root)| (name.to_owned(), PathBuf::from(root)));
+            assert_eq!(found, expected, "{name}");
+        }
+        assert!(users.find("dora").is_err_and(|error| error.contains("relative")), "no home directory");
+        let all = users.all().expect("the sources answer");
+        let names: Vec<&str> = all.iter().map(|user| &*user.name).collect();
+        assert_eq!(names, ["anna@example.com", "bert@example.org"]);
+        assert_eq!(all[1].user.extra, [("quota".to_owned(), "5M".to_owned())]);
+    }
+
+    #[test]
+    fn a_source_that_is_not_there_is_an_error() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let users = Users::open(&configuration(directory.path()));
+        std::fs::remove_file(directory.path().join("second")).expect("removed");
+        assert!(users.find("carl").is_err() && users.all().is_err());
+    }
+}
