@@ -65,6 +65,7 @@ impl Site {
             keywords_max: 100,
             kept_bytes_max: 1 << 20,
             hostname: "mail.example.com".to_owned(),
+            quota_counts_trash: false,
         });
         let users = vec![("user".to_owned(), "pass word".to_owned())];
         Self { settings: settings(), store, root: root.to_owned(), users }

@@ -6,9 +6,10 @@ use crate::kept::Kept;
 use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::quota::{Change, Quota, QuotaUsage};
 use crate::subscriptions::Subscriptions;
 use crate::watch::Watcher;
-use mail::{MailboxName, UidSet, UidValidity};
+use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -28,6 +29,9 @@ pub struct StoreSettings {
     pub hostname: String,
     /// Memory that mailboxes may take which nobody has open any more, in bytes.
     pub kept_bytes_max: usize,
+    /// `Trash` and messages with `\Deleted` count for the quota, as Dovecot counts; else they do
+    /// not, as Courier counts.
+    pub quota_counts_trash: bool,
 }
 
 /// The store of a process: what its accounts share.
@@ -53,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) settings: StoreSettings,
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
+    pub(crate) quota: Quota,
 }
 
 /// A mailbox as LIST needs it.
@@ -97,11 +102,13 @@ impl Store {
             return Ok(account);
         }
         accounts.retain(|_, account| account.strong_count() > 0);
+        let quota = Quota::new(root, &self.settings.hostname, self.settings.quota_counts_trash);
         let shared = Shared {
             root: root.to_owned(),
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
+            quota,
         };
         let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
         accounts.insert(root.to_owned(), Arc::downgrade(&account));
@@ -184,10 +191,14 @@ impl Account {
             return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
         }
         let directory = self.find(name)?;
+        let mut change = self.shared.quota.begin();
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
         let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
         std::fs::rename(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
+        if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
+            change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
+        }
         sync_directory(&self.shared.root)?;
         if let Err(error) = std::fs::remove_dir_all(&grave) {
             tracing::warn!(%error, directory = %grave.display(), "left of a deleted mailbox");
@@ -217,6 +228,7 @@ impl Account {
             ));
         }
         let mut renames = Vec::new();
+        let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
             let tail = if listed.name == *from {
                 ""
@@ -234,12 +246,27 @@ impl Account {
                 return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
             }
             let new_path = directory::new_path(root, &new_name, self.shared.settings.utf8_names)?;
-            renames.push((self.find(&listed.name)?, new_path));
+            let path = self.find(&listed.name)?;
+            // To or from Trash: what did not count may count now.
+            let counts = |name| self.shared.quota.counts(name, SystemFlags::NONE);
+            match (counts(&listed.name), counts(&new_name)) {
+                (false, true) => added = added.plus(self.shared.quota.of_directory(&path)?),
+                (true, false) => removed = removed.plus(self.shared.quota.of_directory(&path)?),
+                _ => {}
+            }
+            renames.push((path, new_path));
         }
         if renames.is_empty() {
             return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(from.as_str())));
         }
+        let mut change = match (added == QuotaUsage::default(), removed == QuotaUsage::default()) {
+            (true, true) => Change::uncounted(),
+            (true, false) => self.shared.quota.begin(),
+            (false, _) => self.shared.quota.begin_adding(added)?,
+        };
         rename_all(&renames)?;
+        change.add_all(added);
+        change.remove_all(removed);
         sync_directory(root)
     }
 
@@ -253,6 +280,11 @@ impl Account {
         let _lock = self.shared.lock()?;
         let mut subscriptions = Subscriptions::read(&self.shared.root)?;
         if subscriptions.set(name, subscribed) { subscriptions.write(&self.shared.root) } else { Ok(()) }
+    }
+
+    /// The user's quota.
+    pub fn quota(&self) -> &Quota {
+        &self.shared.quota
     }
 
     #[cfg(test)]

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Deleted,
     /// A full disk, or a quota of the file system.
     NoSpace,
+    /// The user's quota: room is there, but not for them.
+    OverQuota,
     /// A read-only file system, or permissions.
     Denied,
     /// Another process holds the lock for too long.

@@ -76,6 +76,11 @@ pub fn wire_size(base: &[u8]) -> Option<u64> {
     (on_disk <= on_wire && on_wire <= on_disk.saturating_mul(2)).then_some(on_wire)
 }
 
+/// Size on disk that the name gives: `,S=`.
+pub fn disk_size(base: &[u8]) -> Option<u64> {
+    number_after(base, b",S=")
+}
+
 /// The key by which messages without a UID are put in order: seconds and microseconds, before
 /// their names.
 pub fn delivery_order(base: &[u8]) -> (u64, u64) {

@@ -19,6 +19,7 @@ mod index;
 mod keep;
 mod look;
 mod pass;
+mod room;
 mod state;
 
 pub use keep::Rest;

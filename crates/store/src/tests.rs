@@ -5,6 +5,7 @@ mod crash;
 mod foreign;
 mod index;
 mod model;
+mod quota;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;
@@ -30,14 +31,12 @@ impl Site {
 
     /// An account of a store of its own: what another process would have.
     fn account(&self) -> Arc<Account> {
-        let settings = StoreSettings {
-            utf8_names: true,
-            lock_wait_ms_max: 5_000,
-            keywords_max: 100,
-            kept_bytes_max: 1 << 20,
-            hostname: "host".to_owned(),
-        };
-        Store::new(settings).account(&self.root(), true).unwrap()
+        self.account_that_counts(false)
+    }
+
+    /// Likewise, with or without what is in `Trash` counted for the quota.
+    fn account_that_counts(&self, trash: bool) -> Arc<Account> {
+        store(trash).account(&self.root(), true).unwrap()
     }
 
     fn inbox(&self) -> Arc<Mailbox> {
@@ -54,6 +53,18 @@ impl Site {
     fn names(&self, directory: &str) -> Vec<String> {
         names(&self.root().join(directory))
     }
+}
+
+/// A store, as a process of its own would have it.
+fn store(quota_counts_trash: bool) -> Arc<Store> {
+    Store::new(StoreSettings {
+        utf8_names: true,
+        lock_wait_ms_max: 5_000,
+        keywords_max: 100,
+        kept_bytes_max: 1 << 20,
+        hostname: "host".to_owned(),
+        quota_counts_trash,
+    })
 }
 
 fn names(directory: &Path) -> Vec<String> {

@@ -400,6 +400,7 @@ fn a_killed_server_loses_no_mail_and_no_uid() {
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
+        quota_counts_trash: false,
     });
     let inbox = store.account(&maildir, false).unwrap().open(&mail::MailboxName::inbox()).unwrap();
     let snapshot = inbox.refresh(false).unwrap().snapshot;

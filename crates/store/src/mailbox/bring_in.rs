@@ -4,13 +4,14 @@
 //! between leaves lines without files, which the next look takes for expunged: UIDs are spent
 //! that nobody was told.
 
-use super::{Copied, Inner, Mailbox};
+use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::file_name::{Info, compose, unique};
 use crate::list_file::sync_directory;
+use crate::quota::{Change, QuotaUsage};
 use crate::scan::Place;
 use crate::uid_list::Line;
 use mail::flag::Flags;
@@ -52,16 +53,31 @@ pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i
         temporaries.push(temporary);
     }
     fault_point("append: before the lines");
+    let (mut change, coming) = coming(mailbox, &incoming, &temporaries)?;
     let own = Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) });
     mailbox.queue.lock().push(own.clone());
     let mut inner = mailbox.lock();
-    if let Some(outcome) = own.take_outcome() {
-        return outcome;
+    if !own.is_done() {
+        let together = std::mem::take(&mut *mailbox.queue.lock());
+        bring_in_together(mailbox, &mut inner, &together);
     }
-    let together = std::mem::take(&mut *mailbox.queue.lock());
-    bring_in_together(mailbox, &mut inner, &together);
-    own.take_outcome()
-        .unwrap_or_else(|| Err(Error::new(ErrorKind::Io, "nobody appended to", &mailbox.directory)))
+    drop(inner);
+    let nobody = || Err(Error::new(ErrorKind::Io, "nobody appended to", &mailbox.directory));
+    let appended = own.take_outcome().unwrap_or_else(nobody)?;
+    change.add_all(coming);
+    Ok(appended)
+}
+
+/// The quota's part of messages that are about to come in.
+fn coming<'a>(
+    mailbox: &'a Mailbox,
+    incoming: &[Incoming],
+    temporaries: &[Temporary],
+) -> Result<(Change<'a>, QuotaUsage)> {
+    let sizes = incoming.iter().zip(temporaries).map(|(message, file)| {
+        (message.flags.system, crate::quota::size_of(message.base.as_bytes(), &file.path))
+    });
+    room::coming(mailbox, sizes)
 }
 
 /// Brings all in at once; where that fails, each by itself, so that nobody fails for another.
@@ -95,6 +111,10 @@ impl Queue {
 }
 
 impl Waiting {
+    fn is_done(&self) -> bool {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take_outcome(&self) -> Option<Result<Appended>> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -118,8 +138,11 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
+        let (mut change, coming) = self::coming(target, &incoming, &temporaries)?;
         let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
-        from_temporaries(target, &mut target.lock(), &together)?
+        let new = from_temporaries(target, &mut target.lock(), &together)?;
+        change.add_all(coming);
+        new
     };
     let uid_validity = target.snapshot().uid_validity();
     Ok(Copied { uid_validity, pairs: copied.into_iter().zip(new).collect() })
@@ -129,6 +152,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     if source.identity == target.identity {
         return move_within(source, uids);
     }
+    let mut change = room::moving(source, uids, target)?;
     // In one order for all, or two moves the opposite ways wait for one another.
     let source_first = source.directory < target.directory;
     let (mut first, mut second) =
@@ -154,13 +178,16 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, _, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         if failed.is_some() {
             missing.push(*new);
             continue;
         }
         match rename_over(source, from, *uid, target, &file_name(incoming)) {
-            Ok(true) => pairs.push((*uid, *new)),
+            Ok(true) => {
+                pairs.push((*uid, *new));
+                room::moved(&mut change, source, target, &file_name(incoming), flags.system);
+            }
             Ok(false) => missing.push(*new),
             Err(error) => {
                 missing.push(*new);

@@ -1,11 +1,12 @@
 //! Changing flags, and expunging.
 
 use super::state::State;
-use super::{FlagChange, FlagsStored, Inner, Mailbox};
+use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::sync_directory;
+use crate::quota::{Change, size_of};
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
@@ -35,6 +36,8 @@ pub(super) fn store_flags(
     change: &FlagChange,
     unchanged_since: Option<ModSeq>,
 ) -> Result<FlagsStored> {
+    let mut quota = room::flagging(mailbox, change);
+    let mut toggled = Vec::new();
     let mut inner = mailbox.lock();
     let _lock = mailbox.lock_file()?;
     mailbox.look(&mut inner)?;
@@ -54,6 +57,7 @@ pub(super) fn store_flags(
             continue;
         }
         let Some(planned) = plan(state, row, change, &named) else { continue };
+        let before = state.flags.get(row);
         match rename_for(mailbox, &mut inner, &planned) {
             Ok(Some(renamed)) => renames.extend(renamed),
             Ok(None) => {
@@ -67,6 +71,7 @@ pub(super) fn store_flags(
         }
         fault_point("flags: after a rename");
         changed.insert(uid);
+        toggled.push((uid, before, planned.flags));
         lines.push(Line::Flags { uid, modseq, flags: planned.flags, keywords: planned.keywords });
     }
     if !lines.is_empty() {
@@ -79,6 +84,7 @@ pub(super) fn store_flags(
         for renamed in &renames {
             state.set_file(renamed.uid, Place::Cur, &renamed.suffix);
         }
+        room::flagged(&mut quota, mailbox, &inner, &toggled);
         inner.publish();
         inner.checkpoint_if_due()?;
     }
@@ -157,11 +163,12 @@ fn undo(renames: &[Renamed]) {
 }
 
 pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
+    let mut quota = room::expunging(mailbox);
     let mut inner = mailbox.lock();
     let _lock = mailbox.lock_file()?;
     mailbox.look(&mut inner)?;
     let mut removed = Vec::new();
-    let outcome = remove_files(mailbox, &mut inner, uids, &mut removed);
+    let outcome = remove_files(mailbox, &mut inner, uids, &mut removed, &mut quota);
     fault_point("expunge: before the lines");
     if !removed.is_empty() {
         sync_directory(&mailbox.directory.join("cur"))?;
@@ -182,6 +189,7 @@ fn remove_files(
     inner: &mut Inner,
     uids: Option<&UidSet>,
     removed: &mut Vec<Uid>,
+    quota: &mut Change<'_>,
 ) -> Result<()> {
     let state = inner.state()?;
     let marked = |state: &State, row: &usize| state.flags.get(*row).contains(SystemFlags::DELETED);
@@ -194,9 +202,11 @@ fn remove_files(
             let Some(row) = state.row(uid).filter(|row| marked(state, row)) else { break };
             let Some((place, name)) = state.file_name(row) else { break };
             let path = mailbox.file_path(place, &name);
+            let size = quota.is_counted().then(|| size_of(state.names.get(row), &path));
             match std::fs::remove_file(&path) {
                 Ok(()) => {
                     fault_point("expunge: after a file");
+                    size.into_iter().for_each(|size| quota.remove(size));
                     removed.push(uid);
                     break;
                 }

@@ -308,6 +308,7 @@ fn a_missing_maildir_is_made_only_where_that_is_wished() {
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
+        quota_counts_trash: false,
     });
     let root = directory.path().join("example.com/anna/Maildir");
     assert_eq!(store.account(&root, false).unwrap_err().kind, ErrorKind::NonExistent);
@@ -334,6 +335,7 @@ fn a_lock_that_is_held_for_long_is_said() {
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
         hostname: "h".to_owned(),
+        quota_counts_trash: false,
     });
     let other = store.account(&site.root(), false).unwrap().open(&MailboxName::inbox()).unwrap();
     let _held = crate::lock::Lock::take(&site.root().join("restante-uidlist.lock"), 100).unwrap();

@@ -147,6 +147,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         keywords_max: 1000,
         kept_bytes_max: 1 << 20,
         hostname: "h".repeat(200),
+        quota_counts_trash: false,
     });
     let account = store.account(&std::path::Path::new(&root).join("Maildir"), true).unwrap();
     let inbox = account.open(&MailboxName::inbox()).unwrap();

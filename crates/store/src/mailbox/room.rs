@@ -1,0 +1,145 @@
+//! The quota, as far as it concerns one mailbox: which changes count, and for how much.
+//!
+//! Each operation begins its [`Change`] before it takes a lock of the mailbox, and says what it
+//! did once that is done. Where nothing is counted, none of this looks at a file.
+
+use super::state::State;
+use super::{FlagChange, Inner, Mailbox};
+use crate::error::Result;
+use crate::quota::{Change, QuotaUsage, size_of};
+use crate::scan::Place;
+use mail::flag::Flags;
+use mail::{SystemFlags, Uid, UidSet};
+
+/// A message whose flags changed: as they were, and as they are.
+type Toggled = (Uid, SystemFlags, SystemFlags);
+
+impl Mailbox {
+    /// `OverQuota` when messages of these flags and sizes (in bytes) cannot come in, together:
+    /// what can be said before they are there. Sizes on the wire will do, as they are what the
+    /// client announces; on disk they are somewhat less.
+    pub fn check_room<'a>(&self, messages: impl Iterator<Item = (&'a Flags, u64)>) -> Result<()> {
+        let counted = self.counted(messages.map(|(flags, size)| (flags.system, size)));
+        if counted == QuotaUsage::default() { Ok(()) } else { self.shared.quota.check(counted) }
+    }
+
+    /// Bytes of a message's file: from its name's `,S=`, else of the file. `None` when it is
+    /// gone.
+    pub fn disk_size(&self, uid: Uid) -> Result<Option<u64>> {
+        let in_name = |state: &State| crate::file_name::disk_size(state.names.get(state.row(uid)?));
+        match self.awake()?.state.as_ref().and_then(in_name) {
+            Some(size) => Ok(Some(size)),
+            None => Ok(self.open_message(uid)?.map(|file| file.size())),
+        }
+    }
+
+    /// What of these counts.
+    fn counted(&self, messages: impl Iterator<Item = (SystemFlags, u64)>) -> QuotaUsage {
+        let counted = messages.filter(|(flags, _)| self.counts(*flags));
+        counted.fold(QuotaUsage::default(), |sum, (_, bytes)| sum.plus(QuotaUsage { bytes, messages: 1 }))
+    }
+
+    fn counts(&self, flags: SystemFlags) -> bool {
+        self.shared.quota.counts(&self.name, flags)
+    }
+
+    fn is_uncounted(&self) -> bool {
+        !self.counts(SystemFlags::NONE)
+    }
+}
+
+/// Messages with these flags and sizes are about to come in: the change, and what it adds.
+pub(super) fn coming(
+    target: &Mailbox,
+    messages: impl Iterator<Item = (SystemFlags, u64)>,
+) -> Result<(Change<'_>, QuotaUsage)> {
+    if !target.shared.quota.is_in_use() {
+        return Ok((Change::uncounted(), QuotaUsage::default()));
+    }
+    // Only now sizes are looked at.
+    let adds = target.counted(messages);
+    if adds == QuotaUsage::default() {
+        return Ok((Change::uncounted(), adds));
+    }
+    Ok((target.shared.quota.begin_adding(adds)?, adds))
+}
+
+/// Messages are about to move. The user has neither more nor less after it, unless only one of
+/// the mailboxes counts.
+pub(super) fn moving<'a>(source: &Mailbox, uids: &UidSet, target: &'a Mailbox) -> Result<Change<'a>> {
+    match (source.is_uncounted(), target.is_uncounted()) {
+        (true, false) if target.shared.quota.is_in_use() => {
+            source.refresh(false)?;
+            let adds = target.counted(sizes(source, &*source.awake()?, uids).into_iter());
+            target.shared.quota.begin_adding(adds)
+        }
+        (false, true) => Ok(target.shared.quota.begin()),
+        _ => Ok(Change::uncounted()),
+    }
+}
+
+/// A message was moved, to this name in `cur/` of the target.
+pub(super) fn moved(
+    change: &mut Change<'_>,
+    source: &Mailbox,
+    target: &Mailbox,
+    name: &[u8],
+    flags: SystemFlags,
+) {
+    if !change.is_counted() {
+        return;
+    }
+    let size = || size_of(crate::file_name::split(name).0, &target.file_path(Place::Cur, name));
+    match (source.counts(flags), target.counts(flags)) {
+        (true, false) => change.remove(size()),
+        (false, true) => change.add(size()),
+        _ => {}
+    }
+}
+
+/// Flags are about to change: it matters only where `\Deleted` does not count.
+pub(super) fn flagging<'a>(mailbox: &'a Mailbox, change: &FlagChange) -> Change<'a> {
+    let may_toggle = match change {
+        FlagChange::Replace(_) => true,
+        FlagChange::Add(flags) | FlagChange::Remove(flags) => flags.system.contains(SystemFlags::DELETED),
+    };
+    let quota = &mailbox.shared.quota;
+    if quota.counts_all() || mailbox.is_uncounted() || !may_toggle {
+        return Change::uncounted();
+    }
+    quota.begin()
+}
+
+/// Flags have changed.
+pub(super) fn flagged(change: &mut Change<'_>, mailbox: &Mailbox, inner: &Inner, toggled: &[Toggled]) {
+    if !change.is_counted() {
+        return;
+    }
+    for (uid, before, after) in toggled {
+        let size = || size_now(mailbox, inner, *uid);
+        match (mailbox.counts(*before), mailbox.counts(*after)) {
+            (true, false) => change.remove(size()),
+            (false, true) => change.add(size()),
+            _ => {}
+        }
+    }
+}
+
+/// Messages with `\Deleted` are about to go: where they do not count, they have gone already.
+pub(super) fn expunging(mailbox: &Mailbox) -> Change<'_> {
+    let quota = &mailbox.shared.quota;
+    if quota.counts(&mailbox.name, SystemFlags::DELETED) { quota.begin() } else { Change::uncounted() }
+}
+
+/// Flags and sizes of those of `uids` that are there.
+fn sizes(mailbox: &Mailbox, inner: &Inner, uids: &UidSet) -> Vec<(SystemFlags, u64)> {
+    let Some(state) = &inner.state else { return Vec::new() };
+    let of_row = |row: usize| (state.flags.get(row), size_now(mailbox, inner, state.uids[row]));
+    state.rows(uids).map(of_row).collect()
+}
+
+fn size_now(mailbox: &Mailbox, inner: &Inner, uid: Uid) -> u64 {
+    let base = inner.state.as_ref().and_then(|state| Some(state.names.get(state.row(uid)?)));
+    let path = mailbox.path_of(inner, uid);
+    path.map_or(0, |path| size_of(base.unwrap_or_default(), &path))
+}
