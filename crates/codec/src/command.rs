@@ -106,6 +106,18 @@ pub enum Command {
         remove: bool,
     },
     Idle,
+    /// RFC 9208: the root's name as the client wrote it.
+    GetQuota {
+        root: Vec<u8>,
+    },
+    GetQuotaRoot {
+        mailbox: WireName,
+    },
+    /// Resources in upper case, with their limits.
+    SetQuota {
+        root: Vec<u8>,
+        limits: Vec<(String, u64)>,
+    },
 }
 
 /// LIST, with RFC 5258's options.
@@ -147,6 +159,10 @@ pub enum StatusItem {
     HighestModSeq,
     /// RFC 7889.
     AppendLimit,
+    /// RFC 9208: messages with `\Deleted`.
+    Deleted,
+    /// RFC 9208: what expunging them frees, in octets.
+    DeletedStorage,
 }
 
 /// SEARCH and UID SEARCH.

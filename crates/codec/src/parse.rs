@@ -9,6 +9,7 @@ mod cursor;
 mod fetch;
 mod list;
 mod mailbox;
+mod quota;
 mod search;
 mod store;
 
@@ -75,6 +76,9 @@ fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         "COPY" => store::copy(cursor, false, false)?,
         "MOVE" => store::copy(cursor, false, true)?,
         "UID" => uid(cursor)?,
+        "GETQUOTA" => quota::get_quota(cursor)?,
+        "GETQUOTAROOT" => quota::get_quota_root(cursor)?,
+        "SETQUOTA" => quota::set_quota(cursor)?,
         _ => return Err(format!("Unknown command {name}")),
     };
     cursor.end(&name)?;

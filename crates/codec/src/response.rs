@@ -8,6 +8,7 @@ pub mod body_structure;
 pub mod envelope;
 pub mod fetch;
 pub mod list;
+pub mod quota;
 pub mod search;
 pub mod status_line;
 pub mod string;

@@ -11,7 +11,7 @@ use mail::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidValidity};
 use restante_codec::command::{Section, SectionText, StatusItem};
 use restante_codec::response::search::{Results, esearch, search};
 use restante_codec::response::{
-    Code, Condition, body_structure, bye, envelope, fetch, greeting, list, tagged, untagged,
+    Code, Condition, body_structure, bye, envelope, fetch, greeting, list, quota, tagged, untagged,
 };
 use restante_codec::{Decoder, Event, Limits, Tag};
 
@@ -233,6 +233,12 @@ fn other_responses_are_read_there() {
     });
     check(|out| list::list(out, "LSUB", &["\\Noselect"], None, "a\"b", None));
     check(|out| list::status(out, "a b", &[(StatusItem::Messages, 3), (StatusItem::UidNext, 9)]));
+    check(|out| list::status(out, "a", &[(StatusItem::Deleted, 3), (StatusItem::DeletedStorage, 9)]));
+    let storage = quota::Resource { name: "STORAGE", usage: 3, limit: 1 << 40 };
+    let message = quota::Resource { name: "MESSAGE", usage: 0, limit: 1 };
+    check(|out| quota::quota(out, "User quota", &[storage, message]));
+    check(|out| quota::quota_root(out, "a b", &["User quota", ""]));
+    check(|out| quota::quota_root(out, "INBOX", &[]));
     check(|out| list::number(out, 7, "EXISTS"));
     check(|out| list::number(out, 7, "EXPUNGE"));
     check(|out| list::flags(out, &["\\Seen", "$Junk"]));

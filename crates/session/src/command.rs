@@ -34,6 +34,7 @@ pub(crate) mod namespace;
 pub(crate) mod noop;
 mod once;
 pub(crate) mod pace;
+pub(crate) mod quota;
 pub(crate) mod rename;
 pub(crate) mod search;
 pub(crate) mod select;
@@ -100,6 +101,9 @@ pub(crate) fn start(command: Command) -> (Allowed, Kind) {
         Command::Create { mailbox } => task(Authenticated, create::create(mailbox)),
         Command::Delete { mailbox } => task(Authenticated, delete::delete(mailbox)),
         Command::Rename { from, to } => task(Authenticated, rename::rename(from, to)),
+        Command::GetQuota { root } => task(Authenticated, quota::get_quota(root)),
+        Command::GetQuotaRoot { mailbox } => task(Authenticated, quota::get_quota_root(mailbox)),
+        Command::SetQuota { root, .. } => task(Authenticated, quota::set_quota(root)),
         Command::Subscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, true)),
         Command::Unsubscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, false)),
 

@@ -16,7 +16,8 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::AlreadyExists
         | ErrorKind::BadName
         | ErrorKind::Forbidden
-        | ErrorKind::Deleted => tracing::debug!("{error}"),
+        | ErrorKind::Deleted
+        | ErrorKind::OverQuota => tracing::debug!("{error}"),
     }
     match error.kind {
         ErrorKind::NonExistent => Answer::no("NONEXISTENT", "There is no such mailbox"),
@@ -25,6 +26,9 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         ErrorKind::Forbidden => Answer::no("CANNOT", "This cannot be done to this mailbox"),
         ErrorKind::Deleted => Answer::no("NONEXISTENT", "The mailbox was deleted meanwhile"),
         ErrorKind::NoSpace => Answer::no("OVERQUOTA", "There is no room left on the server"),
+        ErrorKind::OverQuota => {
+            Answer::no("OVERQUOTA", "This would exceed your quota; delete messages first")
+        }
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
         ErrorKind::Busy => Answer::no("INUSE", "Another program keeps the mailbox locked; try again"),
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),
@@ -50,6 +54,7 @@ mod tests {
             (ErrorKind::Forbidden, "CANNOT"),
             (ErrorKind::Deleted, "NONEXISTENT"),
             (ErrorKind::NoSpace, "OVERQUOTA"),
+            (ErrorKind::OverQuota, "OVERQUOTA"),
             (ErrorKind::Denied, "NOPERM"),
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),

@@ -81,6 +81,7 @@ fn mailbox_commands() {
         ("CREATE a%", "Unexpected text after the arguments of CREATE"),
         ("RENAME a b", "Rename { from: \"a\", to: \"b\" }"),
         ("STATUS a (MESSAGES size messages)", "Status { mailbox: \"a\", items: [Messages, Size] }"),
+        ("STATUS a (Deleted DELETED-STORAGE)", "Status { mailbox: \"a\", items: [Deleted, DeletedStorage] }"),
         ("STATUS a ()", "Expected at least one STATUS item"),
         ("STATUS a (X)", "Unknown STATUS item X"),
         ("LSUB \"\" *", "Lsub { reference: \"\", pattern: \"*\" }"),
@@ -99,6 +100,31 @@ fn mailbox_commands() {
     check("LIST (RECURSIVEMATCH) \"\" *", "RECURSIVEMATCH wants another selection option, not only REMOTE");
     check("LIST \"\"", "Expected a pattern after the reference");
     check("LIST \"\" ()", "Expected at least one pattern");
+}
+
+#[test]
+fn quota_commands() {
+    for (line, expected) in [
+        ("GETQUOTA \"\"", "GetQuota { root: [] }"),
+        ("getquota #a]", "GetQuota { root: [35, 97, 93] }"),
+        ("GETQUOTA", "Expected the name of a quota root"),
+        ("GETQUOTA a b", "Unexpected text after the arguments of GETQUOTA"),
+        ("GETQUOTAROOT Entw&APw-rfe", "GetQuotaRoot { mailbox: \"Entwürfe\" }"),
+        ("GETQUOTAROOT", "Expected a mailbox name"),
+        ("SETQUOTA a ()", "SetQuota { root: [97], limits: [] }"),
+        (
+            "SETQUOTA a (storage 512 X-Y 9223372036854775807)",
+            "SetQuota { root: [97], limits: [(\"STORAGE\", 512), (\"X-Y\", 9223372036854775807)] }",
+        ),
+        ("SETQUOTA a", "Expected a list of limits such as (STORAGE 512)"),
+        ("SETQUOTA a STORAGE 512", "Expected a list of limits such as (STORAGE 512)"),
+        ("SETQUOTA a (STORAGE)", "Expected a limit after the resource"),
+        ("SETQUOTA a (STORAGE 9223372036854775808)", "Expected a limit of at most 63 bits"),
+        ("SETQUOTA a (STORAGE 1x)", "Expected a blank between limits, and ) behind them"),
+        ("SETQUOTA a (STORAGE 1", "Expected a blank between limits, and ) behind them"),
+    ] {
+        check(line, expected);
+    }
 }
 
 #[test]

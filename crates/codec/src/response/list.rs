@@ -50,6 +50,8 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::Size => "SIZE",
         StatusItem::HighestModSeq => "HIGHESTMODSEQ",
         StatusItem::AppendLimit => "APPENDLIMIT",
+        StatusItem::Deleted => "DELETED",
+        StatusItem::DeletedStorage => "DELETED-STORAGE",
     }
 }
 

@@ -1,4 +1,5 @@
-//! APPEND (RFC 3501 section 6.3.11, RFC 7888, RFC 4315, RFC 7889).
+//! APPEND (RFC 3501 section 6.3.11, RFC 7888, RFC 4315, RFC 7889,
+//! RFC 9208).
 //!
 //! The message never lies in memory: the decoder gives it piece by piece as it comes from the
 //! network, and each piece goes into a file in `tmp/`. What is refused before its bytes were
@@ -27,6 +28,8 @@ pub(crate) struct Append {
     current: Option<(Delivery, Flags, Option<i64>)>,
     /// Messages read before it.
     read: Vec<(Delivery, Flags, Option<i64>)>,
+    /// Flags of all messages so far, and their sizes as announced.
+    announced: Vec<(Flags, u64)>,
     /// Why nothing will be appended.
     failed: Option<Answer>,
 }
@@ -42,6 +45,7 @@ impl Session {
             target: None,
             current: None,
             read: Vec::new(),
+            announced: Vec::new(),
             failed,
         }));
     }
@@ -105,6 +109,9 @@ impl Session {
             Some(target) => target,
             None => self.append_target(&append.wire_name)?,
         };
+        append.announced.push((message.flags.clone(), message.size));
+        let room = target.check_room(append.announced.iter().map(|(flags, size)| (flags, *size)));
+        room.map_err(|error| for_target(&error))?;
         let delivery = target.deliver().map_err(|error| for_target(&error))?;
         append.target = Some(target);
         let date = message.date.map(|date| date.unix);

@@ -1,5 +1,6 @@
 //! STATUS (RFC 3501 section 6.3.10; SIZE by RFC 8438, HIGHESTMODSEQ by RFC 7162, APPENDLIMIT
-//! by RFC 7889), and the counting that LIST-STATUS shares.
+//! by RFC 7889, DELETED and DELETED-STORAGE by RFC 9208), and the counting that LIST-STATUS
+//! shares.
 //!
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
@@ -9,7 +10,7 @@ use codec::command::StatusItem;
 use codec::response::list;
 use mail::{MailboxName, SystemFlags};
 use std::sync::Arc;
-use store::{Account, Mailbox, Pass, Snapshot};
+use store::{Account, Mailbox, Pass, Row, Snapshot};
 
 /// The task of a STATUS.
 pub(crate) fn status(mailbox: String, items: Vec<StatusItem>) -> Box<dyn Task> {
@@ -45,15 +46,19 @@ impl Task for Status {
     }
 }
 
-/// A mailbox being counted. Only SIZE takes time: sizes that no file name tells are read off
-/// the files.
+/// A mailbox being counted. Only SIZE and DELETED-STORAGE take time: sizes that no file name
+/// tells are read off the files.
 pub(crate) struct Count {
     mailbox: Arc<Mailbox>,
     snapshot: Arc<Snapshot>,
     pass: Pass,
-    /// Messages whose size is in `size`: the first ones.
+    /// Messages whose sizes are in the sums: the first ones.
     sized: usize,
+    wants_size: bool,
     size: u64,
+    wants_deleted: bool,
+    /// Octets on disk that expunging frees.
+    deleted_storage: u64,
 }
 
 impl Count {
@@ -69,17 +74,24 @@ impl Count {
     ) -> store::Result<Self> {
         let mailbox = account.open(name)?;
         let snapshot = mailbox.refresh(false)?.snapshot;
-        let sized = if items.contains(&StatusItem::Size) { 0 } else { snapshot.len() };
+        let wants = |item| items.contains(&item);
+        let (wants_size, wants_deleted) = (wants(StatusItem::Size), wants(StatusItem::DeletedStorage));
+        let sized = if wants_size || wants_deleted { 0 } else { snapshot.len() };
         let pass = mailbox.pass();
-        Ok(Self { mailbox, snapshot, pass, sized, size: 0 })
+        Ok(Self { mailbox, snapshot, pass, sized, wants_size, size: 0, wants_deleted, deleted_storage: 0 })
     }
 
     /// Does a piece; whether all is counted.
     pub(crate) fn go_on(&mut self) -> store::Result<bool> {
         let end = self.snapshot.len().min(self.sized + Self::SIZES_A_PIECE);
-        for &uid in &self.snapshot.uids()[self.sized..end] {
+        for row in (self.sized..end).filter_map(|index| self.snapshot.row(index)) {
             // What is gone meanwhile has no size.
-            self.size += self.pass.size(uid)?.unwrap_or(0);
+            if self.wants_size {
+                self.size += self.pass.size(row.uid())?.unwrap_or(0);
+            }
+            if self.wants_deleted && is_deleted(&row) {
+                self.deleted_storage += self.mailbox.disk_size(row.uid())?.unwrap_or(0);
+            }
         }
         self.sized = end;
         Ok(end == self.snapshot.len())
@@ -107,6 +119,8 @@ impl Count {
             StatusItem::Size => self.size,
             StatusItem::HighestModSeq => snapshot.highest_modseq().0,
             StatusItem::AppendLimit => context.settings.limits.append_max,
+            StatusItem::Deleted => snapshot.rows().filter(is_deleted).count() as u64,
+            StatusItem::DeletedStorage => self.deleted_storage,
         }
     }
 
@@ -121,6 +135,10 @@ impl Count {
         let is_recent = |uid| view.is_some_and(|view| view.is_recent(uid));
         self.snapshot.rows().filter(|row| row.is_new() || is_recent(row.uid())).count()
     }
+}
+
+fn is_deleted(row: &Row<'_>) -> bool {
+    row.system_flags().contains(SystemFlags::DELETED)
 }
 
 #[cfg(test)]
@@ -184,6 +202,35 @@ STATUS a//b (MESSAGES)
   NO [CANNOT]
 STATUS a.b (MESSAGES)
   NO [CANNOT]
+"#,
+        );
+    }
+
+    /// RFC 9208 section 4.1.4: as they lie on disk, where the name says it or not.
+    #[test]
+    fn what_an_expunge_would_free() {
+        let site = site(Plain, &["a"]);
+        let maildir = site.site.maildir("user").join(".a");
+        put(&maildir, "cur", "1.M1P1.host:2,ST");
+        put(&maildir, "cur", "2.M1P1.host,S=13,W=15:2,T");
+        put(&maildir, "cur", "3.M1P1.host:2,S");
+        let mut client = site.site.log_in();
+        play(
+            &mut client,
+            r#"
+STATUS a (DELETED DELETED-STORAGE)
+  * STATUS a (DELETED 2 DELETED-STORAGE 26)
+  OK
+STATUS a (DELETED SIZE)
+  * STATUS a (DELETED 2 SIZE 45)
+  OK
+LIST "" a RETURN (STATUS (DELETED-STORAGE SIZE))
+  * LIST () "/" a
+  * STATUS a (DELETED-STORAGE 26 SIZE 45)
+  OK
+STATUS INBOX (DELETED DELETED-STORAGE)
+  * STATUS INBOX (DELETED 0 DELETED-STORAGE 0)
+  OK
 "#,
         );
     }

@@ -1,0 +1,181 @@
+//! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208 section 4.1).
+//!
+//! A user has one quota root for all mailboxes, or none. It is called as by a Dovecot that was
+//! set up by its own example; Courier calls it `ROOT`. To clients it is only a name, which some
+//! show.
+//!
+//! Limits are the site's: QUOTASET is not announced, and SETQUOTA is refused.
+
+use super::once::once;
+use crate::context::{Answer, Context, Task};
+use crate::namespace::Spelling;
+use codec::response::quota::{Resource, quota, quota_root};
+use store::{Account, QuotaStatus};
+
+/// The quota root's name.
+const ROOT: &str = "User quota";
+
+/// The task of a GETQUOTA.
+pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn Task> {
+    once(move |context, account| {
+        Ok(match status(account)?.filter(|_| root == ROOT.as_bytes()) {
+            Some(status) => {
+                quota(context.out.buffer(), ROOT, &resources(status));
+                Answer::ok("GETQUOTA completed")
+            }
+            None => no_such_root(),
+        })
+    })
+}
+
+/// The task of a GETQUOTAROOT. The mailbox need not be there, but its name must be one.
+pub(crate) fn get_quota_root(mailbox: String) -> Box<dyn Task> {
+    once(move |context, account| root_of(context, account, &mailbox))
+}
+
+fn root_of(context: &mut Context<'_>, account: &Account, wire: &str) -> store::Result<Answer> {
+    let spelling = Spelling::of(context.settings.namespace, wire);
+    let name = match spelling.read(wire) {
+        Ok(name) => name,
+        Err(unusable) => return Ok(unusable.answer()),
+    };
+    let status = status(account)?;
+    let roots = status.map(|_| ROOT);
+    quota_root(context.out.buffer(), &spelling.write(&name), roots.as_slice());
+    if let Some(status) = status {
+        quota(context.out.buffer(), ROOT, &resources(status));
+    }
+    Ok(Answer::ok("GETQUOTAROOT completed"))
+}
+
+/// The task of a SETQUOTA.
+pub(crate) fn set_quota(root: Vec<u8>) -> Box<dyn Task> {
+    once(move |_, account| {
+        Ok(match status(account)?.filter(|_| root == ROOT.as_bytes()) {
+            Some(_) => Answer::no("NOPERM", "Only the administrator can change a quota"),
+            None => no_such_root(),
+        })
+    })
+}
+
+fn no_such_root() -> Answer {
+    Answer::no("NONEXISTENT", "There is no such quota root")
+}
+
+/// `None` for a user without limits.
+fn status(account: &Account) -> store::Result<Option<QuotaStatus>> {
+    account.quota().status()
+}
+
+/// What is limited. STORAGE is in units of 1,024 octets (RFC 9208 section 5.1), begun ones
+/// counted, as Courier and Dovecot do.
+fn resources(status: QuotaStatus) -> Vec<Resource> {
+    let QuotaStatus { limits, usage } = status;
+    let resource = |name, usage, limit: Option<u64>| limit.map(|limit| Resource { name, usage, limit });
+    let storage =
+        resource("STORAGE", usage.bytes.div_ceil(1024), limits.bytes.map(|bytes| bytes.div_ceil(1024)));
+    let message = resource("MESSAGE", usage.messages, limits.messages);
+    storage.into_iter().chain(message).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::NamespaceStyle::{Courier, Plain};
+    use crate::command::dialogue::{TestSite, play, site};
+    use store::QuotaLimits;
+
+    /// The Maildir has two messages of 13 bytes each.
+    fn limited(site: &TestSite, limits: &str) {
+        let cur = site.site.maildir("user").join("cur");
+        for name in ["1.M1P1.host:2,S", "2.M1P1.host,S=13:2,"] {
+            std::fs::write(cur.join(name), "Subject: a\n\nb").expect("a message");
+        }
+        let limits = QuotaLimits::parse(limits).expect("limits");
+        site.site.account("user").quota().set_limits(Some(limits));
+    }
+
+    #[test]
+    fn what_is_limited_is_told() {
+        for (limits, resources) in
+            [("10240S,5C", "STORAGE 1 10 MESSAGE 2 5"), ("10241S", "STORAGE 1 11"), ("5C", "MESSAGE 2 5")]
+        {
+            let site = site(Plain, &["a"]);
+            // Kept, so that its limits are those of the session.
+            let _account = site.site.account("user");
+            limited(&site, limits);
+            play(
+                &mut site.site.log_in(),
+                &format!(
+                    r#"
+GETQUOTAROOT inbox
+  * QUOTAROOT INBOX "User quota"
+  * QUOTA "User quota" ({resources})
+  OK GETQUOTAROOT completed
+GETQUOTAROOT INBOX.a.b
+  * QUOTAROOT INBOX.a.b "User quota"
+  * QUOTA "User quota" ({resources})
+  OK
+GETQUOTAROOT a//b
+  NO [CANNOT]
+GETQUOTA "User quota"
+  * QUOTA "User quota" ({resources})
+  OK GETQUOTA completed
+GETQUOTA "user quota"
+  NO [NONEXISTENT]
+GETQUOTA ""
+  NO [NONEXISTENT]
+SETQUOTA "User quota" (STORAGE 512)
+  NO [NOPERM]
+SETQUOTA "User quota" ()
+  NO [NOPERM]
+SETQUOTA other (STORAGE 512)
+  NO [NONEXISTENT]
+"#
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn without_limits_there_is_no_root() {
+        let site = site(Courier, &[]);
+        play(
+            &mut site.site.log_in(),
+            r#"
+GETQUOTAROOT INBOX.no.such
+  * QUOTAROOT INBOX.no.such
+  OK
+GETQUOTA "User quota"
+  NO [NONEXISTENT]
+SETQUOTA "User quota" (STORAGE 512)
+  NO [NONEXISTENT]
+"#,
+        );
+    }
+
+    #[test]
+    fn a_full_quota_refuses_before_anything_is_sent_or_stored() {
+        let site = site(Plain, &["a"]);
+        let account = site.site.account("user");
+        limited(&site, "60S");
+        let mut client = site.site.select("INBOX");
+        play(&mut client, "APPEND a {35}\n  NO [OVERQUOTA]\n");
+        // 26 bytes are there, and 52 after this.
+        let copied = client.command("COPY 1:2 a");
+        assert!(copied.starts_with("a OK [COPYUID"), "{copied}");
+        play(
+            &mut client,
+            "COPY 1 a\n  NO [OVERQUOTA]\nSTATUS a (MESSAGES)\n  * STATUS a (MESSAGES 2)\n  OK\n",
+        );
+        // Bytes that come without being asked for are read to their end.
+        let refused = client.command("APPEND a {13+}\r\nSubject: a\n\nb");
+        assert!(refused.starts_with("a NO [OVERQUOTA]"), "{refused}");
+        let moved = client.command("MOVE 1 a");
+        assert!(moved.contains("a OK Move completed"), "{moved}");
+        // What is deleted does not count.
+        play(&mut client, "STORE 1 +FLAGS.SILENT (\\Deleted)\n  OK\n");
+        assert!(client.command("COPY 1 a").contains("a OK"));
+        let usage = account.quota().status().expect("counted").expect("limits").usage;
+        assert_eq!((usage.bytes, usage.messages), (39, 3));
+    }
+}
