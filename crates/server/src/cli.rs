@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, check, demo, serve};
+use crate::{admin, check, demo, quota, serve};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +25,8 @@ enum Command {
     /// Add, change, list and delete users of a passwd file.
     #[command(subcommand)]
     User(admin::UserCommand),
+    /// Say how much mail users have, and how much they may have.
+    Quota(quota::Options),
     /// Make a hash of a password, as it stands in a passwd file.
     Hash,
     /// Print every setting with its default and what it is for.
@@ -52,6 +54,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(options) => check::run(&options.config),
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
+        Command::Quota(options) => ended(quota::run(&options)),
         Command::Hash => ended(admin::hash()),
         Command::Settings => {
             print!("{}", settings::document::sample());

@@ -2,7 +2,7 @@
 
 use crate::counts::Counted;
 use crate::serve::Server;
-use crate::users::maildir_of;
+use crate::users::{maildir_of, quota_of};
 use auth::{Exchange, Mechanism, Progress, Refusal, Secret, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
@@ -93,6 +93,10 @@ impl LogIn {
             tracing::error!(user = ?user.name, why, "no Maildir");
             Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
         })?;
+        let quota = quota_of(&user, configuration.quota).unwrap_or_else(|why| {
+            tracing::error!(user = ?user.name, why, "the user's quota is that of [mail]");
+            configuration.quota
+        });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
         let path = maildir.clone();
         let permit = self.server.file_job().await;
@@ -100,6 +104,7 @@ impl LogIn {
         drop(permit);
         match opened {
             Ok(Ok(account)) => {
+                account.quota().set_limits(quota);
                 self.counted = Some(counted);
                 Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
             }

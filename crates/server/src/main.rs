@@ -11,6 +11,7 @@ mod log;
 mod log_in;
 mod privileges;
 mod progress;
+mod quota;
 mod serve;
 mod settings;
 mod stream;

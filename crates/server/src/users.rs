@@ -7,11 +7,13 @@ use crate::settings::Configuration;
 use crate::{privileges, serve, template};
 use auth::{Authenticator, User};
 use std::path::{Component, Path, PathBuf};
+use store::QuotaLimits;
 
 /// Everybody who could log in.
 pub(crate) struct Users {
     authenticator: Authenticator,
     maildir: String,
+    quota: Option<QuotaLimits>,
 }
 
 /// A user, and where their mail is.
@@ -21,14 +23,20 @@ pub(crate) struct ResolvedUser {
     pub(crate) name: String,
     /// The Maildir: absolute, and perhaps not there.
     pub(crate) root: PathBuf,
-    /// What the user source says beside that.
+    /// Limits that the user source or the settings give; `None` leaves them to the Maildir.
+    pub(crate) quota: Option<QuotaLimits>,
+    /// What the user source says.
     pub(crate) user: User,
 }
 
 impl Users {
     /// The users that the configuration's sources know.
     pub(crate) fn open(configuration: &Configuration) -> Self {
-        Self { authenticator: serve::authenticator(configuration), maildir: configuration.maildir.clone() }
+        Self {
+            authenticator: serve::authenticator(configuration),
+            maildir: configuration.maildir.clone(),
+            quota: configuration.quota,
+        }
     }
 
     /// The user whom a log-in with this name finds; `None` when there is none. An error is one
@@ -60,7 +68,11 @@ impl Users {
 
     fn resolve(&self, user: User) -> Result<ResolvedUser, String> {
         let root = maildir_of(&user, &self.maildir).map_err(|why| format!("{}: {why}", user.name))?;
-        Ok(ResolvedUser { name: user.name.clone(), root, user })
+        let quota = quota_of(&user, self.quota).unwrap_or_else(|why| {
+            eprintln!("restante: {}: {why}: the quota of [mail] is taken", user.name);
+            self.quota
+        });
+        Ok(ResolvedUser { name: user.name.clone(), root, quota, user })
     }
 }
 
@@ -94,6 +106,12 @@ pub(crate) fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String>
     let path = PathBuf::from(text);
     let is_clean = path.is_absolute() && !path.components().any(|c| matches!(c, Component::ParentDir));
     if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
+}
+
+/// A user's limits: what the source says, else the site's. An error says what in the source is
+/// not understood.
+pub(crate) fn quota_of(user: &User, default: Option<QuotaLimits>) -> Result<Option<QuotaLimits>, String> {
+    QuotaLimits::of_fields(&user.extra).map(|limits| limits.or(default))
 }
 
 #[cfg(test)]
@@ -130,7 +148,7 @@ mod tests {
         let first = users("first", "anna:x\nbert@example.org:x::::::quota=5M\n");
         let second = users("second", "anna@example.com:y:::::: mail=/other\ndora:x::::::mail=Maildir\n");
         let text = format!(
-            "[mail]\nmaildir = \"/srv/%d/%n\"\n{first}{second}[login]\ndefault-domain = \"example.com\"\n\
+            "[mail]\nmaildir = \"/srv/%d/%n\"\nquota = \"7C\"\n{first}{second}[login]\ndefault-domain = \"example.com\"\n\
              cleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n"
         );
         read_text(Path::new("r.toml"), &text).expect("it is right")
@@ -156,6 +174,8 @@ mod tests {
         let all = users.all().expect("the sources answer");
         let names: Vec<&str> = all.iter().map(|user| &*user.name).collect();
         assert_eq!(names, ["anna@example.com", "bert@example.org"]);
+        let limits = |text| QuotaLimits::parse(text).ok();
+        assert_eq!([all[0].quota, all[1].quota], [limits("7C"), limits("5M")]);
         assert_eq!(all[1].user.extra, [("quota".to_owned(), "5M".to_owned())]);
     }
 

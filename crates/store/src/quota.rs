@@ -128,6 +128,13 @@ impl Quota {
         Ok(self.known(QuotaUsage::default())?.status)
     }
 
+    /// Whether the limits are passed, now that messages lost `\Deleted` that did not count with
+    /// it. Costs reading the file.
+    pub fn is_passed_by_undeleting(&self) -> bool {
+        let status = if self.counts_trash { None } else { self.status().ok().flatten() };
+        status.is_some_and(|status| !status.limits.allow(status.usage))
+    }
+
     /// `OverQuota` unless there is room for so much more.
     pub fn check(&self, more: QuotaUsage) -> Result<()> {
         self.check_and_look(more).map(drop)

@@ -10,7 +10,7 @@ use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::StoreSettings;
+use store::{QuotaLimits, StoreSettings};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Configuration {
     pub(crate) group: Option<String>,
     /// A missing Maildir is made.
     pub(crate) create_maildir: bool,
+    /// Limits of users whose source gives none.
+    pub(crate) quota: Option<QuotaLimits>,
     /// passwd files, in order.
     pub(crate) passwd_files: Vec<PathBuf>,
     /// Added to names without a domain.
@@ -116,6 +118,7 @@ impl Configuration {
             user: mail.text_if("user"),
             group: mail.text_if("group"),
             create_maildir: mail.bool("create"),
+            quota: mail.quota("quota"),
             passwd_files: repeated("users").map(|reader| reader.path("passwd-file")).collect(),
             default_domain: login.text_if("default-domain"),
             cleartext_from: login.networks("cleartext-from"),
@@ -134,6 +137,7 @@ impl Configuration {
                 keywords_max: mail.count("keywords"),
                 kept_bytes_max: mail.count("kept-memory"),
                 hostname,
+                quota_counts_trash: mail.bool("quota-counts-trash"),
             },
         }
     }
@@ -149,6 +153,7 @@ impl Configuration {
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
             ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
+            ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
@@ -292,6 +297,13 @@ impl Reader<'_> {
         match self.value(key) {
             Some(Value::Networks(networks)) => networks,
             _ => Vec::new(),
+        }
+    }
+
+    fn quota(&self, key: &str) -> Option<QuotaLimits> {
+        match self.value(key) {
+            Some(Value::Quota(limits)) => Some(limits),
+            _ => None,
         }
     }
 

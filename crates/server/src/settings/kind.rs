@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use std::net::SocketAddr;
+use store::QuotaLimits;
 use toml_edit::Value as Toml;
 
 /// What may be said for a setting.
@@ -32,6 +33,8 @@ pub(crate) enum Kind {
     Networks,
     /// An address with a port.
     Address,
+    /// Limits of a quota.
+    Quota,
 }
 
 /// A value that was read.
@@ -49,6 +52,8 @@ pub(crate) enum Value {
     Networks(Vec<IpNet>),
     /// Of addresses.
     Address(SocketAddr),
+    /// Of quotas.
+    Quota(QuotaLimits),
 }
 
 impl Kind {
@@ -93,6 +98,7 @@ impl Kind {
                 networks.collect::<Option<Vec<_>>>().map(Value::Networks)
             }
             Self::Address => text()?.parse().ok().map(Value::Address),
+            Self::Quota => QuotaLimits::parse(text()?).ok().map(Value::Quota),
         }
     }
 
@@ -118,6 +124,9 @@ impl Kind {
             Self::Networks => "a list of networks, such as [\"127.0.0.0/8\", \"::1\"]".to_owned(),
             Self::Address => {
                 "an address with a port, such as \"127.0.0.1:1143\" or \"[::1]:1143\"".to_owned()
+            }
+            Self::Quota => {
+                "a size, a number of messages with C behind it, or both, such as \"500M,100000C\"".to_owned()
             }
         }
     }

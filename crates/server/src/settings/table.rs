@@ -199,6 +199,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "\"64M\"",
         "Memory for mailboxes that nobody has open any more: clients come back, and find them at once. Others are loaded from their index.",
     ),
+    optional(
+        "mail",
+        "quota",
+        Kind::Quota,
+        "\"500M,100000C\"",
+        "How much mail a user may keep, unless the user source says otherwise: bytes, messages (C), or both; \"0S\" is as much as they like. Without it, limits in a maildirsize that another program left are obeyed.",
+    ),
+    setting(
+        "mail",
+        "quota-counts-trash",
+        Kind::Bool,
+        "false",
+        "Messages in Trash and those marked as deleted count for the quota too, as with Dovecot; else they do not, as with Courier. All programs that keep a maildirsize must agree on it.",
+    ),
     setting("special-use", "drafts", Kind::TextList, "[\"Drafts\"]", "Messages being written."),
     setting(
         "special-use",

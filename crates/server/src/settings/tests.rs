@@ -60,6 +60,10 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
             "r.toml:15:1: [[listen]] wants tls, such as tls = \"starttls\"",
         ),
         (
+            "[mail]\nmaildir = \"/srv/%u\"\nquota = \"much\"\n".to_owned(),
+            "r.toml:3:9: quota must be a size, a number of messages with C behind it, or both, such as",
+        ),
+        (
             "[mail]\nmaildir = \"/srv/%x\"\n".to_owned(),
             "r.toml:2:11: maildir must be an absolute path in quotes, with %u, %n, %d, %h or %% in it",
         ),

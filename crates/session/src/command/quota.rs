@@ -178,4 +178,31 @@ SETQUOTA "User quota" (STORAGE 512)
         let usage = account.quota().status().expect("counted").expect("limits").usage;
         assert_eq!((usage.bytes, usage.messages), (39, 3));
     }
+
+    /// RFC 9208 section 4.3.1: an untagged OVERQUOTA, as nothing is refused.
+    #[test]
+    fn a_change_of_mind_that_passes_the_limit_is_told() {
+        let site = site(Plain, &[]);
+        let _account = site.site.account("user");
+        limited(&site, "30S");
+        let mut client = site.site.select("INBOX");
+        play(&mut client, "STORE 1 FLAGS.SILENT (\\Deleted)\n  OK\n");
+        // As another program would deliver it, and say so.
+        let maildir = site.site.maildir("user");
+        std::fs::write(maildir.join("new/3.M1P1.host"), "Subject: a\n\nb").expect("a message");
+        std::fs::write(maildir.join("maildirsize"), "30S\n26 2\n").expect("its count");
+        assert!(client.command("NOOP").contains("3 EXISTS"));
+        play(
+            &mut client,
+            r#"
+STORE 3 +FLAGS.SILENT (\Seen)
+  OK
+STORE 1 -FLAGS.SILENT (\Deleted)
+  * NO [OVERQUOTA] Your quota is exceeded now
+  OK
+STORE 1 -FLAGS.SILENT (\Deleted)
+  OK
+"#,
+        );
+    }
 }

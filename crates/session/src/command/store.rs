@@ -7,12 +7,12 @@
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use codec::command::{Store, StoreAction};
-use codec::response::Code;
 use codec::response::fetch::Writer;
+use codec::response::{Code, Condition, untagged};
 use mail::flag::Flags;
-use mail::{ModSeq, SeqNum, Uid, UidSet};
+use mail::{ModSeq, SeqNum, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
-use store::{FlagChange, FlagsStored, Snapshot};
+use store::{FlagChange, FlagsStored, Quota, Row, Snapshot};
 
 /// The task of a STORE or UID STORE.
 pub(crate) fn store(command: Store) -> Box<dyn Task> {
@@ -30,6 +30,7 @@ pub(crate) fn store(command: Store) -> Box<dyn Task> {
         messages: None,
         modified: UidSet::new(),
         gone: false,
+        undeleted: false,
     })
 }
 
@@ -45,6 +46,8 @@ struct StoreTask {
     modified: UidSet,
     /// Some messages were expunged, and the client was not told of it.
     gone: bool,
+    /// Some messages lost `\Deleted`.
+    undeleted: bool,
 }
 
 impl Task for StoreTask {
@@ -59,6 +62,7 @@ impl Task for StoreTask {
             let batch: Vec<(SeqNum, Uid)> =
                 self.messages.iter_mut().flatten().take(Self::BATCH_MAX).collect();
             if batch.is_empty() {
+                self.warn_of_quota(context);
                 return Ok(Progress::Done(self.answer()));
             }
             self.change(context, &batch, &mut pace)?;
@@ -110,6 +114,12 @@ impl StoreTask {
         let stored = selected.mailbox.store_flags(&uids, &self.change, self.unchanged_since)?;
         super::see(selected, stored.snapshot.clone());
         self.gone |= !stored.gone.is_empty();
+        let was_deleted = |uid| before.find(uid).is_some_and(|row| is_deleted(&row));
+        let is_kept = |row: Row<'_>| !is_deleted(&row);
+        self.undeleted |= stored
+            .changed
+            .iter()
+            .any(|uid| was_deleted(uid) && stored.snapshot.find(uid).is_some_and(is_kept));
         for &(number, uid) in batch {
             pace.change();
             if stored.modified.contains(uid) {
@@ -129,6 +139,16 @@ impl StoreTask {
             }
         }
         Ok(())
+    }
+
+    /// Where what has `\Deleted` does not count, a change of mind can pass the limits. It is not
+    /// refused, as the mail would be lost; the client is told (RFC 9208 section 4.3.1).
+    fn warn_of_quota(&self, context: &mut Context<'_>) {
+        let quota = context.account.map(|account| account.quota());
+        if self.undeleted && quota.is_some_and(Quota::is_passed_by_undeleting) {
+            let code = Code::Plain("OVERQUOTA");
+            untagged(context.out.buffer(), Condition::No, Some(&code), "Your quota is exceeded now");
+        }
     }
 
     /// The MODSEQ of a message that passed UNCHANGEDSINCE and had the flags already: a success is
@@ -202,6 +222,10 @@ fn apply(change: &FlagChange, flags: &Flags) -> Flags {
             Flags::new(flags.system.without(removed.system), kept.cloned().collect())
         }
     }
+}
+
+fn is_deleted(row: &Row<'_>) -> bool {
+    row.system_flags().contains(SystemFlags::DELETED)
 }
 
 #[cfg(test)]
