@@ -19,6 +19,11 @@ pub fn prepare(script: &Script, target: &mut dyn Target) {
     for (number, (mailbox, file, flags)) in (0..).zip(&script.mail) {
         put(&maildir, mailbox, &mail_file(script, file), number, Some(flags));
     }
+    if let Some(limits) = &script.quota {
+        mailboxes.sort_unstable();
+        mailboxes.dedup();
+        set_quota(&maildir, &mailboxes, limits);
+    }
     if script.mail.is_empty() {
         return;
     }
@@ -32,6 +37,20 @@ pub fn prepare(script: &Script, target: &mut dyn Target) {
         player.quietly(1, 0, &format!("SELECT \"{name}\"")).unwrap_or_else(|error| panic!("{error}"));
     }
     player.quietly(1, 0, "LOGOUT").unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Writes `maildirsize` as another program would have left it.
+fn set_quota(maildir: &Path, mailboxes: &[&str], limits: &str) {
+    let (mut bytes, mut messages) = (0, 0);
+    for mailbox in mailboxes {
+        let cur = mailbox_directory(maildir, mailbox).join("cur");
+        for entry in std::fs::read_dir(cur).expect("the messages") {
+            bytes += entry.and_then(|entry| entry.metadata()).expect("a message").len();
+            messages += 1;
+        }
+    }
+    let text = format!("{limits}\n{bytes:>12} {messages:>12}\n");
+    std::fs::write(maildir.join("maildirsize"), text).expect("maildirsize");
 }
 
 /// Plays a script from its beginning. `Err` says what was sent, expected and received.

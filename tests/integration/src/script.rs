@@ -11,6 +11,8 @@ pub struct Script {
     pub mail: Vec<(String, String, String)>,
     /// Mailboxes that are there before it begins.
     pub mailboxes: Vec<String>,
+    /// Limits, as Maildir++ writes them, that another program left with a right count.
+    pub quota: Option<String>,
     /// The state in which each connection begins.
     pub state: State,
     /// Settings that it needs (`courier`, `no-cleartext`, `tls`).
@@ -131,6 +133,7 @@ impl Script {
                 let file = words.next().ok_or("mail: MAILBOX FILE [FLAGS]")?.to_owned();
                 self.mail.push((mailbox, file, words.next().unwrap_or_default().to_owned()));
             }
+            "quota" => self.quota = Some(rest.to_owned()),
             "mailbox" => self.mailboxes.push(rest.to_owned()),
             "state" => {
                 self.state = match rest.split_once(' ') {

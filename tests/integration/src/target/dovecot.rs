@@ -153,6 +153,13 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:{directory}/mail/%u
 mail_max_userip_connections = 0
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = quota imap_quota
+}}
+plugin {{
+  quota = maildir:User quota
+}}
 namespace inbox {{
   inbox = yes
   separator = /
