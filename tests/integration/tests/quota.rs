@@ -1,0 +1,201 @@
+//! Quotas beside Dovecot's, in one `maildirsize`; and `restante quota`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+use mail::flag::Flags;
+use mail::{MailboxName, SystemFlags};
+use restante_tests::target::dovecot::Dovecot;
+use restante_tests::target::restante::{Restante, binary, hand_over, is_root};
+use restante_tests::target::{Connection, PASSWORD, Target, make_mailbox};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use store::{Account, ErrorKind, QuotaLimits, Store, StoreSettings};
+
+/// 20 bytes on disk, 23 octets when sent.
+const MESSAGE: &str = "Subject: a\r\n\r\nabcdefg\r\n";
+
+/// What both count: bytes and messages.
+type Usage = (u64, u64);
+
+fn command(connection: &mut dyn Connection, text: &str) -> String {
+    connection.send(format!("a {text}\r\n").as_bytes());
+    let mut all = String::new();
+    while let Some(line) = connection.line() {
+        all.push_str(&String::from_utf8_lossy(&line));
+        if line.starts_with(b"a ") || line.starts_with(b"+") {
+            break;
+        }
+    }
+    all
+}
+
+fn done(connection: &mut dyn Connection, text: &str) {
+    let answer = command(connection, text);
+    assert!(answer.contains("a OK"), "{text}: {answer}");
+}
+
+fn append(connection: &mut dyn Connection, mailbox: &str) -> String {
+    command(connection, &format!("APPEND {mailbox} {{{}+}}\r\n{MESSAGE}", MESSAGE.len()))
+}
+
+fn logged_in(target: &mut impl Target) -> Box<dyn Connection> {
+    let mut connection = target.connect();
+    assert!(connection.line().unwrap().starts_with(b"* OK"));
+    let user = target.user();
+    done(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    connection
+}
+
+/// The messages that Dovecot tells of.
+fn told_by(dovecot: &mut Dovecot) -> u64 {
+    let answer = command(&mut *logged_in(dovecot), "GETQUOTA \"User quota\"");
+    let number = answer.split("MESSAGE ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("{answer}"))
+}
+
+fn account(maildir: &Path) -> Arc<Account> {
+    let settings = StoreSettings {
+        utf8_names: false,
+        lock_wait_ms_max: 10_000,
+        keywords_max: 10,
+        hostname: "host".to_owned(),
+        quota_counts_trash: true,
+    };
+    let account = Store::new(settings).account(maildir, true).unwrap();
+    account.quota().set_limits(Some(QuotaLimits::parse("100000S,9C").unwrap()));
+    account
+}
+
+fn usage(account: &Account) -> Usage {
+    let usage = account.quota().status().unwrap().unwrap().usage;
+    (usage.bytes, usage.messages)
+}
+
+fn append_ours(account: &Arc<Account>, mailbox: &str) -> store::Result<()> {
+    let mailbox = account.open(&MailboxName::new(mailbox).unwrap())?;
+    let mut delivery = mailbox.deliver()?;
+    delivery.write(MESSAGE.as_bytes())?;
+    mailbox.append(vec![(delivery, Flags::default(), None)]).map(drop)
+}
+
+#[test]
+fn dovecot_and_we_keep_one_count() {
+    let mut dovecot = match Dovecot::start() {
+        Ok(dovecot) => dovecot,
+        Err(why) => return eprintln!("SKIPPED: {why}"),
+    };
+    let maildir = dovecot.maildir();
+    ["INBOX", "Trash"].iter().for_each(|mailbox| drop(make_mailbox(&maildir, mailbox)));
+    let account = account(&maildir);
+    assert_eq!(usage(&account), (0, 0));
+    let file = || std::fs::metadata(maildir.join("maildirsize")).unwrap().ino();
+    let ours = file();
+
+    // What we add, Dovecot reads; what it adds, to the same file, we read.
+    for (round, mailbox) in (1_u64..).zip(["INBOX", "Trash", "INBOX"]) {
+        append_ours(&account, mailbox).unwrap();
+        assert_eq!(told_by(&mut dovecot), 2 * round - 1);
+        let answer = append(&mut *logged_in(&mut dovecot), mailbox);
+        assert!(answer.contains("a OK"), "{answer}");
+        assert_eq!(usage(&account), (2 * round * 20, 2 * round));
+    }
+    assert_eq!(file(), ours, "nobody had to count anew");
+
+    // Expunged by either.
+    let inbox = account.open(&MailboxName::inbox()).unwrap();
+    let first = inbox.refresh(true).unwrap().snapshot.uids()[0];
+    let deleted = store::FlagChange::Add(Flags::new(SystemFlags::DELETED, Vec::new()));
+    inbox.store_flags(&[first].into_iter().collect(), &deleted, None).unwrap();
+    inbox.expunge(None).unwrap();
+    assert_eq!((usage(&account), told_by(&mut dovecot)), ((100, 5), 5));
+    let mut connection = logged_in(&mut dovecot);
+    done(&mut *connection, "SELECT INBOX");
+    done(&mut *connection, "STORE 1 +FLAGS.SILENT (\\Deleted)");
+    done(&mut *connection, "EXPUNGE");
+    done(&mut *connection, "LOGOUT");
+    assert_eq!((usage(&account), told_by(&mut dovecot)), ((80, 4), 4));
+
+    // Both refuse at the same limit, and count the same when they count anew.
+    (0..5).for_each(|_| append_ours(&account, "INBOX").unwrap());
+    let refused = append(&mut *logged_in(&mut dovecot), "INBOX");
+    assert!(refused.contains("a NO [OVERQUOTA]"), "{refused}");
+    assert_eq!(append_ours(&account, "INBOX").unwrap_err().kind, ErrorKind::OverQuota);
+    std::fs::remove_file(maildir.join("maildirsize")).unwrap();
+    assert_eq!(usage(&account), (180, 9));
+    let text = std::fs::read_to_string(maildir.join("maildirsize")).unwrap();
+    assert_eq!(text, "100000S,9C\n         180            9\n");
+    std::fs::write(maildir.join("maildirsize"), format!("100000S,9C\n{}", "1 0\n-1 0\n".repeat(1000)))
+        .unwrap();
+    assert_eq!(told_by(&mut dovecot), 9);
+    assert_eq!(usage(&account), (180, 9), "by what Dovecot wrote");
+}
+
+/// The command's output, and what it said on standard error.
+fn quota(server: &Restante, arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(binary())
+        .arg("quota")
+        .args(arguments)
+        .arg("--config")
+        .arg(server.directory().join("restante.toml"))
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_reports_and_counts_anew() {
+    let mut server = Restante::start("");
+    let directory = server.directory().to_owned();
+    // The first user has limits of their own, the second none, the third nothing at all.
+    let users = std::fs::read_to_string(directory.join("users")).unwrap();
+    let mut lines: Vec<String> = users.lines().take(3).map(str::to_owned).collect();
+    lines[0].push_str("quota_rule=*:storage=10:messages=5");
+    std::fs::write(directory.join("users"), lines.join("\n")).unwrap();
+    let maildir = server.maildir();
+    for user in [&maildir, &maildir.with_file_name("user1@example.com")] {
+        make_mailbox(user, "INBOX");
+        std::fs::write(user.join("cur/1.host:2,S"), [b'x'; 2048]).unwrap();
+    }
+    hand_over(&directory);
+    let name = server.user();
+    let (_, printed, said) = quota(&server, &[&name]);
+    assert_eq!(said, "");
+    let all = |messages: u64, bytes: u64, part: u64| {
+        format!(
+            "{name}\n  storage:  {}.0 KiB of 10.0 KiB, {part}% ({bytes} of 10240 bytes)\n  messages: {messages} of 5, {}%\n",
+            bytes / 1024,
+            messages * 20
+        )
+    };
+    assert_eq!(printed, all(1, 2048, 20));
+    let file = maildir.join("maildirsize");
+    let owner = |path: &Path| std::fs::metadata(path).unwrap().uid();
+    assert_eq!(owner(&file), owner(&maildir), "written as the user of [mail]");
+    // Another program says nothing of what it does: the file is believed until it is counted.
+    std::fs::write(maildir.join("new/2.host"), [b'x'; 1024]).unwrap();
+    assert_eq!(quota(&server, &[&name]).1, all(1, 2048, 20));
+    assert_eq!(quota(&server, &[&name, "--recalculate"]).1, all(2, 3072, 30));
+    assert_eq!(quota(&server, &[&name]).1, all(2, 3072, 30));
+
+    // A log-in has the same limits.
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains("reloaded"));
+    let mut connection = logged_in(&mut server);
+    let answer = command(&mut *connection, "GETQUOTAROOT INBOX");
+    assert!(answer.contains("* QUOTA \"User quota\" (STORAGE 3 10 MESSAGE 2 5)"), "{answer}");
+    let answer = command(&mut *connection, "APPEND INBOX {8000}");
+    assert!(answer.starts_with("a NO [OVERQUOTA]"), "{answer}");
+
+    let (fine, printed, said) = quota(&server, &["--all", "--recalculate"]);
+    assert!(!fine && said.contains("user2@example.com: there is no Maildir at"), "{said}");
+    assert!(printed.contains("user1@example.com\n  storage:  2.0 KiB, no limit (2048 bytes)\n"), "{printed}");
+    assert!(!maildir.with_file_name("user1@example.com").join("maildirsize").exists());
+    let (fine, _, said) = quota(&server, &["nobody@example.com"]);
+    assert!(!fine && said.contains("nobody@example.com: no such user"), "{said}");
+    if !is_root() {
+        eprintln!("SKIPPED: only root can show that files get the owner of [mail]");
+    }
+}
