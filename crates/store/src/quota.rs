@@ -250,8 +250,8 @@ impl Quota {
 
     /// Counts everything and replaces the file; the caller holds `counting` alone.
     fn count_anew(&self, limits: QuotaLimits, progress: &mut dyn FnMut(u64)) -> Result<QuotaStatus> {
-        let mut before = Stamps::of(&self.root, self.counts_trash)?;
         for _ in 0..COUNTS_MAX {
+            let before = Stamps::settled(&self.root, self.counts_trash)?;
             let usage = count::everything(&before, self.counts_trash, progress)?;
             let status = QuotaStatus { limits, usage };
             if let Err(error) = file::replace(&self.root, &self.hostname, status) {
@@ -260,13 +260,12 @@ impl Quota {
             }
             // What another program did meanwhile it has told the old file, or will tell the new
             // one though it was counted: such a sum is not to be kept.
-            let after = Stamps::of(&self.root, self.counts_trash)?;
-            if after == before {
+            if Stamps::of(&self.root, self.counts_trash)? == before {
                 return Ok(status);
             }
-            before = after;
         }
-        let usage = count::everything(&before, self.counts_trash, progress)?;
+        let stamps = Stamps::of(&self.root, self.counts_trash)?;
+        let usage = count::everything(&stamps, self.counts_trash, progress)?;
         // Without configured limits, they would be gone with the file.
         if self.configured().is_some() {
             file::remove(&self.path());

@@ -1,4 +1,4 @@
-//! Quotas beside Dovecot's, in one `maildirsize`; and `restante quota`.
+//! Quotas beside Dovecot's and Courier's, in one `maildirsize`; and `restante quota`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -7,9 +7,10 @@ use mail::{MailboxName, SystemFlags};
 use restante_tests::target::dovecot::Dovecot;
 use restante_tests::target::restante::{Restante, binary, hand_over, is_root};
 use restante_tests::target::{Connection, PASSWORD, Target, make_mailbox};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use store::{Account, ErrorKind, QuotaLimits, Store, StoreSettings};
 
@@ -55,13 +56,13 @@ fn told_by(dovecot: &mut Dovecot) -> u64 {
     number.unwrap_or_else(|| panic!("{answer}"))
 }
 
-fn account(maildir: &Path) -> Arc<Account> {
+fn account(maildir: &Path, quota_counts_trash: bool) -> Arc<Account> {
     let settings = StoreSettings {
         utf8_names: false,
         lock_wait_ms_max: 10_000,
         keywords_max: 10,
         hostname: "host".to_owned(),
-        quota_counts_trash: true,
+        quota_counts_trash,
     };
     let account = Store::new(settings).account(maildir, true).unwrap();
     account.quota().set_limits(Some(QuotaLimits::parse("100000S,9C").unwrap()));
@@ -88,7 +89,7 @@ fn dovecot_and_we_keep_one_count() {
     };
     let maildir = dovecot.maildir();
     ["INBOX", "Trash"].iter().for_each(|mailbox| drop(make_mailbox(&maildir, mailbox)));
-    let account = account(&maildir);
+    let account = account(&maildir, true);
     assert_eq!(usage(&account), (0, 0));
     let file = || std::fs::metadata(maildir.join("maildirsize")).unwrap().ino();
     let ours = file();
@@ -130,6 +131,87 @@ fn dovecot_and_we_keep_one_count() {
         .unwrap();
     assert_eq!(told_by(&mut dovecot), 9);
     assert_eq!(usage(&account), (180, 9), "by what Dovecot wrote");
+}
+
+/// Courier's program for deliveries, as the package maildrop has it.
+fn deliverquota() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    directories.map(|directory| directory.join("deliverquota.maildrop")).find(|program| program.is_file())
+}
+
+/// Delivers; whether there was room.
+fn deliver(program: &Path, maildir: &Path) -> bool {
+    let mut child = Command::new(program)
+        .arg(maildir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("deliverquota");
+    child.stdin.take().unwrap().write_all(MESSAGE.replace('\r', "").as_bytes()).unwrap();
+    child.wait().unwrap().success()
+}
+
+#[test]
+fn couriers_deliveries_and_we_keep_one_count() {
+    let Some(program) = deliverquota() else {
+        return eprintln!("SKIPPED: deliverquota.maildrop is not installed (maildrop)");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let maildir = directory.path().join("Maildir");
+    let account = account(&maildir, false);
+    assert_eq!(usage(&account), (0, 0));
+    let file = || std::fs::metadata(maildir.join("maildirsize")).unwrap().ino();
+    let ours = file();
+    for round in 1..=4 {
+        append_ours(&account, "INBOX").unwrap();
+        assert!(deliver(&program, &maildir));
+        assert_eq!(usage(&account), (round * 40, round * 2));
+    }
+    assert_eq!(file(), ours, "nobody had to count anew");
+    // One has \Deleted and does not count, nor what is in Trash.
+    let inbox = account.open(&MailboxName::inbox()).unwrap();
+    let first = inbox.refresh(true).unwrap().snapshot.uids()[0];
+    let deleted = store::FlagChange::Add(Flags::new(SystemFlags::DELETED, Vec::new()));
+    inbox.store_flags(&[first].into_iter().collect(), &deleted, None).unwrap();
+    account.create(&MailboxName::new("Trash").unwrap()).unwrap();
+    append_ours(&account, "Trash").unwrap();
+    assert_eq!(usage(&account), (140, 7));
+    assert!(deliver(&program, &maildir) && deliver(&program, &maildir));
+    assert!(!deliver(&program, &maildir), "nine are there");
+    assert_eq!(append_ours(&account, "INBOX").unwrap_err().kind, ErrorKind::OverQuota);
+    assert_eq!(usage(&account), (180, 9));
+    // With the right count too when it counts anew.
+    std::fs::write(maildir.join("maildirsize"), format!("100000S,9C\n{}", "1 0\n-1 0\n".repeat(1000)))
+        .unwrap();
+    assert!(!deliver(&program, &maildir));
+    assert_eq!(usage(&account), (180, 9));
+}
+
+/// Both deliver while both count anew, again and again: no message is lost or refused, and what
+/// is counted in the end is what is there.
+#[test]
+fn counting_beside_couriers_deliveries_loses_nothing() {
+    const EACH: u64 = 40;
+    let Some(program) = deliverquota() else {
+        return eprintln!("SKIPPED: deliverquota.maildrop is not installed (maildrop)");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let maildir = directory.path().join("Maildir");
+    let account = account(&maildir, false);
+    account.quota().set_limits(Some(QuotaLimits::parse("100000S,1000C").unwrap()));
+    assert_eq!(usage(&account), (0, 0));
+    std::thread::scope(|scope| {
+        let delivering = scope.spawn(|| (0..EACH).all(|_| deliver(&program, &maildir)));
+        (0..EACH).for_each(|_| {
+            append_ours(&account, "INBOX").unwrap();
+            account.quota().recalculate(&mut |_| {}).unwrap();
+        });
+        assert!(delivering.join().unwrap());
+    });
+    let counted = account.quota().recalculate(&mut |_| {}).unwrap().usage;
+    assert_eq!((counted.bytes, counted.messages), (2 * EACH * 20, 2 * EACH));
+    assert_eq!(usage(&account), (counted.bytes, counted.messages));
 }
 
 /// The command's output, and what it said on standard error.

@@ -3,8 +3,8 @@
 //! Others deliver and expunge meanwhile, and append what they did to the file that is about to
 //! be replaced, or to the new one. So the times of change of all directories are taken before
 //! and after, as Maildir++ says, and when they differ the count is not to be kept. File systems
-//! stamp coarsely (some milliseconds): what changes twice within that may be missed, and is
-//! found at the next count.
+//! stamp by the kernel's tick: counting begins once the last change is further back than that,
+//! so that the next one has another time.
 
 use super::{QuotaUsage, size_of};
 use crate::directory::is_missing;
@@ -13,7 +13,7 @@ use crate::file_name::{Info, split};
 use mail::SystemFlags;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Messages between two calls of `progress`.
 const PROGRESS_EVERY: u64 = 256;
@@ -22,7 +22,29 @@ const PROGRESS_EVERY: u64 = 256;
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Stamps(Vec<(PathBuf, SystemTime)>);
 
+/// Longer than a tick of any kernel (100 a second).
+const TICK: Duration = Duration::from_millis(20);
+
+/// How often is waited for a change to be further back; a Maildir that changes all the time is
+/// counted as it is.
+const WAITS_MAX: usize = 5;
+
 impl Stamps {
+    /// As [`Stamps::of`], once the last change is a tick ago: a later one is told by its time.
+    pub(super) fn settled(root: &Path, counts_trash: bool) -> Result<Self> {
+        for _ in 0..WAITS_MAX {
+            let stamps = Self::of(root, counts_trash)?;
+            let newest = stamps.0.iter().map(|(_, modified)| *modified).max();
+            // What is dated in the future cannot be waited for.
+            let age = newest.and_then(|newest| newest.elapsed().ok());
+            match age.and_then(|age| TICK.checked_sub(age)).filter(|left| !left.is_zero()) {
+                Some(left) => std::thread::sleep(left),
+                None => return Ok(stamps),
+            }
+        }
+        Self::of(root, counts_trash)
+    }
+
     /// `new` and `cur` of every mailbox, but for `Trash` where it does not count. Symbolic links
     /// are not followed.
     pub(super) fn of(root: &Path, counts_trash: bool) -> Result<Self> {
