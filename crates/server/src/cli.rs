@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, check, demo, quota, serve};
+use crate::{admin, check, demo, import, quota, serve};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,8 @@ enum Command {
     Quota(quota::Options),
     /// Make a hash of a password, as it stands in a passwd file.
     Hash,
+    /// Print a restante.toml that does what Courier's or Dovecot's settings do.
+    ImportConfig(import::Options),
     /// Print every setting with its default and what it is for.
     Settings,
 }
@@ -56,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::User(command) => ended(admin::user(&command)),
         Command::Quota(options) => ended(quota::run(&options)),
         Command::Hash => ended(admin::hash()),
+        Command::ImportConfig(options) => ended(import::run(&options)),
         Command::Settings => {
             print!("{}", settings::document::sample());
             ExitCode::SUCCESS

@@ -6,6 +6,7 @@ mod cli;
 mod connection;
 mod counts;
 mod demo;
+mod import;
 mod listen;
 mod log;
 mod log_in;

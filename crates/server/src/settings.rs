@@ -9,6 +9,7 @@ mod table;
 
 pub(crate) use configuration::{Certificate, Configuration, Listen, ListenTls};
 pub(crate) use parse::Problem;
+pub(crate) use table::{SECTIONS, SETTINGS, Setting, find as find_setting};
 
 use std::path::Path;
 

@@ -12,7 +12,7 @@ pub(crate) fn sample() -> String {
         out.push('\n');
         if !section.name.is_empty() {
             out.push_str(&comment(section.about));
-            out.push_str(&format!("{}{}\n", if is_in_use(section) { "" } else { "# " }, heading(section)));
+            out.push_str(&format!("{}{}\n", if is_in_use(section) { "" } else { "# " }, section.heading()));
         }
         for setting in of(section) {
             out.push_str(&comment(setting.why));
@@ -40,7 +40,7 @@ pub(crate) fn man_page() -> String {
     out.push_str(".EE\n");
     for section in SECTIONS {
         let title =
-            if section.name.is_empty() { "BEFORE THE FIRST TABLE".to_owned() } else { heading(section) };
+            if section.name.is_empty() { "BEFORE THE FIRST TABLE".to_owned() } else { section.heading() };
         out.push_str(&format!(".SH \"{}\"\n", roff(&title)));
         if !section.about.is_empty() {
             out.push_str(&format!("{}\n", roff(section.about)));
@@ -88,10 +88,6 @@ fn of(section: &Section) -> impl Iterator<Item = &'static Setting> {
 /// Sections that the sample has in use: those without which there is no server.
 fn is_in_use(section: &Section) -> bool {
     ["", "tls", "mail", "users"].contains(&section.name)
-}
-
-fn heading(section: &Section) -> String {
-    if section.repeats { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) }
 }
 
 /// A text as comment lines of at most some 90 characters.

@@ -13,6 +13,13 @@ pub(crate) struct Section {
     pub(crate) about: &'static str,
 }
 
+impl Section {
+    /// As it stands above its settings.
+    pub(crate) fn heading(&self) -> String {
+        if self.repeats { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+    }
+}
+
 /// A setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {

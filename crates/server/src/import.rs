@@ -1,0 +1,198 @@
+//! `restante import-config`: settings of Courier-IMAP and Dovecot as a `restante.toml`.
+//!
+//! What is printed is read by our own parser; what has no counterpart stands at its end and on
+//! standard error, a line each. Nothing of theirs is run or changed, but `doveconf`, which
+//! prints Dovecot's settings; passwords are never printed.
+
+mod courier;
+mod doveconf;
+mod dovecot;
+mod draft;
+mod shell;
+
+use clap::{Args, ValueEnum};
+use draft::Draft;
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Largest file of settings, in bytes.
+const FILE_MAX: u64 = 4 << 20;
+
+/// What `restante import-config` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// /etc/courier, /etc/dovecot, or a file with the output of `doveconf -n`; - for standard input.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Whose settings these are; else it is seen from what is there.
+    #[arg(long, value_name = "SERVER")]
+    from: Option<Server>,
+}
+
+/// Whose settings are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Server {
+    /// Courier-IMAP.
+    Courier,
+    /// Dovecot.
+    Dovecot,
+}
+
+/// Something that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Problem {
+    /// The file, or what stands for it.
+    pub(crate) file: String,
+    /// The line, from 1, where there is one.
+    pub(crate) line: Option<usize>,
+    /// What is wrong.
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.text),
+            None => write!(f, "{}: {}", self.file, self.text),
+        }
+    }
+}
+
+/// Prints the settings and says what was lost.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let (draft, source) = read(options).map_err(|problem| problem.to_string())?;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(draft.to_toml(&source).as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| format!("cannot write the settings: {error}"))?;
+    draft.losses().iter().for_each(|loss| eprintln!("restante: {loss}"));
+    Ok(())
+}
+
+/// The draft, and a name for what it was made from.
+fn read(options: &Options) -> Result<(Draft, String), Problem> {
+    let path = options.path.as_path();
+    let name = path.display().to_string();
+    if path.is_dir() {
+        return match options.from.or_else(|| server_of_directory(path)) {
+            Some(Server::Courier) => Ok((courier::import(path)?, format!("Courier-IMAP's, {name}"))),
+            Some(Server::Dovecot) => {
+                let file = path.join("dovecot.conf");
+                let text = output_of_doveconf(&file)?;
+                Ok((dovecot::import("doveconf", &text)?, format!("Dovecot's, {}", file.display())))
+            }
+            None => Err(whole(&name, "neither Courier's imapd and imapd-ssl nor dovecot.conf is in it")),
+        };
+    }
+    let (name, bytes) = if path == Path::new("-") {
+        ("standard input".to_owned(), read_limited("standard input", std::io::stdin().lock())?)
+    } else {
+        (name.clone(), read_file(path)?)
+    };
+    match options.from.or_else(|| server_of_text(&bytes)) {
+        Some(Server::Dovecot) => Ok((dovecot::import(&short(&name), &bytes)?, format!("Dovecot's, {name}"))),
+        Some(Server::Courier) => Err(whole(
+            &name,
+            "Courier's settings are several files: give their directory, such as /etc/courier",
+        )),
+        None => {
+            Err(whole(&name, "neither Courier's settings nor the output of `doveconf -n`; --from says which"))
+        }
+    }
+}
+
+fn server_of_directory(directory: &Path) -> Option<Server> {
+    let has = |name: &str| directory.join(name).is_file();
+    if ["imapd", "imapd-ssl", "authdaemonrc"].iter().any(|name| has(name)) {
+        return Some(Server::Courier);
+    }
+    has("dovecot.conf").then_some(Server::Dovecot)
+}
+
+/// By the first line that is neither empty nor a comment: Courier's have no blank before `=`.
+fn server_of_text(bytes: &[u8]) -> Option<Server> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"))?;
+    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    match line.get(name) {
+        Some(b'=') if name > 0 => Some(Server::Courier),
+        Some(b' ' | b'\t') if line.contains(&b'=') || line.contains(&b'{') => Some(Server::Dovecot),
+        _ => None,
+    }
+}
+
+/// What `doveconf` says of a file. With -P it says where the key is, too.
+fn output_of_doveconf(file: &Path) -> Result<Vec<u8>, Problem> {
+    let name = file.display().to_string();
+    let child = Command::new("doveconf").args(["-n", "-P", "-c"]).arg(file).stdin(Stdio::null()).output();
+    let output = child.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            whole(&name, "doveconf is not here: run `doveconf -n >FILE` where Dovecot is, and give FILE")
+        }
+        _ => whole(&name, &format!("doveconf cannot be run: {error}")),
+    })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().last().unwrap_or("it failed and said nothing");
+    Err(whole(&name, &draft::harmless(said)))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| whole(&name, &format!("cannot be read: {error}")))?;
+    read_limited(&name, file)
+}
+
+/// A file that need not be there.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
+    if path.exists() { read_file(path).map(Some) } else { Ok(None) }
+}
+
+fn read_limited(name: &str, from: impl Read) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = from.take(FILE_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| whole(name, &format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(whole(name, &format!("longer than {FILE_MAX} bytes: these are no settings")));
+    }
+    Ok(bytes)
+}
+
+/// A file's text, where its lines are as long as they may be; comments may hold any bytes.
+fn text(file: &str, bytes: &[u8], line_max: usize) -> Result<String, Problem> {
+    let mut out = String::with_capacity(bytes.len());
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let problem = |text: String| Problem { file: file.to_owned(), line: Some(at + 1), text };
+        if at > 0 {
+            out.push('\n');
+        }
+        if line.len() > line_max {
+            return Err(problem(format!("a line longer than {line_max} bytes")));
+        }
+        if line.trim_ascii_start().starts_with(b"#") {
+            out.push_str(&String::from_utf8_lossy(line).replace('\0', "?"));
+            continue;
+        }
+        if line.contains(&0) {
+            return Err(problem("a NUL".to_owned()));
+        }
+        out.push_str(std::str::from_utf8(line).map_err(|_| problem("not UTF-8".to_owned()))?);
+    }
+    Ok(out)
+}
+
+fn whole(file: &str, text: &str) -> Problem {
+    Problem { file: file.to_owned(), line: None, text: text.to_owned() }
+}
+
+/// A path's last part, for the comment behind each line.
+fn short(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

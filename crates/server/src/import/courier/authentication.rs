@@ -1,0 +1,162 @@
+//! Where Courier's users come from: `authdaemonrc`, `authldaprc`, `userdb`.
+
+use super::{is_on, origin_with_value, set};
+use crate::import::draft::{Draft, Origin, is_secret};
+use crate::import::shell::{LINE_MAX, Variables};
+use crate::import::{Problem, read_file, read_if_there, text};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What there is instead of a module of authdaemond.
+const MODULES: &[(&str, &str)] = &[
+    (
+        "authuserdb",
+        "each line of userdb becomes a line of the passwd file: NAME:SYSTEMPW:UID:GID::HOME:: and, where it has mail=, userdb_mail=maildir:MAIL behind the last colon",
+    ),
+    ("authldap", "LDAP is not there yet: put the users into the passwd file; what authldaprc says follows"),
+    (
+        "authpam",
+        "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are",
+    ),
+    ("authshadow", "put the users into the passwd file; hashes of /etc/shadow go in as they are"),
+    ("authpwd", "put the users into the passwd file; hashes of /etc/passwd go in as they are"),
+    ("authmysql", "MySQL (authmysqlrc) is not there yet: put the users into the passwd file"),
+    ("authpgsql", "PostgreSQL (authpgsqlrc) is not there yet: put the users into the passwd file"),
+    ("authsqlite", "SQLite (authsqliterc) is not there yet: put the users into the passwd file"),
+    (
+        "authvchkpw",
+        "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are",
+    ),
+    ("authpipe", "no program is asked for users: put them into the passwd file"),
+    ("authcustom", "no module of the site's own can be loaded: put the users into the passwd file"),
+    ("authcram", "there is no CRAM: passwords are checked against hashes, under TLS"),
+];
+
+/// Settings of `authdaemonrc` that tell how it works, or are looked at by name.
+const NO_DIFFERENCE: &[&str] = &[
+    "authmodulelist",
+    "authmodulelistorig",
+    "daemons",
+    "authdaemonvar",
+    "DEBUG_LOGIN",
+    "LOGGEROPTS",
+    "subsystem",
+    "version",
+];
+
+/// Reads what is there of the three.
+pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem> {
+    let mut variables = Variables::default();
+    if let Some(bytes) = read_if_there(&directory.join("authdaemonrc"))? {
+        variables.read("authdaemonrc", &bytes)?;
+    }
+    let list = set(&variables, "authmodulelist");
+    let modules: Vec<&str> = list.map(|list| list.value.split_whitespace().collect()).unwrap_or_default();
+    for module in &modules {
+        let why = MODULES.iter().find(|(known, _)| known == module).map(|(_, why)| *why);
+        let why =
+            why.unwrap_or("no module of authdaemond that is known here: put its users into the passwd file");
+        draft.lose(Origin::with_value("authdaemonrc", "authmodulelist", module), why);
+    }
+    for (name, variable) in variables.iter() {
+        if NO_DIFFERENCE.contains(&name) || variable.value.trim().is_empty() {
+            continue;
+        }
+        match name {
+            "DEFAULTOPTIONS" => draft.lose(
+                origin_with_value(name, variable),
+                "users have no options; who shall not come in is taken out of the passwd file",
+            ),
+            _ if name.starts_with("LDAPTLS_") => {
+                draft.lose(origin_with_value(name, variable), "LDAP is not there yet")
+            }
+            _ => {
+                draft.lose(Origin::new("authdaemonrc", name), "no setting of authdaemond that is known here")
+            }
+        }
+    }
+    if let Some(debug) = set(&variables, "DEBUG_LOGIN").filter(|debug| is_on(Some(debug))) {
+        draft.set("log", "level", "debug", &[origin_with_value("DEBUG_LOGIN", debug)]);
+        draft.remark("log", "level", "Passwords are never logged.");
+    }
+    if modules.contains(&"authldap") {
+        ldap(&directory.join("authldaprc"), draft)?;
+    }
+    if modules.contains(&"authuserdb") {
+        userdb(&directory.join("userdb"), draft)?;
+    }
+    let remark = "a file of users, kept with `restante user add`, or filled from what authmodulelist names (see the end).";
+    draft.start("users");
+    draft.fill_in("users", "passwd-file", remark);
+    Ok(())
+}
+
+/// `FIELD value`; what says whom mail belongs to is taken, the rest is shown for the day when
+/// there is LDAP.
+fn ldap(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
+    let Some(bytes) = read_if_there(path)? else { return Ok(()) };
+    let text = text("authldaprc", &bytes, LINE_MAX)?;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((name, value)) = line.trim().split_once([' ', '\t']) else { continue };
+        let value = value.trim();
+        let origin = if is_secret(name) {
+            Origin::with_value("authldaprc", name, "")
+        } else {
+            Origin::with_value("authldaprc", name, value)
+        };
+        let from = std::slice::from_ref(&origin);
+        match name {
+            "LDAP_GLOB_UID" => {
+                draft.set("mail", "user", value, from);
+            }
+            "LDAP_GLOB_GID" => {
+                draft.set("mail", "group", value, from);
+            }
+            "LDAP_DOMAIN" if !draft.has("login", "default-domain") => {
+                draft.set("login", "default-domain", value, from);
+            }
+            _ => draft.lose(origin, "LDAP is not there yet"),
+        }
+    }
+    Ok(())
+}
+
+/// Whom all mail belongs to, if it is one user. Nothing else is taken from it, as it holds
+/// passwords.
+fn userdb(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map(|entries| entries.filter_map(Result::ok));
+        files.extend(entries.into_iter().flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
+        files.sort();
+    } else if path.exists() {
+        files.push(path.to_owned());
+    }
+    let (mut uids, mut gids) = (BTreeSet::new(), BTreeSet::new());
+    for file in &files {
+        let bytes = read_file(file)?;
+        for line in text("userdb", &bytes, LINE_MAX)?.lines() {
+            let Some((_, fields)) = line.split_once('\t').filter(|_| !line.starts_with('#')) else {
+                continue;
+            };
+            for (name, value) in fields.split('|').filter_map(|field| field.split_once('=')) {
+                let numeric = value.trim().parse::<u32>().ok().map(|id| id.to_string());
+                match name.trim() {
+                    "uid" => uids.extend(numeric),
+                    "gid" => gids.extend(numeric),
+                    _ => {}
+                }
+            }
+        }
+    }
+    for (name, key, ids) in [("uid", "user", &uids), ("gid", "group", &gids)] {
+        let Some(id) = ids.first() else { continue };
+        if ids.len() > 1 {
+            let why = "all mail belongs to one system user: choose one, and chown -R the Maildirs";
+            draft.lose(Origin::with_value("userdb", name, &format!("{id} and others")), why);
+        } else if draft.set("mail", key, id.as_str(), &[Origin::with_value("userdb", name, id)]) {
+            draft.remark("mail", key, "It must be in /etc/passwd or /etc/group.");
+        }
+    }
+    Ok(())
+}

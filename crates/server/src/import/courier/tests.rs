@@ -1,0 +1,250 @@
+//! Courier's settings: what becomes of them, in files of the shape that its packages ship.
+
+use super::*;
+use crate::settings::read_text;
+
+const IMAPD: &str = "##VERSION: $Id: 1$\n##NAME: ADDRESS:0\n# ADDRESS=127.0.0.1\n\nADDRESS=0\nPORT=143\n\
+    MAXDAEMONS=40\nMAXPERIP=20\nTCPDOPTS=\"-nodnslookup -noidentlookup\"\n\
+    IMAP_CAPABILITY=\"IMAP4rev1 UIDPLUS CHILDREN NAMESPACE XMAGICTRASH IDLE\"\n\
+    IMAP_CAPABILITY_TLS=\"$IMAP_CAPABILITY AUTH=PLAIN\"\nIMAP_KEYWORDS=1\nIMAP_ACL=0\nIMAP_UMASK=022\n\
+    IMAP_TRASHFOLDERNAME=Trash\nIMAPDSTART=YES\nMAILDIRPATH=Maildir\n";
+const IMAPD_SSL: &str = "SSLPORT=993\nSSLADDRESS=0\nIMAPDSSLSTART=YES\nIMAPDSTARTTLS=YES\nIMAP_TLS_REQUIRED=1\n\
+    TLS_STARTTLS_PROTOCOL=\"$TLS_PROTOCOL\"\nTLS_CERTFILE=/etc/courier/imapd.pem\nTLS_VERIFYPEER=NONE\n";
+const AUTHDAEMONRC: &str = "authmodulelist=\"authuserdb\"\ndaemons=5\nDEBUG_LOGIN=0\nDEFAULTOPTIONS=\"\"\n";
+
+/// A directory of Courier's, with files that are not as above.
+fn import_with(files: &[(&str, &str)]) -> (String, Vec<String>) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let standard = [("imapd", IMAPD), ("imapd-ssl", IMAPD_SSL), ("authdaemonrc", AUTHDAEMONRC)];
+    for (name, text) in standard.iter().chain(files) {
+        std::fs::write(directory.path().join(name), text).expect("a file");
+    }
+    let draft = import(directory.path()).expect("it can be read");
+    let losses = draft.losses().iter().map(ToString::to_string).collect();
+    (draft.to_toml("a test"), losses)
+}
+
+/// `added` stands at the end of `file`; the lines of `expected` are there, those after a minus
+/// are not.
+fn check(file: &str, added: &str, expected: &[&str]) {
+    let before = match file {
+        "imapd" => IMAPD,
+        "imapd-ssl" => IMAPD_SSL,
+        "authdaemonrc" => AUTHDAEMONRC,
+        _ => "",
+    };
+    let (toml, _) = import_with(&[(file, &format!("{before}{added}"))]);
+    read_text(Path::new("r.toml"), &toml).unwrap_or_else(|problems| panic!("{problems:?}\n{toml}"));
+    for line in expected {
+        match line.strip_prefix('-') {
+            Some(absent) => assert!(!toml.contains(absent), "{added}: {absent} is in\n{toml}"),
+            None => assert!(toml.lines().any(|found| found == *line), "{added}: {line} is not in\n{toml}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_shipped_becomes_a_short_file() {
+    let (toml, losses) = import_with(&[]);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.maildir, "%h/Maildir");
+    assert!(configuration.listen.is_empty() && configuration.cleartext_from.is_empty(), "{toml}");
+    assert_eq!((configuration.connections_max, configuration.connections_per_address_max), (80, 40));
+    assert_eq!(configuration.session.namespace, session::NamespaceStyle::Courier);
+    assert_eq!(configuration.session.mechanisms, ["PLAIN"]);
+    let certificate = configuration.certificate.expect("there is one");
+    assert_eq!(certificate.certificate, certificate.key);
+    let lost: Vec<&str> = losses.iter().map(|loss| loss.split(": ").nth(1).unwrap_or_default()).collect();
+    assert_eq!(lost, ["IMAP_CAPABILITY=XMAGICTRASH", "authmodulelist=authuserdb"]);
+}
+
+#[test]
+fn each_line_names_its_setting() {
+    let standard = [
+        "certificate = \"/etc/courier/imapd.pem\" # imapd-ssl: TLS_CERTFILE",
+        "maildir = \"%h/Maildir\" # imapd: MAILDIRPATH",
+        "mechanisms = [\"PLAIN\"] # imapd: IMAP_CAPABILITY_TLS",
+        "# Ports 143 and 993 on all addresses are the default. # imapd: ADDRESS=0, PORT=143; imapd-ssl: SSLADDRESS=0, SSLPORT=993",
+        "-minimum-version",
+        "-[special-use]",
+    ];
+    check("imapd", "", &standard);
+    for (file, added, expected) in [
+        (
+            "imapd",
+            "PORT=\"143,127.0.0.1.900\"\n",
+            &["address = \"127.0.0.1:900\" # imapd: ADDRESS=0, PORT=143,127.0.0.1.900", "tls = \"implicit\""]
+                [..],
+        ),
+        (
+            "imapd",
+            "ADDRESS=192.0.2.1\n",
+            &["address = \"192.0.2.1:143\" # imapd: ADDRESS=192.0.2.1, PORT=143"],
+        ),
+        (
+            "imapd",
+            "IMAPDSTART=NO\n",
+            &["# Courier does not serve port 143. # imapd: IMAPDSTART=NO", "-\"starttls\""],
+        ),
+        ("imapd-ssl", "IMAPDSSLSTART=no\n", &["connections = 40 # imapd: MAXDAEMONS=40", "-\"implicit\""]),
+        (
+            "imapd-ssl",
+            "MAXPERIP=100\n",
+            &["connections-per-user-and-address = 200 # imapd-ssl: MAXPERIP=100"],
+        ),
+        ("imapd-ssl", "TLS_PROTOCOL=TLSv1.3\n", &["minimum-version = \"1.3\" # imapd-ssl: TLS_PROTOCOL"]),
+        ("imapd-ssl", "TLS_PRIVATE_KEYFILE=/k\n", &["key = \"/k\" # imapd-ssl: TLS_PRIVATE_KEYFILE"]),
+        (
+            "imapd-ssl",
+            "IMAP_TLS_REQUIRED=0\n",
+            &["cleartext-from = [\"127.0.0.0/8\", \"::1\"] # imapd-ssl: IMAP_TLS_REQUIRED=0"],
+        ),
+        ("imapd", "DEFDOMAIN=\"@example.com\"\n", &["default-domain = \"example.com\" # imapd: DEFDOMAIN"]),
+        ("imapd", "IMAP_KEYWORDS=0\n", &["keywords = 0 # imapd: IMAP_KEYWORDS"]),
+        (
+            "imapd",
+            "IMAP_TRASHFOLDERNAME=\"Deleted Items\"\n",
+            &["trash = [\"Deleted Items\", \"Trash\", \"Deleted Messages\"] # imapd: IMAP_TRASHFOLDERNAME"],
+        ),
+        (
+            "imapd",
+            "AUTH_MKHOMEDIR_SKEL=/etc/skel\nMAILDIRPATH=./Mail/100%\n",
+            &[
+                "create = true # imapd: AUTH_MKHOMEDIR_SKEL=/etc/skel",
+                "maildir = \"%h/Mail/100%%\" # imapd: MAILDIRPATH",
+            ],
+        ),
+        ("me", "mail.example.com\n", &["hostname = \"mail.example.com\" # me: (the whole file)"]),
+        ("authdaemonrc", "DEBUG_LOGIN=2\n", &["level = \"debug\" # authdaemonrc: DEBUG_LOGIN=2"]),
+        (
+            "userdb",
+            "a@b\tuid=5000|gid=5001|systempw=secret\nc@d\tuid=5000|gid=5002\n",
+            &["user = \"5000\" # userdb: uid=5000", "-group =", "-secret"],
+        ),
+    ] {
+        check(file, added, expected);
+    }
+}
+
+#[test]
+fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
+    for (file, added, expected) in [
+        ("imapd", "IMAP_EMPTYTRASH=Trash:7\n", Some("imapd: IMAP_EMPTYTRASH=Trash:7: nothing is deleted")),
+        ("imapd", "IMAP_MOVE_EXPUNGE_TO_TRASH=1\n", Some("imapd: IMAP_MOVE_EXPUNGE_TO_TRASH=1: ")),
+        ("imapd", "IMAP_MOVE_EXPUNGE_TO_TRASH=0\n", None),
+        ("imapd", "IMAP_ACL=1\n", Some("imapd: IMAP_ACL=1: ACL is not there yet")),
+        ("imapd", "IMAP_UMASK=007\n", Some("imapd: IMAP_UMASK=007: new files")),
+        ("imapd", "IMAP_MAILBOX_SANITY_CHECK=1\nIMAP_ENHANCEDIDLE=1\nPIDFILE=/x\nOUTBOX=\n", None),
+        (
+            "imapd",
+            "IMAP_CAPABILITY=AUTH=CRAM-MD5\n",
+            Some("imapd: IMAP_CAPABILITY=AUTH=CRAM-MD5: set mail programs"),
+        ),
+        ("imapd", "PORT=143,pop3\n", Some("imapd: PORT=pop3: neither a port")),
+        ("imapd", "HOUSE=secret\n", Some("imapd: HOUSE: no setting of Courier-IMAP that is known here")),
+        ("imapd", "X=`id`\n", Some("imapd: line 18: X is made by the shell, which is not run")),
+        ("imapd-ssl", "IMAP_TLS_REQUIRED=0\n", Some("imapd-ssl: IMAP_TLS_REQUIRED=0: no password")),
+        ("imapd-ssl", "IMAPDSTARTTLS=NO\n", Some("imapd-ssl: IMAPDSTARTTLS=NO: STARTTLS is always offered")),
+        ("imapd-ssl", "TLS_PRIORITY=NORMAL:-VERS-TLS1.0:-VERS-TLS1.1\nTLS_CACHESIZE=1\n", None),
+        ("imapd-ssl", "TLS_PRIORITY=SECURE256\n", Some("imapd-ssl: TLS_PRIORITY=SECURE256: cipher suites")),
+        ("imapd-ssl", "TLS_PROTOCOL=TLSv1\n", Some("imapd-ssl: TLS_PROTOCOL=TLSv1: TLS 1.2 is the oldest")),
+        ("imapd-ssl", "TLS_VERIFYPEER=PEER\n", Some("imapd-ssl: TLS_VERIFYPEER=PEER: clients are not")),
+        (
+            "authdaemonrc",
+            "authmodulelist=authmysql\n",
+            Some("authdaemonrc: authmodulelist=authmysql: MySQL (authmysqlrc)"),
+        ),
+        (
+            "authdaemonrc",
+            "DEFAULTOPTIONS=disableimap=1\n",
+            Some("authdaemonrc: DEFAULTOPTIONS=disableimap=1: "),
+        ),
+        ("pop3d", "POP3DSTART=YES\n", Some("pop3d: POP3DSTART=YES: POP3 is not there yet")),
+        ("pop3d-ssl", "POP3DSSLSTART=NO\n", None),
+        ("imapaccess", "# x\n1.2.3\tdeny\n", Some("imapaccess: (the whole file): ")),
+        ("imapaccess", "# x\n", None),
+    ] {
+        let before = match file {
+            "imapd" => IMAPD,
+            "imapd-ssl" => IMAPD_SSL,
+            "authdaemonrc" => AUTHDAEMONRC,
+            _ => "",
+        };
+        let (toml, losses) = import_with(&[(file, &format!("{before}{added}"))]);
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{added}\n{toml}");
+        let (_, standard) = import_with(&[]);
+        let new: Vec<&String> = losses.iter().filter(|loss| !standard.contains(loss)).collect();
+        match expected {
+            Some(expected) => assert!(
+                new.len() == 1 && new[0].starts_with(expected) && toml.contains(&format!("# {}\n", new[0])),
+                "{added}: {new:#?}\nexpected {expected}"
+            ),
+            None => assert!(new.is_empty(), "{added}: {new:#?}"),
+        }
+    }
+}
+
+#[test]
+fn ldap_is_shown_but_for_its_password() {
+    let (toml, losses) = import_with(&[
+        ("authdaemonrc", "authmodulelist=\"authldap\"\n"),
+        (
+            "authldaprc",
+            "##NAME: LOCATION:1\n# LDAP_TLS 1\nLDAP_URI\t\tldaps://ldap.example.com, ldaps://b.example.com\nLDAP_BINDDN\tcn=administrator, o=example\nLDAP_BINDPW\t\ttoto\nLDAP_GLOB_UID vmail\nLDAP_DOMAIN\texample.com\n",
+        ),
+    ]);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.user.as_deref(), Some("vmail"));
+    assert_eq!(configuration.default_domain.as_deref(), Some("example.com"));
+    let ldap: Vec<&String> = losses.iter().filter(|loss| loss.starts_with("authldaprc")).collect();
+    assert_eq!(
+        ldap,
+        [
+            "authldaprc: LDAP_URI=ldaps://ldap.example.com, ldaps://b.example.com: LDAP is not there yet",
+            "authldaprc: LDAP_BINDDN=cn=administrator, o=example: LDAP is not there yet",
+            "authldaprc: LDAP_BINDPW=(not shown): LDAP is not there yet",
+        ]
+    );
+    assert!(!toml.contains("toto"), "{toml}");
+    // Shipped with examples in it: of no account where LDAP is not asked.
+    let (_, losses) = import_with(&[("authldaprc", "LDAP_URI\tldaps://ldap.example.com\n")]);
+    assert!(!losses.iter().any(|loss| loss.starts_with("authldaprc")), "{losses:?}");
+}
+
+#[test]
+fn certificates_by_name_are_found_beside_the_first() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in ["pem", "pem.imap.example.org", "pem.192.0.2.1", "pem.old"] {
+        std::fs::write(directory.path().join(name), "x").expect("a file");
+    }
+    let path = directory.path().join("pem");
+    let ssl = format!("{IMAPD_SSL}TLS_CERTFILE={}\n", path.display());
+    let (toml, losses) = import_with(&[("imapd-ssl", &ssl)]);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    let names: Vec<_> = configuration.more_certificates.iter().map(|one| one.names.clone()).collect();
+    assert_eq!(names, [["imap.example.org"]]);
+    assert!(
+        losses.iter().any(|loss| loss.contains("pem.192.0.2.1: certificates are chosen by")),
+        "{losses:?}"
+    );
+}
+
+#[test]
+fn versions_of_tls_are_read() {
+    use Oldest::{Older, Tls12, Tls13};
+    for (value, expected) in [
+        ("TLSv1.2++", Some(Tls12)),
+        ("TLSv1.3", Some(Tls13)),
+        ("TLSv1.1", Some(Older)),
+        ("TLS1_2:TLS1_1:TLS1:SSL3", Some(Older)),
+        ("TLS1_3:TLS1_2", Some(Tls12)),
+        ("SSL23", Some(Older)),
+        ("NORMAL", Some(Tls12)),
+        ("NORMAL:-VERS-TLS-ALL:+VERS-TLS1.3", Some(Tls13)),
+        ("NORMAL:+VERS-TLS1.0", Some(Older)),
+        ("NORMAL:-CIPHER-ALL", None),
+        ("HIGH", None),
+    ] {
+        assert_eq!(oldest_tls(value), expected, "{value}");
+    }
+}

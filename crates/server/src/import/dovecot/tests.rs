@@ -1,0 +1,245 @@
+//! Dovecot's settings: what becomes of them, in 2.3's words and in 2.4's.
+
+use super::*;
+use crate::settings::read_text;
+use std::path::Path;
+
+const SMALL: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n# Hostname: mail.example.com\n\
+    protocols = imap\nssl = required\nssl_cert = </etc/ssl/c.pem\nssl_key = # hidden, use -P to show it\n\
+    mail_location = maildir:~/Maildir\n\
+    namespace inbox {\n  inbox = yes\n  prefix = \n  separator = /\n}\n\
+    passdb {\n  args = username_format=%u /etc/dovecot/users\n  driver = passwd-file\n}\n\
+    userdb {\n  args = uid=vmail gid=vmail home=/srv/mail/%d/%n\n  driver = static\n}\n";
+
+fn import_text(text: &str) -> (String, Vec<String>) {
+    let draft = import("doveconf", text.as_bytes()).expect(text);
+    let losses = draft.losses().iter().map(ToString::to_string).collect();
+    (draft.to_toml("a test"), losses)
+}
+
+#[test]
+fn a_small_site_loses_nothing() {
+    let (toml, losses) = import_text(SMALL);
+    assert_eq!(losses, Vec::<String>::new());
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.session.hostname, "mail.example.com");
+    assert_eq!(configuration.maildir, "/srv/mail/%d/%n/Maildir");
+    assert_eq!(configuration.user.as_deref(), Some("vmail"));
+    assert_eq!(configuration.passwd_files, [Path::new("/etc/dovecot/users")]);
+    assert_eq!(configuration.session.namespace, session::NamespaceStyle::Plain);
+    assert!(!configuration.store.utf8_names && configuration.listen.is_empty(), "{toml}");
+    for line in [
+        "maildir = \"/srv/mail/%d/%n/Maildir\" # doveconf: mail_location, userdb static: home",
+        "# Fill in: doveconf hides it; `doveconf -P ssl_key ssl_server_key_file` says where it is.",
+        "namespace = \"plain\" # doveconf: namespace inbox: prefix=, namespace inbox: separator=/",
+    ] {
+        assert!(toml.lines().any(|found| found == line), "{line} is not in\n{toml}");
+    }
+}
+
+#[test]
+fn the_words_of_2_4_mean_the_same() {
+    let text = "# 2.4.1 (x): /etc/dovecot/dovecot.conf\n# Hostname: mail.example.com\ndovecot_config_version = 2.4.1\n\
+        dovecot_storage_version = 2.4.1\nprotocols {\n  imap = yes\n}\nauth_mechanisms = plain login\n\
+        auth_allow_cleartext = no\nssl = required\nssl_server_cert_file = /etc/ssl/c.pem\nssl_server_key_file = /etc/ssl/k.pem\n\
+        mail_driver = maildir\nmail_path = ~/Maildir\nmail_home = /srv/mail/%{user | domain}/%{user | username}\n\
+        mail_uid = vmail\nmail_gid = vmail\n\
+        namespace inbox {\n  inbox = yes\n  separator = /\n  mailbox Drafts {\n    special_use = \\Drafts\n  }\n}\n\
+        passdb passwd-file {\n  default_password_scheme = sha512-crypt\n  passwd_file_path = /etc/dovecot/users\n}\n\
+        userdb passwd-file {\n  passwd_file_path = /etc/dovecot/users\n}\n";
+    let (toml, losses) = import_text(text);
+    assert_eq!(losses, Vec::<String>::new());
+    let (old, _) = import_text(&format!("{SMALL}auth_mechanisms = plain login\n"));
+    let read = |toml: &str| read_text(Path::new("r.toml"), toml).expect(toml);
+    let (new, old) = (read(&toml), read(&old));
+    assert_eq!((&new.maildir, &new.user, &new.group), (&old.maildir, &old.user, &old.group));
+    assert_eq!((&new.passwd_files, &new.session.mechanisms), (&old.passwd_files, &old.session.mechanisms));
+    assert_eq!(new.certificate.expect("there is one").key, Path::new("/etc/ssl/k.pem"));
+}
+
+#[test]
+fn each_line_names_its_setting() {
+    for (added, expected) in [
+        (
+            "login_trusted_networks = 10.0.0.0/8 192.0.2.1\n",
+            "cleartext-from = [\"127.0.0.0/8\", \"::1\", \"10.0.0.0/8\", \"192.0.2.1\"] # doveconf: login_trusted_networks",
+        ),
+        ("ssl_min_protocol = TLSv1.3\n", "minimum-version = \"1.3\" # doveconf: ssl_min_protocol=TLSv1.3"),
+        (
+            "auth_default_realm = example.com\n",
+            "default-domain = \"example.com\" # doveconf: auth_default_realm",
+        ),
+        (
+            "mail_max_userip_connections = 20\n",
+            "connections-per-user-and-address = 20 # doveconf: mail_max_userip_connections=20",
+        ),
+        (
+            "mail_max_userip_connections = 20\nprotocol imap {\n  mail_max_userip_connections = 0\n}\nprotocol pop3 {\n  mail_max_userip_connections = 7\n}\n",
+            "connections-per-user-and-address = 1000000 # doveconf: mail_max_userip_connections=0",
+        ),
+        (
+            "imap_idle_notify_interval = 30 secs\n",
+            "idle-keepalive = \"30s\" # doveconf: imap_idle_notify_interval=30 secs",
+        ),
+        ("imap_max_line_length = 64 k\n", "line = 65536 # doveconf: imap_max_line_length=64 k"),
+        ("mail_debug = yes\n", "level = \"debug\" # doveconf: mail_debug=yes"),
+        (
+            "service imap {\n  process_limit = 2000\n}\n",
+            "connections = 2000 # doveconf: service imap: process_limit=2000",
+        ),
+        ("listen = 192.0.2.1\n", "address = \"192.0.2.1:143\" # doveconf: listen"),
+        ("service imap-login {\n  inet_listener imap {\n    port = 0\n  }\n}\n", "address = \"[::]:993\""),
+        (
+            "service imap-login {\n  inet_listener more {\n    port = 1993\n    ssl = yes\n    address = 127.0.0.1\n  }\n}\n",
+            "address = \"127.0.0.1:1993\" # doveconf: service imap-login inet_listener more: port, service imap-login inet_listener more: ssl, service imap-login inet_listener more: address",
+        ),
+        ("ssl_key = </etc/ssl/k.pem\n", "key = \"/etc/ssl/k.pem\" # doveconf: ssl_key"),
+        (
+            "local_name imap.example.org {\n  ssl_cert = </o.pem\n  ssl_key = </o.key\n}\n",
+            "key = \"/o.key\" # doveconf: local_name imap.example.org",
+        ),
+        (
+            "namespace inbox {\n  inbox = yes\n  prefix = INBOX.\n  separator = .\n}\n",
+            "namespace = \"plain\" # doveconf: namespace inbox: prefix=, namespace inbox: separator=/",
+        ),
+    ] {
+        let (toml, losses) = import_text(&format!("{SMALL}{added}"));
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{added}\n{toml}");
+        assert!(toml.lines().any(|line| line == expected), "{added}: {expected} is not in\n{toml}");
+        assert_eq!(losses, Vec::<String>::new(), "{added}");
+    }
+}
+
+#[test]
+fn namespaces_and_special_uses() {
+    let with = |namespace: &str| {
+        let (before, behind) = SMALL.split_once("namespace inbox").expect("it is there");
+        let (_, behind) = behind.split_once("}\n").expect("it ends");
+        import_text(&format!("{before}{namespace}{behind}"))
+    };
+    for (inside, expected, lost) in [
+        ("prefix = INBOX.\n separator = .\n", "namespace = \"courier\" # ", None),
+        ("prefix = \n separator = .\n", "namespace = \"plain\" # ", Some("separator=\".\": names look like")),
+        ("prefix = Mail/\n separator = /\n", "namespace = \"plain\" # ", Some("prefix=\"Mail/\", separator")),
+        (
+            "separator = /\n mailbox Sent {\n special_use = \\Sent\n }\n mailbox \"Old/Sent Items\" {\n special_use = \\Sent\n }\n",
+            "sent = [\"Sent\", \"Old.Sent Items\"] # doveconf: namespace inbox: mailbox Sent, namespace inbox: mailbox Old/Sent Items",
+            None,
+        ),
+        (
+            "separator = /\n mailbox All {\n special_use = \\All\n }\n",
+            "[mail]",
+            Some("mailbox All: special_use=\\All: "),
+        ),
+        (
+            "separator = /\n mailbox Trash {\n auto = subscribe\n }\n",
+            "[mail]",
+            Some("auto=subscribe: mailboxes are not made"),
+        ),
+        ("separator = /\n mailbox Trash {\n auto = no\n }\n", "[mail]", None),
+        (
+            "separator = /\n mailbox Trash {\n autoexpunge = 30 days\n }\n",
+            "[mail]",
+            Some("autoexpunge=30 days: nothing"),
+        ),
+    ] {
+        let (toml, losses) = with(&format!("namespace inbox {{\n inbox = yes\n{inside}}}\n"));
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{inside}\n{toml}");
+        assert!(
+            toml.lines().any(|line| line.starts_with(expected)),
+            "{inside}: {expected} is not in\n{toml}"
+        );
+        match lost {
+            Some(lost) => assert!(losses.len() == 1 && losses[0].contains(lost), "{inside}: {losses:#?}"),
+            None => assert!(losses.is_empty(), "{inside}: {losses:#?}"),
+        }
+    }
+}
+
+#[test]
+fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
+    for (added, expected) in [
+        ("protocols = imap pop3\n", Some("doveconf: protocols=pop3, of imap pop3: POP3")),
+        ("disable_plaintext_auth = no\n", Some("doveconf: disable_plaintext_auth=no: no password")),
+        ("auth_mechanisms = plain cram-md5\n", Some("doveconf: auth_mechanisms=CRAM-MD5: no such mechanism")),
+        ("passdb {\n  driver = pam\n}\n", Some("doveconf: passdb pam: PAM is not asked")),
+        (
+            "passdb {\n  args = /etc/dovecot/sql.conf\n  driver = sql\n}\n",
+            Some("doveconf: passdb sql: SQL is not"),
+        ),
+        (
+            "passdb {\n  args = /m\n  driver = passwd-file\n  master = yes\n}\n",
+            Some("doveconf: passdb passwd-file: nobody logs in"),
+        ),
+        (
+            "passdb {\n  args = /srv/%d/users\n  driver = passwd-file\n}\n",
+            Some("doveconf: passdb passwd-file: file=/srv/%d/users: a file for each"),
+        ),
+        (
+            "passdb {\n  args = scheme=PLAIN /u\n  driver = passwd-file\n}\n",
+            Some("doveconf: passdb passwd-file: scheme=PLAIN: write {PLAIN}"),
+        ),
+        ("userdb {\n  driver = passwd\n}\n", Some("doveconf: userdb passwd: put the home")),
+        ("userdb {\n  driver = prefetch\n}\n", None),
+        ("mail_location = maildir:~/Maildir:INDEX=/var/i/%u\n", None),
+        (
+            "mail_location = maildir:~/Maildir:CONTROL=/var/c/%u\n",
+            Some("doveconf: mail_location: CONTROL=/var/c/%u: UIDs"),
+        ),
+        (
+            "mail_location = maildir:~/Maildir:LAYOUT=fs\n",
+            Some("doveconf: mail_location: LAYOUT=fs: mailboxes"),
+        ),
+        (
+            "mail_location = maildir:/srv/%2.26Hu\n",
+            Some("doveconf: mail_location=/srv/%2.26Hu: %2.26Hu has no"),
+        ),
+        (
+            "mail_location = mdbox:~/mdbox\n",
+            Some("doveconf: mail_location=mdbox:~/mdbox: mail must be in Maildirs"),
+        ),
+        (
+            "plugin {\n  quota_rule2 = Trash:storage=+10%%\n}\n",
+            Some("doveconf: plugin quota_rule2=Trash:storage=+10%%: quota is one"),
+        ),
+        ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: compressed")),
+        ("mail_plugins {\n  acl = yes\n}\n", Some("doveconf: mail_plugins=acl: ACL")),
+        (
+            "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n",
+            Some("doveconf: service auth: unix_listener /var/spool/postfix/private/auth: "),
+        ),
+        ("service auth {\n  unix_listener auth-userdb {\n    mode = 0666\n  }\n}\n", None),
+        (
+            "service imap-login {\n  inet_listener imap {\n    haproxy = yes\n  }\n}\n",
+            Some("doveconf: service imap-login inet_listener imap: haproxy: "),
+        ),
+        ("namespace old {\n  prefix = x/\n  type = public\n}\n", Some("doveconf: namespace old: shared")),
+        ("mail_max_keyword_length = 100\n", Some("doveconf: mail_max_keyword_length=100: the length")),
+        ("mail_max_keyword_length = 50\n", None),
+        (
+            "maildir_very_dirty_syncs = yes\nfirst_valid_uid = 500\nssl_dh = # hidden, use -P to show it\nlmtp_proxy = yes\n",
+            None,
+        ),
+        ("ssl_key_password = geheim\n", Some("doveconf: ssl_key_password: keys are read")),
+        ("house_setting = geheim\n", Some("doveconf: house_setting: no setting of Dovecot")),
+        ("local 192.0.2.1 {\n  ssl = no\n}\n", Some("doveconf: local 192.0.2.1: settings are the same")),
+        (
+            "imap_idle_notify_interval = 2 moons\n",
+            Some("doveconf: imap_idle_notify_interval=2 moons: no time"),
+        ),
+        ("imap_max_line_length = 1\n", Some("doveconf: imap_max_line_length=1: line of [limits] must be")),
+    ] {
+        let (toml, losses) = import_text(&format!("{SMALL}{added}"));
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{added}\n{toml}");
+        assert!(!toml.contains("geheim"), "{added}\n{toml}");
+        match expected {
+            Some(expected) => {
+                assert!(
+                    losses.len() == 1 && losses[0].starts_with(expected),
+                    "{added}: {losses:#?}\n{expected}"
+                );
+            }
+            None => assert!(losses.is_empty(), "{added}: {losses:#?}"),
+        }
+    }
+}

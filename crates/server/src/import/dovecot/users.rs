@@ -1,0 +1,216 @@
+//! `passdb` and `userdb`: passwd files are taken, the rest is said.
+
+use super::{Import, template};
+use crate::import::doveconf::Block;
+use crate::import::draft::Origin;
+
+/// Schemes that a hash without one is read as here, too: libcrypt's.
+const CRYPT: &[&str] = &["CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT"];
+
+/// What `username_format` may say without a difference.
+const WHOLE_NAME: &[&str] = &["%u", "%Lu", "%{user}", "%{user | lower}", "%{user|lower}"];
+
+impl Import {
+    /// Sets `[[users]]`.
+    pub(super) fn users(&mut self) {
+        self.seen.extend(["passdb", "userdb"].map(str::to_owned));
+        let passdbs: Vec<Block> = self.root.of_kind("passdb").cloned().collect();
+        for block in &passdbs {
+            let driver = driver(block);
+            let origin = self.origin(format!("passdb {driver}").trim());
+            let special = ["deny", "master"].into_iter().find(|key| block.get(key) == Some("yes"));
+            match special {
+                Some("deny") => self
+                    .draft
+                    .lose(origin, "there is no list of refused users: take them out of the passwd file"),
+                Some(_) => {
+                    self.draft.lose(origin, "nobody logs in as somebody else: there are no master users")
+                }
+                None if driver == "passwd-file" => self.passwd_file(block, &origin),
+                None => self.draft.lose(origin, instead(&driver)),
+            }
+            for key in ["default_fields", "override_fields"] {
+                if let Some(value) = block.get(key).filter(|value| !value.trim().is_empty()) {
+                    let name = if value.contains("pass") { "(not shown)" } else { value };
+                    self.lose(
+                        &format!("passdb {driver}: {key}"),
+                        name,
+                        "put it behind the users of the passwd file",
+                    );
+                }
+            }
+        }
+        if !self.draft.has("users", "passwd-file") {
+            let remark = "a file of users, kept with `restante user add`, or filled from what Dovecot's passdb names (see the end).";
+            self.draft.start("users");
+            self.draft.fill_in("users", "passwd-file", remark);
+        }
+        self.userdbs(&passdbs);
+    }
+
+    fn passwd_file(&mut self, block: &Block, origin: &Origin) {
+        let arguments = Arguments::of(block);
+        let Some(path) = arguments.path.clone().filter(|path| path.starts_with('/')) else {
+            self.draft.lose(origin.clone(), "no absolute path of a file in it");
+            return;
+        };
+        if path.contains('%') {
+            let why = "a file for each domain: put them into one file, names with their @domain";
+            let origin = self.origin_with_value(&format!("{}: file", origin.setting), &path);
+            self.draft.lose(origin, why);
+            return;
+        }
+        self.draft.start("users");
+        self.draft.set("users", "passwd-file", path.as_str(), std::slice::from_ref(origin));
+        let scheme = arguments.scheme.unwrap_or_else(|| "CRYPT".to_owned()).to_ascii_uppercase();
+        if !CRYPT.contains(&scheme.as_str()) {
+            let why = format!(
+                "write {{{scheme}}} before passwords in the file that have no scheme; without one they are crypt(3)'s"
+            );
+            self.lose(&format!("{}: scheme", origin.setting), &scheme, &why);
+        }
+        if let Some(format) =
+            arguments.username_format.filter(|format| !WHOLE_NAME.contains(&format.as_str()))
+        {
+            let why = "names in the file are the whole name of the user; those without @ are found with default-domain in [login]";
+            self.lose(&format!("{}: username_format", origin.setting), &format, why);
+        }
+    }
+
+    fn userdbs(&mut self, passdbs: &[Block]) {
+        let files: Vec<Option<String>> = passdbs.iter().map(|block| Arguments::of(block).path).collect();
+        let userdbs: Vec<Block> = self.root.of_kind("userdb").cloned().collect();
+        for block in &userdbs {
+            let driver = driver(block);
+            let origin = self.origin(format!("userdb {driver}").trim());
+            match driver.as_str() {
+                "prefetch" => {}
+                "static" => self.static_userdb(block, &origin),
+                "passwd-file" if files.contains(&Arguments::of(block).path) => {}
+                "passwd-file" => {
+                    self.draft.lose(origin, "one file has passwords and homes: put the homes into that of the passdb");
+                }
+                "passwd" => self.draft.lose(
+                    origin,
+                    "put the home directories into the passwd file; all mail belongs to the one user of [mail]",
+                ),
+                _ => self.draft.lose(origin, instead(&driver)),
+            }
+        }
+    }
+
+    /// `uid=vmail gid=vmail home=/srv/mail/%d/%n`, or since 2.4 a block `fields`.
+    fn static_userdb(&mut self, block: &Block, origin: &Origin) {
+        let fields: Vec<(String, String)> = match block.of_kind("fields").last() {
+            Some(fields) => {
+                let given = fields.settings.iter();
+                given.filter_map(|field| Some((field.key.clone(), field.value.clone()?))).collect()
+            }
+            None => {
+                let words = block.get("args").unwrap_or_default().split_whitespace();
+                words
+                    .map(|word| word.split_once('=').unwrap_or((word, "")))
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect()
+            }
+        };
+        for (name, value) in fields {
+            let setting = format!("{}: {name}", origin.setting);
+            let from = [self.origin_with_value(&setting, &value)];
+            match name.as_str() {
+                "uid" => {
+                    self.draft.set("mail", "user", value, &from);
+                }
+                "gid" => {
+                    self.draft.set("mail", "group", value, &from);
+                }
+                // The Maildir's template is made from them.
+                "home" | "mail" | "allow_all_users" => {}
+                "quota_rule" => self.quota_rule(&setting, &value),
+                _ => self.draft.lose(from[0].clone(), "users have no such field"),
+            }
+        }
+    }
+
+    /// Where home directories are, if one template says it of all; and the settings' names.
+    pub(super) fn home(&mut self) -> Option<(String, Vec<Origin>)> {
+        let static_home = self.static_field("home");
+        let (value, setting) = match static_home {
+            Some(home) => (home, "userdb static: home".to_owned()),
+            None => {
+                let (key, value) = self.first(&["mail_home"])?;
+                (value, key)
+            }
+        };
+        match template::convert(&value, None) {
+            Ok(home) if home.starts_with('/') && !home.contains("%h") => {
+                Some((home, vec![self.origin(&setting)]))
+            }
+            Ok(_) => None,
+            Err(why) => {
+                self.lose(&setting, &value, &format!("{why}: give each user's home in the passwd file"));
+                None
+            }
+        }
+    }
+
+    /// A field of the userdb `static`.
+    pub(super) fn static_field(&self, name: &str) -> Option<String> {
+        self.root.of_kind("userdb").filter(|block| driver(block) == "static").find_map(|block| {
+            let field = block.of_kind("fields").last().and_then(|fields| fields.get(name));
+            let prefix = format!("{name}=");
+            let words = block.get("args").unwrap_or_default().split_whitespace();
+            field
+                .or_else(|| words.filter_map(|word| word.strip_prefix(prefix.as_str())).next_back())
+                .map(str::to_owned)
+        })
+    }
+}
+
+/// The driver: a setting, or the block's name since 2.4.
+fn driver(block: &Block) -> String {
+    block.get("driver").unwrap_or(&block.name).to_owned()
+}
+
+/// What a passwd file's block says, in either form.
+#[derive(Default)]
+struct Arguments {
+    path: Option<String>,
+    scheme: Option<String>,
+    username_format: Option<String>,
+}
+
+impl Arguments {
+    fn of(block: &Block) -> Self {
+        let get = |key: &str| block.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
+        let mut arguments = Self {
+            path: get("passwd_file_path"),
+            scheme: get("default_password_scheme").or_else(|| get("passdb_default_password_scheme")),
+            username_format: get("auth_username_format"),
+        };
+        for word in get("args").unwrap_or_default().split_whitespace() {
+            match word.split_once('=') {
+                Some(("scheme", scheme)) => arguments.scheme = Some(scheme.to_owned()),
+                Some(("username_format", format)) => arguments.username_format = Some(format.to_owned()),
+                _ => arguments.path = Some(word.to_owned()),
+            }
+        }
+        arguments
+    }
+}
+
+fn instead(driver: &str) -> &'static str {
+    match driver {
+        "pam" => {
+            "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are"
+        }
+        "shadow" | "passwd" => "put the users into the passwd file; hashes of /etc/shadow go in as they are",
+        "ldap" => "LDAP is not there yet: put the users into the passwd file",
+        "sql" => "SQL is not there yet: put the users into the passwd file; its hashes go in as they are",
+        "checkpassword" => "no program is asked for users: put them into the passwd file",
+        "vpopmail" => {
+            "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are"
+        }
+        _ => "no such source of users here: put them into the passwd file",
+    }
+}
