@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, check, demo, import, quota, serve};
+use crate::{admin, check, demo, import, mailbox, quota, serve};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +27,9 @@ enum Command {
     User(admin::UserCommand),
     /// Say how much mail users have, and how much they may have.
     Quota(quota::Options),
+    /// Look at a user's mailboxes.
+    #[command(subcommand)]
+    Mailbox(mailbox::MailboxCommand),
     /// Make a hash of a password, as it stands in a passwd file.
     Hash,
     /// Print a restante.toml that does what Courier's or Dovecot's settings do.
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
         Command::Quota(options) => ended(quota::run(&options)),
+        Command::Mailbox(command) => ended(mailbox::run(&command)),
         Command::Hash => ended(admin::hash()),
         Command::ImportConfig(options) => ended(import::run(&options)),
         Command::Settings => {

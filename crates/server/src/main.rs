@@ -10,6 +10,7 @@ mod import;
 mod listen;
 mod log;
 mod log_in;
+mod mailbox;
 mod privileges;
 mod progress;
 mod quota;

@@ -1,0 +1,288 @@
+//! `restante mailbox`: a user's mailboxes as the administrator sees them.
+//!
+//! Works beside a running server, through the same store: what is counted is what a client
+//! would be told now. A mailbox that nobody opened yet is opened by it, which takes over what
+//! another server left.
+
+use crate::progress::Progress;
+use crate::settings::{self, Configuration, DEFAULT_PATH};
+use crate::users::{ResolvedUser, Users, as_mail_user};
+use clap::{Args, Subcommand};
+use mail::{MailboxName, SystemFlags, utf7};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{Account, Mailbox, Snapshot, Store};
+
+/// What `restante mailbox` understands.
+#[derive(Subcommand, Debug)]
+pub(crate) enum MailboxCommand {
+    /// List a user's mailboxes: messages, bytes on disk, UIDs, how the directory's name is written, subscriptions.
+    List(OneUser),
+}
+
+/// A user, and the configuration that knows them.
+#[derive(Args, Debug)]
+pub(crate) struct OneUser {
+    /// The user, such as anna@example.com.
+    #[arg(value_name = "USER")]
+    user: String,
+    /// The configuration file; see restante.toml(5).
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// Does what `restante mailbox` says.
+pub(crate) fn run(command: &MailboxCommand) -> Result<(), String> {
+    match command {
+        MailboxCommand::List(one) => one.with_account(list),
+    }
+}
+
+impl OneUser {
+    /// Does something with the user's account, as the user of `[mail]`.
+    fn with_account(
+        &self,
+        work: impl FnOnce(&ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
+    ) -> Result<(), String> {
+        let configuration: Configuration = settings::read(&self.config).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\nrestante: ")
+        })?;
+        as_mail_user(&configuration, || {
+            let found = Users::open(&configuration).find(&self.user)?;
+            let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
+            let account = Store::new(configuration.store.clone()).account(&user.root, false);
+            work(&user, &account.map_err(|error| error.to_string())?)
+        })
+    }
+}
+
+/// A mailbox that could be opened, as it was then.
+struct Opened {
+    mailbox: Arc<Mailbox>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// A line of the table. What has no directory, or could not be opened, has no `opened`.
+struct Row {
+    name: MailboxName,
+    opened: Option<Opened>,
+    /// Bytes of its messages' files.
+    bytes: u64,
+    encoding: &'static str,
+    is_subscribed: bool,
+}
+
+/// Prints the table. What is wrong with one mailbox is said, and the others follow.
+fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
+    let (mut rows, mut problems) = rows(&user.root, account)?;
+    measure(&mut rows, &mut problems);
+    print!("{}", table(&rows));
+    problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
+    match problems.len() {
+        0 => Ok(()),
+        count => Err(format!("{}: {count} of the mailboxes could not be read", user.name)),
+    }
+}
+
+/// All mailboxes, and names that are subscribed to and of which there is no mailbox.
+fn rows(root: &Path, account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
+    let listed = account.list().map_err(|error| error.to_string())?;
+    let subscribed = account.subscriptions().map_err(|error| error.to_string())?;
+    let mut subscribed: BTreeSet<MailboxName> = subscribed.into_iter().collect();
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    let progress = Progress::new(Some(listed.len() as u64), "mailboxes");
+    for listed in listed {
+        let mut row = Row {
+            is_subscribed: subscribed.remove(&listed.name),
+            encoding: encoding(root, &listed.name),
+            name: listed.name,
+            opened: None,
+            bytes: 0,
+        };
+        if listed.selectable {
+            match open(account, &row.name) {
+                Ok(opened) => row.opened = Some(opened),
+                Err(error) => problems.push(format!("{}: {error}", row.name)),
+            }
+        }
+        rows.push(row);
+        progress.advance(1);
+    }
+    for name in subscribed {
+        rows.push(Row { name, opened: None, bytes: 0, encoding: "-", is_subscribed: true });
+    }
+    Ok((rows, problems))
+}
+
+fn open(account: &Arc<Account>, name: &MailboxName) -> store::Result<Opened> {
+    let mailbox = account.open(name)?;
+    // Messages in new/ stay there: nobody has seen them.
+    let snapshot = mailbox.refresh(false)?.snapshot;
+    Ok(Opened { mailbox, snapshot })
+}
+
+/// Adds up the files, message by message; one that is gone meanwhile counts nothing.
+fn measure(rows: &mut [Row], problems: &mut Vec<String>) {
+    let messages =
+        rows.iter().filter_map(|row| row.opened.as_ref()).map(|opened| opened.snapshot.len() as u64);
+    let progress = Progress::new(Some(messages.sum()), "messages");
+    for row in rows {
+        let Some(opened) = &row.opened else { continue };
+        for uid in opened.snapshot.uids().iter() {
+            match opened.mailbox.open_message(*uid) {
+                Ok(file) => row.bytes += file.map_or(0, |file| file.size()),
+                Err(error) => {
+                    problems.push(format!("{}: {error}", row.name));
+                    break;
+                }
+            }
+            progress.advance(1);
+        }
+    }
+}
+
+/// How a mailbox's directory is written: both are read, and are the same for most names.
+fn encoding(root: &Path, name: &MailboxName) -> &'static str {
+    let encoded = utf7::encode(name.as_str());
+    let is_there = |spelling: &str| root.join(format!(".{spelling}")).join("cur").is_dir();
+    if encoded == name.as_str() {
+        "ASCII"
+    } else if is_there(&encoded) {
+        "UTF-7"
+    } else if is_there(name.as_str()) {
+        "UTF-8"
+    } else {
+        "-"
+    }
+}
+
+const HEADINGS: [&str; 8] =
+    ["MAILBOX", "MESSAGES", "UNSEEN", "BYTES", "UIDVALIDITY", "UIDNEXT", "DIRECTORY", "SUBSCRIBED"];
+
+/// Columns of numbers, which stand at the right.
+const NUMBERS: std::ops::RangeInclusive<usize> = 1..=5;
+
+fn table(rows: &[Row]) -> String {
+    let mut lines: Vec<[String; 8]> = vec![HEADINGS.map(str::to_owned)];
+    lines.extend(rows.iter().map(Row::cells));
+    let mut widths = [0; 8];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for line in &lines {
+        let mut text = String::new();
+        for (at, (cell, width)) in line.iter().zip(widths).enumerate() {
+            let written = if NUMBERS.contains(&at) {
+                write!(text, "{cell:>width$}  ")
+            } else {
+                write!(text, "{cell:<width$}  ")
+            };
+            written.unwrap_or_default();
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+impl Row {
+    fn cells(&self) -> [String; 8] {
+        let number = |value: &dyn Fn(&Snapshot) -> String| match &self.opened {
+            Some(opened) => value(&opened.snapshot),
+            None => "-".to_owned(),
+        };
+        let unseen = |snapshot: &Snapshot| {
+            snapshot.rows().filter(|row| !row.system_flags().contains(SystemFlags::SEEN)).count()
+        };
+        [
+            self.name.to_string(),
+            number(&|snapshot| snapshot.len().to_string()),
+            number(&|snapshot| unseen(snapshot).to_string()),
+            number(&|_| self.bytes.to_string()),
+            number(&|snapshot| snapshot.uid_validity().to_string()),
+            number(&|snapshot| snapshot.uid_next().to_string()),
+            self.encoding.to_owned(),
+            if self.is_subscribed { "yes" } else { "no" }.to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account_of(root: &Path) -> Arc<Account> {
+        let configuration = settings::read_text(Path::new("r.toml"), settings::document::MINIMAL);
+        Store::new(configuration.expect("it is right").store).account(root, false).expect("an account")
+    }
+
+    fn deliver(directory: &Path, name: &str, bytes: usize) {
+        for part in ["new", "tmp", "cur"] {
+            std::fs::create_dir_all(directory.join(part)).expect("a directory");
+        }
+        std::fs::write(directory.join(name), "x".repeat(bytes)).expect("a message");
+    }
+
+    #[test]
+    fn what_is_there_is_listed_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path();
+        deliver(root, "new/1.M1P1.h", 100);
+        deliver(root, "cur/2.M1P1.h:2,S", 23);
+        deliver(&root.join(".Lists.rust"), "cur/1.M1P1.h:2,", 7);
+        deliver(&root.join(".Entw&APw-rfe"), "cur/1.M1P1.h:2,S", 1);
+        deliver(&root.join(".Résumé"), "cur/1.M1P1.h:2,S", 1_000);
+        let account = account_of(root);
+        for name in ["Lists.rust", "Gone"] {
+            account.subscribe(&MailboxName::new(name).expect("a name"), true).expect("subscribed");
+        }
+        let (mut rows, mut problems) = rows(root, &account).expect("it can be read");
+        measure(&mut rows, &mut problems);
+        assert_eq!(problems, Vec::<String>::new());
+        let text = table(&rows);
+        let without_validity: Vec<String> = text
+            .lines()
+            .map(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                [&words[..4], &words[5..]].concat().join(" ")
+            })
+            .collect();
+        assert_eq!(
+            without_validity,
+            [
+                "MAILBOX MESSAGES UNSEEN BYTES UIDNEXT DIRECTORY SUBSCRIBED",
+                "INBOX 2 1 123 3 ASCII no",
+                "Entwürfe 1 0 1 2 UTF-7 no",
+                "Lists - - - - ASCII no",
+                "Lists.rust 1 1 7 2 ASCII yes",
+                "Résumé 1 0 1000 2 UTF-8 no",
+                "Gone - - - - - yes",
+            ]
+        );
+        // Aligned: each line's last column begins where the heading's does.
+        let column = |line: &str| line.chars().count() - line.split_whitespace().last().map_or(0, str::len);
+        let columns: BTreeSet<usize> = text.lines().map(column).collect();
+        assert_eq!(columns.len(), 1, "{text}");
+        assert!(root.join("new/1.M1P1.h").exists(), "what nobody has seen stays new");
+    }
+
+    #[test]
+    fn one_mailbox_that_cannot_be_read_leaves_the_others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path();
+        deliver(root, "cur/1.M1P1.h:2,", 5);
+        deliver(&root.join(".Bad"), "cur/1.M1P1.h:2,", 5);
+        // No file can take this one's place.
+        std::fs::create_dir_all(root.join(".Bad/restante-uidlist/x")).expect("a directory");
+        let account = account_of(root);
+        let (rows, problems) = rows(root, &account).expect("the rest can be read");
+        assert!(problems.len() == 1 && problems[0].starts_with("Bad: "), "{problems:?}");
+        assert_eq!(rows.iter().filter(|row| row.opened.is_some()).count(), 1);
+    }
+}
