@@ -61,6 +61,7 @@ fn account(maildir: &Path, quota_counts_trash: bool) -> Arc<Account> {
         utf8_names: false,
         lock_wait_ms_max: 10_000,
         keywords_max: 10,
+        kept_bytes_max: 1 << 20,
         hostname: "host".to_owned(),
         quota_counts_trash,
     };
