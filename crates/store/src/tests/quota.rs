@@ -339,11 +339,11 @@ fn take(account: &Arc<Account>, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Whatever is done, and refused: what was appended is what counting gives.
     #[test]
-    fn what_is_appended_is_what_is_there(trash in any::<bool>(), steps in proptest::collection::vec(step(), 1..40)) {
+    fn what_is_appended_is_what_is_there(trash in any::<bool>(), steps in proptest::collection::vec(step(), 1..25)) {
         let site = Site::new();
         let account = site.account_that_counts(trash);
         account.quota().set_limits(Some(limits("700S,20C")));
