@@ -199,6 +199,7 @@ impl Account {
         if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
         }
+        drop(change);
         sync_directory(&self.shared.root)?;
         if let Err(error) = std::fs::remove_dir_all(&grave) {
             tracing::warn!(%error, directory = %grave.display(), "left of a deleted mailbox");
@@ -228,6 +229,7 @@ impl Account {
             ));
         }
         let mut renames = Vec::new();
+        let is_counted = self.shared.quota.is_in_use();
         let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
             let tail = if listed.name == *from {
@@ -248,7 +250,7 @@ impl Account {
             let new_path = directory::new_path(root, &new_name, self.shared.settings.utf8_names)?;
             let path = self.find(&listed.name)?;
             // To or from Trash: what did not count may count now.
-            let counts = |name| self.shared.quota.counts(name, SystemFlags::NONE);
+            let counts = |name| is_counted && self.shared.quota.counts(name, SystemFlags::NONE);
             match (counts(&listed.name), counts(&new_name)) {
                 (false, true) => added = added.plus(self.shared.quota.of_directory(&path)?),
                 (true, false) => removed = removed.plus(self.shared.quota.of_directory(&path)?),

@@ -194,7 +194,14 @@ impl Quota {
 
     /// As [`Quota::check`]; whether there is something to keep a count of.
     fn check_and_look(&self, more: QuotaUsage) -> Result<bool> {
-        let known = self.known(more)?;
+        let known = match self.known(more) {
+            Ok(known) => known,
+            // What cannot be counted cannot be refused: mail is worth more than its count.
+            Err(error) => {
+                tracing::warn!(%error, "the quota could not be counted");
+                return Ok(false);
+            }
+        };
         match known.status {
             Some(status) if !status.limits.allow(status.usage.plus(more)) => {
                 Err(Error::new(ErrorKind::OverQuota, "no room is left by the limits of", &self.path()))

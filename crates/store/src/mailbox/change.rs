@@ -71,7 +71,9 @@ pub(super) fn store_flags(
         }
         fault_point("flags: after a rename");
         changed.insert(uid);
-        toggled.push((uid, before, planned.flags));
+        if quota.is_counted() {
+            toggled.push((uid, before, planned.flags));
+        }
         lines.push(Line::Flags { uid, modseq, flags: planned.flags, keywords: planned.keywords });
     }
     if !lines.is_empty() {
