@@ -68,6 +68,10 @@ The settings; see
 .I restante\\-uidlist
 In each mailbox; see
 .BR restante\\-uidlist (5).
+.TP
+.I maildirsize
+In a Maildir with limits: the limits and a count of what is there, in the form of Maildir++, shared
+with Courier, maildrop and Dovecot.
 .SH EXIT STATUS
 0 when all went well, 1 when something is wrong (it is said on standard error), 2 for a command line
 that cannot be understood.

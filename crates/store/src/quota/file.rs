@@ -148,6 +148,17 @@ fn open(path: &Path, access: OFlags) -> Result<Option<(File, std::fs::Metadata)>
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_survived(text in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), digits in "[0-9SC, \\n-]{0,200}") {
+            parse(&text, false, SystemTime::now());
+            let contents = parse(digits.as_bytes(), false, SystemTime::now());
+            if let Some(limits) = contents.limits {
+                proptest::prop_assert_eq!(QuotaLimits::of_header(&limits.to_string()), Some(limits));
+            }
+        }
+    }
+
     #[test]
     fn lines_are_summed_and_what_is_none_is_passed_over() {
         let limits = |bytes, messages| Some(QuotaLimits { bytes, messages });
