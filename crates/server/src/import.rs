@@ -76,6 +76,7 @@ fn read(options: &Options) -> Result<(Draft, String), Problem> {
     let path = options.path.as_path();
     let name = path.display().to_string();
     if path.is_dir() {
+        std::fs::read_dir(path).map_err(|error| unreadable(&name, &error))?;
         return match options.from.or_else(|| server_of_directory(path)) {
             Some(Server::Courier) => Ok((courier::import(path)?, format!("Courier-IMAP's, {name}"))),
             Some(Server::Dovecot) => {
@@ -143,19 +144,23 @@ fn output_of_doveconf(file: &Path) -> Result<Vec<u8>, Problem> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| whole(&name, &format!("cannot be read: {error}")))?;
+    let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
     read_limited(&name, file)
 }
 
 /// A file that need not be there.
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    if path.exists() { read_file(path).map(Some) } else { Ok(None) }
+    match File::open(path) {
+        Ok(file) => read_limited(&path.display().to_string(), file).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+    }
 }
 
 fn read_limited(name: &str, from: impl Read) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let read = from.take(FILE_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| whole(name, &format!("cannot be read: {error}")))?;
+    read.map_err(|error| unreadable(name, &error))?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(whole(name, &format!("longer than {FILE_MAX} bytes: these are no settings")));
     }
@@ -187,6 +192,10 @@ fn text(file: &str, bytes: &[u8], line_max: usize) -> Result<String, Problem> {
 
 fn whole(file: &str, text: &str) -> Problem {
     Problem { file: file.to_owned(), line: None, text: text.to_owned() }
+}
+
+fn unreadable(file: &str, error: &std::io::Error) -> Problem {
+    whole(file, &format!("cannot be read: {error}"))
 }
 
 /// A path's last part, for the comment behind each line.

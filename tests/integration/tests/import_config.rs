@@ -112,10 +112,13 @@ fn courier_s_settings_are_served() {
         "imapd-ssl",
         format!(
             "SSLADDRESS=$ADDRESS\nSSLPORT={tls_port}\nIMAPDSSLSTART=YES\nIMAPDSTARTTLS=YES\nIMAP_TLS_REQUIRED=1\n\
-             TLS_CERTFILE={0}/cert.pem\nTLS_PRIVATE_KEYFILE={0}/key.pem\n",
+             TLS_CERTFILE={}/both.pem\n",
             path.display()
         ),
     );
+    // Courier's way: certificate and key in one file.
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    std::fs::write(path.join("both.pem"), format!("{}{}", read("key.pem"), read("cert.pem"))).unwrap();
     write("authdaemonrc", "authmodulelist=\"authuserdb\"\n".to_owned());
     let toml = printed(&import(&[etc.to_str().unwrap()]));
     assert!(toml.contains("# imapd: IMAP_EMPTYTRASH=Trash:7: "), "{toml}");

@@ -113,7 +113,10 @@ impl Import {
 
     /// `TLS_CERTFILE.name` is the certificate for clients that ask for that name.
     fn more_certificates(&mut self, path: &str, key: &str, same: bool, origin: &Origin) {
-        let (directory, file) = path.rsplit_once('/').unwrap_or((".", path));
+        if !(path.starts_with('/') && key.starts_with('/')) {
+            return;
+        }
+        let (directory, file) = path.rsplit_once('/').unwrap_or(("/", path));
         let Ok(entries) = std::fs::read_dir(directory) else { return };
         let prefix = format!("{file}.");
         let mut names: Vec<String> = entries

@@ -8,6 +8,9 @@ const LINE_MAX: usize = 64 << 10;
 /// Blocks within blocks.
 const DEPTH_MAX: usize = 16;
 
+/// Blocks in all: a large site has some hundred.
+const BLOCKS_MAX: usize = 10_000;
+
 /// A block, or the whole.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Block {
@@ -67,7 +70,7 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Output, Problem> {
     let mut output = Output::default();
     // Blocks that are open, with the line of their brace.
     let mut open: Vec<(Block, usize)> = vec![(Block::default(), 0)];
-    let mut in_pem = false;
+    let (mut in_pem, mut blocks) = (false, 0);
     for (at, line) in text.lines().enumerate() {
         let problem =
             |text: &str| Problem { file: file.to_owned(), line: Some(at + 1), text: text.to_owned() };
@@ -86,6 +89,10 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Output, Problem> {
         } else if let Some(head) = line.strip_suffix('{').filter(|head| !head.contains('=')) {
             if open.len() > DEPTH_MAX {
                 return Err(problem(&format!("more than {DEPTH_MAX} blocks within blocks")));
+            }
+            blocks += 1;
+            if blocks > BLOCKS_MAX {
+                return Err(problem(&format!("more than {BLOCKS_MAX} blocks")));
             }
             let (kind, name) = head.trim().split_once([' ', '\t']).unwrap_or((head.trim(), ""));
             let block = Block { kind: kind.to_owned(), name: unquoted(name.trim()), ..Block::default() };
@@ -172,11 +179,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_said_with_its_place() {
         let deep = "a {\n".repeat(DEPTH_MAX + 1);
+        let many = "a {\n}\n".repeat(BLOCKS_MAX + 1);
         for (text, expected) in [
             ("a = 1\nb {\nc {\n}\n", "f:2: the block b is never closed"),
             ("a {\n}\n}\n", "f:3: a } without its {"),
             ("x\n", "f:1: neither a setting, nor a block, nor the end of one"),
             ("= x\n", "f:1: neither a setting, nor a block, nor the end of one"),
+            (&*many, "f:20001: more than 10000 blocks"),
             (&*deep, "f:17: more than 16 blocks within blocks"),
             ("a = \0\n", "f:1: a NUL"),
             (

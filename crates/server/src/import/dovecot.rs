@@ -2,6 +2,7 @@
 
 mod listeners;
 mod mailboxes;
+mod plugins;
 mod table;
 mod template;
 mod units;
@@ -10,13 +11,19 @@ mod users;
 use super::Problem;
 use super::doveconf::{self, Block};
 use super::draft::{Draft, Literal, Origin};
+use plugins::QuotaRule;
 use std::collections::BTreeSet;
 
 /// Reads what `doveconf -n` said; `file` names it in comments.
 pub(super) fn import(file: &str, bytes: &[u8]) -> Result<Draft, Problem> {
     let output = doveconf::parse(file, bytes)?;
-    let mut import =
-        Import { file: file.to_owned(), root: output.root, draft: Draft::default(), seen: BTreeSet::new() };
+    let mut import = Import {
+        file: file.to_owned(),
+        root: output.root,
+        draft: Draft::default(),
+        seen: BTreeSet::new(),
+        quota_rules: Vec::new(),
+    };
     import.hostname(output.hostname);
     import.protocols();
     import.tls();
@@ -40,6 +47,8 @@ struct Import {
     draft: Draft,
     /// Settings before the first block, and kinds of blocks, that were looked at.
     seen: BTreeSet<String>,
+    /// Rules of the quota that stood with users.
+    quota_rules: Vec<QuotaRule>,
 }
 
 impl Import {

@@ -1,6 +1,7 @@
 //! The `restante.toml` being built: each line with the setting it came from, and what was lost.
 
 use crate::settings::{SECTIONS, SETTINGS, Setting, find_setting};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Longest value of a foreign setting that is shown, in characters.
@@ -84,7 +85,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A foreign setting without counterpart.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Loss {
     /// Where it stood.
     pub(crate) origin: Origin,
@@ -104,6 +105,8 @@ impl fmt::Display for Loss {
 pub(crate) struct Draft {
     tables: Vec<Table>,
     losses: Vec<Loss>,
+    /// What is among the losses, as each is said once.
+    said: BTreeSet<Loss>,
 }
 
 #[derive(Debug)]
@@ -178,7 +181,7 @@ impl Draft {
     /// A foreign setting has no counterpart.
     pub(crate) fn lose(&mut self, origin: Origin, why: impl Into<String>) {
         let loss = Loss { origin, why: harmless(&why.into()) };
-        if !self.losses.contains(&loss) {
+        if self.said.insert(loss.clone()) {
             self.losses.push(loss);
         }
     }

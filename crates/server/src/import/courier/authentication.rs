@@ -3,7 +3,7 @@
 use super::{is_on, origin_with_value, set};
 use crate::import::draft::{Draft, Origin, is_secret};
 use crate::import::shell::{LINE_MAX, Variables};
-use crate::import::{Problem, read_file, read_if_there, text};
+use crate::import::{Problem, read_file, read_if_there, text, unreadable};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -126,8 +126,9 @@ fn ldap(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
 fn userdb(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
     let mut files = Vec::new();
     if path.is_dir() {
-        let entries = std::fs::read_dir(path).map(|entries| entries.filter_map(Result::ok));
-        files.extend(entries.into_iter().flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
+        let entries =
+            std::fs::read_dir(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+        files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
         files.sort();
     } else if path.exists() {
         files.push(path.to_owned());

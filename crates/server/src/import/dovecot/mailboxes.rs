@@ -1,6 +1,6 @@
-//! Where mail lies, namespaces, special uses, quota and other plugins.
+//! Where mail lies, namespaces, special uses.
 
-use super::{Import, template, units};
+use super::{Import, template};
 use crate::import::doveconf::Block;
 use crate::import::draft::{Literal, Origin};
 
@@ -216,72 +216,6 @@ impl Import {
                     }
                 }
             }
-        }
-    }
-
-    /// Quota, and what else plugins do.
-    pub(super) fn plugins(&mut self) {
-        self.seen.extend(["plugin", "mail_plugins", "quota"].map(str::to_owned));
-        let blocks: Vec<Block> = self.root.of_kind("plugin").cloned().collect();
-        for setting in blocks.iter().flat_map(|block| &block.settings) {
-            let value = setting.value.clone().unwrap_or_default();
-            let place = format!("plugin {}", setting.key);
-            match setting.key.as_str() {
-                "quota_rule" => self.quota_rule(&place, &value),
-                key if key.starts_with("quota_rule") => self.quota_rule(&place, &value),
-                "quota" if value.starts_with("maildir") => {}
-                "quota" => {
-                    self.lose(&place, &value, "quota is counted in maildirsize; usage is counted anew")
-                }
-                // Said with the plugin.
-                _ => {}
-            }
-        }
-        for quota in self.root.of_kind("quota").cloned().collect::<Vec<_>>() {
-            if let Some(size) = quota.get("quota_storage_size") {
-                self.storage(&format!("quota {}: quota_storage_size", quota.name), size, 1);
-            }
-        }
-        let imap = self.root.of_kind("protocol").filter(|block| block.name == "imap");
-        let mut plugins: Vec<String> =
-            imap.chain([&self.root]).filter_map(|block| block.words("mail_plugins")).flatten().collect();
-        plugins.sort();
-        plugins.dedup();
-        for plugin in plugins.iter().filter(|plugin| *plugin != "$mail_plugins") {
-            if let Some(why) = super::table::plugin(plugin) {
-                self.lose("mail_plugins", plugin, why);
-            }
-        }
-    }
-
-    /// `*:storage=1G:messages=1000`; numbers without a unit are kilobytes.
-    pub(super) fn quota_rule(&mut self, setting: &str, value: &str) {
-        let (mailbox, limits) = value.split_once(':').unwrap_or((value, ""));
-        if mailbox != "*" {
-            self.lose(setting, value, "quota is one for all mailboxes");
-            return;
-        }
-        for limit in limits.split(':') {
-            match limit.split_once('=') {
-                Some(("storage", size)) => self.storage(setting, size, 1 << 10),
-                Some(("bytes", size)) => self.storage(setting, size, 1),
-                _ => self.lose(
-                    setting,
-                    limit,
-                    "only storage is taken as the limit of all users; maildirsize of each user may say more",
-                ),
-            }
-        }
-    }
-
-    fn storage(&mut self, setting: &str, size: &str, unit: u64) {
-        let from = [self.origin_with_value(setting, size)];
-        match units::bytes(size, unit) {
-            Some(0) => {}
-            Some(bytes) => {
-                self.draft.set("mail", "quota", bytes, &from);
-            }
-            None => self.lose(setting, size, "no size that can be read"),
         }
     }
 }

@@ -157,6 +157,61 @@ fn namespaces_and_special_uses() {
 }
 
 #[test]
+fn the_blocks_of_2_4_are_read() {
+    let text = "protocols {\n  imap = yes\n}\nmail_driver = maildir\nmail_path = %{home}/Maildir\n\
+        mailbox_list_utf8 = yes\nmailbox_list_layout = maildir++\n\
+        passdb passwd-file {\n  passwd_file_path = /u\n}\n\
+        userdb static {\n  fields {\n    uid = vmail\n    gid = mail\n    home = /srv/%{user}\n  }\n}\n\
+        namespace inbox {\n  inbox = yes\n  separator = /\n  mailbox Junk {\n    special_use = \"\\\\Junk\"\n  }\n}\n";
+    let (toml, losses) = import_text(text);
+    assert_eq!(losses, Vec::<String>::new());
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.maildir, "/srv/%u/Maildir");
+    assert_eq!(
+        (configuration.user.as_deref(), configuration.group.as_deref()),
+        (Some("vmail"), Some("mail"))
+    );
+    assert!(configuration.store.utf8_names && toml.contains("junk = [\"Junk\"]"), "{toml}");
+}
+
+#[test]
+fn quotas_are_taken() {
+    for (added, limits, counts_trash) in [
+        (
+            "mail_plugins = quota\nplugin {\n  quota_rule = *:storage=1G:messages=1000\n}\n",
+            "\"1073741824S,1000C\" # doveconf: plugin quota_rule=*:storage=1G:messages=1000",
+            true,
+        ),
+        (
+            "mail_plugins = quota\nplugin {\n  quota_rule = *:storage=100\n  quota_rule2 = Trash:ignore\n}\n",
+            "\"102400S\" # doveconf: plugin quota_rule=*:storage=100",
+            false,
+        ),
+        (
+            "mail_plugins {\n  quota = yes\n}\nquota \"User quota\" {\n  quota_storage_size = 2G\n  quota_message_count = 7\n}\n",
+            "\"2147483648S,7C\" # doveconf: quota User quota: quota_storage_size=2G, quota User quota: quota_message_count=7",
+            true,
+        ),
+        (
+            "mail_plugins = quota\nuserdb {\n  args = home=/h/%u quota_rule=*:bytes=5\n  driver = static\n}\nplugin {\n  quota_rule = *:storage=1G\n}\n",
+            "\"5S\" # doveconf: plugin quota_rule=*:storage=1G, userdb static: quota_rule=*:bytes=5",
+            true,
+        ),
+        ("mail_plugins = quota\n", "", true),
+    ] {
+        let (toml, losses) = import_text(&format!("{SMALL}{added}"));
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{added}\n{toml}");
+        assert_eq!(losses, Vec::<String>::new(), "{added}");
+        let line = toml.lines().find_map(|line| line.strip_prefix("quota = ")).unwrap_or_default();
+        assert_eq!(line, limits, "{added}");
+        let counts = format!("quota-counts-trash = {counts_trash} # doveconf: mail_plugins");
+        assert!(toml.lines().any(|line| line == counts), "{added}\n{toml}");
+    }
+    let (toml, _) = import_text(SMALL);
+    assert!(!toml.contains("quota"), "{toml}");
+}
+
+#[test]
 fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
     for (added, expected) in [
         ("protocols = imap pop3\n", Some("doveconf: protocols=pop3, of imap pop3: POP3")),
@@ -199,8 +254,20 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
             Some("doveconf: mail_location=mdbox:~/mdbox: mail must be in Maildirs"),
         ),
         (
-            "plugin {\n  quota_rule2 = Trash:storage=+10%%\n}\n",
-            Some("doveconf: plugin quota_rule2=Trash:storage=+10%%: quota is one"),
+            "mail_plugins = quota
+plugin {
+  quota = maildir:User quota
+  quota_rule2 = Trash:storage=+10%%
+}
+",
+            Some("doveconf: plugin quota_rule2=Trash:storage=+10%%: the quota is one"),
+        ),
+        (
+            "plugin {
+  quota_rule = *:storage=1G
+}
+",
+            None,
         ),
         ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: compressed")),
         ("mail_plugins {\n  acl = yes\n}\n", Some("doveconf: mail_plugins=acl: ACL")),

@@ -1,5 +1,6 @@
 //! `passdb` and `userdb`: passwd files are taken, the rest is said.
 
+use super::plugins::QuotaRule;
 use super::{Import, template};
 use crate::import::doveconf::Block;
 use crate::import::draft::Origin;
@@ -126,7 +127,10 @@ impl Import {
                 }
                 // The Maildir's template is made from them.
                 "home" | "mail" | "allow_all_users" => {}
-                "quota_rule" => self.quota_rule(&setting, &value),
+                name_of_rule if name_of_rule.starts_with("quota_rule") => {
+                    let [origin] = from;
+                    self.quota_rules.push(QuotaRule { key: name, value, origin });
+                }
                 _ => self.draft.lose(from[0].clone(), "users have no such field"),
             }
         }
