@@ -1,0 +1,163 @@
+//! The servers, each with its own copy of the mail, on ports of this machine.
+
+mod courier;
+mod dovecot;
+mod restante;
+
+use crate::measure::Processes;
+use crate::options::Options;
+use crate::{Result, peers};
+use clap::ValueEnum;
+use rustls::pki_types::CertificateDer;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Everybody's.
+pub(crate) const PASSWORD: &str = "secret";
+
+/// Users whose names differ in a number.
+pub(crate) const NUMBERED_USERS: usize = 100;
+
+/// How long a server may take to listen.
+const START_SECONDS_MAX: u64 = 60;
+
+/// Which server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Restante,
+    Dovecot,
+    Courier,
+}
+
+/// A server that runs. Dropped, it ends.
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    /// For clients in clear.
+    pub(crate) port: u16,
+    /// TLS from the first byte.
+    pub(crate) tls_port: u16,
+    /// The directory of users' home directories.
+    pub(crate) mail: PathBuf,
+    /// Who reads and writes the mail.
+    pub(crate) owner: (u32, u32),
+    pub(crate) processes: Processes,
+    _running: Box<dyn Running>,
+}
+
+/// Dropped, it ends the server.
+trait Running {}
+
+/// What all servers share.
+pub(crate) struct Place {
+    /// A directory for a server's files.
+    directory: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+    /// Key and certificate in one file.
+    both: PathBuf,
+    /// What clients trust.
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Restante => "Restante",
+            Self::Dovecot => "Dovecot",
+            Self::Courier => "Courier",
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn start(kind: Kind, place: &Place, options: &Options) -> Result<Self> {
+        match kind {
+            Kind::Restante => restante::start(place, options),
+            Kind::Dovecot => dovecot::start(place, options),
+            Kind::Courier => courier::start(place, options),
+        }
+        .map_err(|error| format!("{} does not start: {error}", kind.name()).into())
+    }
+
+    pub(crate) fn maildir(&self, user: &str) -> PathBuf {
+        self.mail.join(user).join("Maildir")
+    }
+}
+
+impl Place {
+    /// Makes a certificate in that directory.
+    pub(crate) fn new(directory: &Path) -> Result<Self> {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let place = Self {
+            directory: directory.to_owned(),
+            certificate: directory.join("cert.pem"),
+            key: directory.join("key.pem"),
+            both: directory.join("both.pem"),
+            tls: Arc::new(tls(made.cert.der().clone())?),
+        };
+        std::fs::write(&place.both, format!("{key}{certificate}"))?;
+        std::fs::write(&place.certificate, certificate)?;
+        std::fs::write(&place.key, key)?;
+        Ok(place)
+    }
+}
+
+fn tls(certificate: CertificateDer<'static>) -> Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // Every log-in shakes hands in full, as after a client's restart.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// The users that every server has.
+pub(crate) fn users() -> Vec<String> {
+    let single = ["small", "realistic", "store", "append", "deliver", "other"];
+    let numbered = ["first", "idle"]
+        .iter()
+        .flat_map(|name| (0..NUMBERED_USERS).map(move |number| format!("{name}{number}")));
+    single.into_iter().map(str::to_owned).chain(numbered).collect()
+}
+
+/// A passwd-file with all users, as Restante and Dovecot take it.
+fn passwd_file() -> String {
+    users().iter().map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).collect()
+}
+
+/// The user that Restante and Dovecot work as: nobody, or whoever runs this.
+fn owner() -> Result<(u32, u32)> {
+    if !peers::is_root() {
+        return Ok((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()));
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd")?;
+    let line = passwd.lines().find(|line| line.starts_with("nobody:")).ok_or("no user nobody")?;
+    let mut numbers = line.split(':').skip(2);
+    let mut next = || numbers.next().and_then(|number| number.parse().ok()).ok_or("/etc/passwd is damaged");
+    Ok((next()?, next()?))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn wait_until_it_listens(port: u16, log: &Path) -> Result<()> {
+    let until = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if Instant::now() > until {
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            return Err(format!("nothing listens on port {port}; its log:\n{log}").into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
