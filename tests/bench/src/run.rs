@@ -83,7 +83,7 @@ fn run_in(
     let mut report = Report::new(options, kinds);
     for workload in chosen {
         eprintln!("{}", workload.name);
-        report.add(measure(workload, &stages, options)?);
+        report.add(measure(workload, &mut stages, options)?);
         // What is there so far, should a later one fail.
         report.write_files(options)?;
     }
@@ -93,7 +93,7 @@ fn run_in(
 
 /// All rounds of one workload: the servers in turn, so that what disturbs the machine disturbs
 /// all.
-fn measure(workload: &'static Workload, stages: &[Stage], options: &Options) -> Result<Row> {
+fn measure(workload: &'static Workload, stages: &mut [Stage], options: &Options) -> Result<Row> {
     let mut row = Row::new(workload);
     let on = |stage: &Stage| {
         (workload.run)(stage).map_err(|error| {
@@ -103,15 +103,20 @@ fn measure(workload: &'static Workload, stages: &[Stage], options: &Options) -> 
     let rounds = match workload.rounds {
         Rounds::Warm => options.rounds(),
         Rounds::FirstTime => options.first_time_rounds(),
-        Rounds::Once => 1,
+        Rounds::Once | Rounds::JustStarted => 1,
     };
     if workload.rounds == Rounds::Warm && !options.tiny {
-        for stage in stages {
+        for stage in &*stages {
             on(stage)?;
         }
     }
+    if workload.rounds == Rounds::JustStarted {
+        for stage in stages.iter_mut() {
+            stage.restart()?;
+        }
+    }
     for _ in 0..rounds {
-        for stage in stages {
+        for stage in &*stages {
             let sample = on(stage)?;
             eprintln!("  {:<9} {sample}", stage.server.kind.name());
             row.add(stage.server.kind, sample);

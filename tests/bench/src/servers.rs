@@ -44,7 +44,7 @@ pub(crate) struct Server {
     /// Who reads and writes the mail.
     pub(crate) owner: (u32, u32),
     pub(crate) processes: Processes,
-    _running: Box<dyn Running>,
+    running: Option<Box<dyn Running>>,
 }
 
 /// Dropped, it ends the server.
@@ -80,6 +80,11 @@ impl Server {
             Kind::Courier => courier::start(place, options),
         }
         .map_err(|error| format!("{} does not start: {error}", kind.name()).into())
+    }
+
+    /// Ends it; its mail stays, but for Courier's.
+    pub(crate) fn stop(&mut self) {
+        self.running = None;
     }
 
     pub(crate) fn maildir(&self, user: &str) -> PathBuf {

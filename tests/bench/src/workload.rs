@@ -3,7 +3,7 @@
 use crate::corpus::{self, Corpus, Mail};
 use crate::measure::Times;
 use crate::options::Options;
-use crate::servers::{NUMBERED_USERS, Place, Server};
+use crate::servers::{Kind, NUMBERED_USERS, Place, Server};
 use crate::{Result, client::Client};
 use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -47,6 +47,9 @@ pub(crate) enum Rounds {
     FirstTime,
     /// One round.
     Once,
+    /// One round, on a server that has just started: what it has learnt before is no part of
+    /// its memory.
+    JustStarted,
 }
 
 /// What one run gave.
@@ -126,6 +129,15 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Starts the server anew. Courier is left as it is: each of its sessions is a process.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        if self.server.kind != Kind::Courier {
+            self.server.stop();
+            self.server = Server::start(self.server.kind, self.place, self.options)?;
+        }
+        Ok(())
+    }
+
     /// A session of that user, in clear, with nothing selected.
     pub(crate) fn log_in(&self, user: &str) -> Result<Client> {
         let mut client = Client::clear(self.server.port)?;
@@ -160,9 +172,8 @@ impl<'a> Stage<'a> {
 
     /// The user of the largest mailbox.
     pub(crate) fn largest(&self) -> Result<String> {
-        match &*self.largest.borrow() {
-            Some(user) => return Ok(user.clone()),
-            None => {}
+        if let Some(user) = &*self.largest.borrow() {
+            return Ok(user.clone());
         }
         let (user, count) = (self.fresh_user()?, self.options.million());
         eprintln!("filling {user} of {} with {count} messages", self.server.kind.name());

@@ -50,7 +50,7 @@ pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
         mail,
         owner: OWNER,
         processes,
-        _running: Box::new(running),
+        running: Some(Box::new(running)),
     })
 }
 

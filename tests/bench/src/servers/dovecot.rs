@@ -46,7 +46,7 @@ pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
         mail,
         owner,
         processes,
-        _running: Box::new(Process(process)),
+        running: Some(Box::new(Process(process))),
     };
     super::wait_until_it_listens(tls_port, &directory.join("log"))?;
     Ok(server)
