@@ -149,9 +149,13 @@ impl Report {
         let mut text = format!(
             "{small} small messages, {realistic} realistic ones, {million} in the largest mailbox.\n\n"
         );
-        self.write_times(&mut text);
-        text.push('\n');
-        self.write_figures(&mut text);
+        if self.rows.iter().any(|row| row.has(wall)) {
+            self.write_times(&mut text);
+            text.push('\n');
+        }
+        if self.rows.iter().any(|row| row.has(figure)) {
+            self.write_figures(&mut text);
+        }
         text
     }
 
