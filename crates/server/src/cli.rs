@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, check, demo, import, mailbox, quota, serve};
+use crate::{admin, check, demo, import, mailbox, migrate, quota, serve};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +30,8 @@ enum Command {
     /// Look at a user's mailboxes.
     #[command(subcommand)]
     Mailbox(mailbox::MailboxCommand),
+    /// Take Maildirs over from Courier or Dovecot ahead of the first log-ins, or hand them back.
+    Migrate(migrate::Options),
     /// Make a hash of a password, as it stands in a passwd file.
     Hash,
     /// Print a restante.toml that does what Courier's or Dovecot's settings do.
@@ -61,6 +63,7 @@ pub(crate) fn run() -> ExitCode {
         Command::User(command) => ended(admin::user(&command)),
         Command::Quota(options) => ended(quota::run(&options)),
         Command::Mailbox(command) => ended(mailbox::run(&command)),
+        Command::Migrate(options) => ended(migrate::run(&options)),
         Command::Hash => ended(admin::hash()),
         Command::ImportConfig(options) => ended(import::run(&options)),
         Command::Settings => {

@@ -11,6 +11,7 @@ mod listen;
 mod log;
 mod log_in;
 mod mailbox;
+mod migrate;
 mod privileges;
 mod progress;
 mod quota;

@@ -64,6 +64,7 @@ impl Site {
             lock_wait_ms_max: 10_000,
             keywords_max: 100,
             kept_bytes_max: 1 << 20,
+            take_over: store::take_over::Preference::Newer,
             hostname: "mail.example.com".to_owned(),
             quota_counts_trash: false,
         });

@@ -8,6 +8,7 @@ use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::subscriptions::Subscriptions;
+use crate::take_over::{Preference, dovecot};
 use crate::watch::Watcher;
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,8 @@ pub struct StoreSettings {
     pub lock_wait_ms_max: u64,
     /// Keywords in one mailbox at most.
     pub keywords_max: usize,
+    /// Which of two other servers' lists is taken over where both are there.
+    pub take_over: Preference,
     /// Host name for names of new message files; `/` and `:` are escaped.
     pub hostname: String,
     /// Memory that mailboxes may take which nobody has open any more, in bytes.
@@ -281,7 +284,11 @@ impl Account {
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         let _lock = self.shared.lock()?;
         let mut subscriptions = Subscriptions::read(&self.shared.root)?;
-        if subscriptions.set(name, subscribed) { subscriptions.write(&self.shared.root) } else { Ok(()) }
+        if subscriptions.set(name, subscribed) {
+            subscriptions.write(&self.shared.root, true)
+        } else {
+            Ok(())
+        }
     }
 
     /// The user's quota.
@@ -289,12 +296,11 @@ impl Account {
         &self.shared.quota
     }
 
-    #[cfg(test)]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    fn find(&self, name: &MailboxName) -> Result<PathBuf> {
+    pub(crate) fn find(&self, name: &MailboxName) -> Result<PathBuf> {
         directory::find(&self.shared.root, name)?.ok_or_else(|| {
             Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.root.join(name.as_str()))
         })
@@ -307,7 +313,7 @@ impl Account {
 
 impl Shared {
     /// The account's own lock, for files that belong to no mailbox.
-    fn lock(&self) -> Result<Lock> {
+    pub(crate) fn lock(&self) -> Result<Lock> {
         Lock::take(&self.root.join("restante.lock"), self.settings.lock_wait_ms_max)
     }
 
@@ -333,9 +339,10 @@ impl Shared {
         }
     }
 
-    fn greatest_uid_validity(&self) -> Result<u32> {
+    pub(crate) fn greatest_uid_validity(&self) -> Result<u32> {
         let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
-        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        Ok(dovecot::greatest_uid_validity(&self.root).max(ours))
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {

@@ -107,7 +107,7 @@ pub fn unique(hostname: &str) -> String {
     )
 }
 
-fn number_after(base: &[u8], key: &[u8]) -> Option<u64> {
+pub(crate) fn number_after(base: &[u8], key: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(base, key)? + key.len();
     let digits: Vec<u8> = base[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
     std::str::from_utf8(&digits).ok()?.parse().ok()

@@ -15,6 +15,7 @@
 
 mod bring_in;
 mod change;
+pub(crate) mod hand_over;
 mod index;
 mod keep;
 mod look;
@@ -405,7 +406,7 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
 }
 
 /// What a file's bytes are when sent.
-fn wire_octets(file: &MessageFile) -> Result<u64> {
+pub(crate) fn wire_octets(file: &MessageFile) -> Result<u64> {
     let mut buffer = vec![0; 64 * 1024];
     let (mut offset, mut octets, mut last) = (0, 0, 0);
     loop {

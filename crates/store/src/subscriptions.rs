@@ -1,7 +1,7 @@
 //! Subscriptions, in Courier's file: `courierimapsubscribed`, a full name a line, `INBOX.Sent`.
 //!
 //! Courier's file, and not one of ours: leaving is free, and who comes from Courier finds them
-//! without a step. Where only Dovecot's `subscriptions` is there, it is read; the first change
+//! without a step. Where Dovecot's `subscriptions` is newer, or alone, it is read; the first change
 //! writes Courier's. Lines that are not this account's (`#shared.x.y`) are kept.
 
 use crate::error::Result;
@@ -21,13 +21,21 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Reads Courier's file, else Dovecot's, else there are none.
+    /// Reads the newer of Courier's file and Dovecot's; else there are none. Lines of Courier's
+    /// that are not this account's are kept whichever it is.
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        if let Some(bytes) = read_small(&root.join("courierimapsubscribed"), SIZE_MAX)? {
-            return Ok(Self::from_courier(&String::from_utf8_lossy(&bytes)));
+        let [courier, dovecot] = ["courierimapsubscribed", "subscriptions"].map(|name| root.join(name));
+        let text = |path| -> Result<Option<String>> {
+            let bytes = read_small(path, SIZE_MAX)?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let from_courier = text(&courier)?.map(|text| Self::from_courier(&text));
+        if from_courier.is_some() && modified(&dovecot) <= modified(&courier) {
+            return Ok(from_courier.unwrap_or_default());
         }
-        let bytes = read_small(&root.join("subscriptions"), SIZE_MAX)?.unwrap_or_default();
-        Ok(Self::from_dovecot(&String::from_utf8_lossy(&bytes)))
+        let mut subscriptions = Self::from_dovecot(&text(&dovecot)?.unwrap_or_default());
+        subscriptions.foreign = from_courier.unwrap_or_default().foreign;
+        Ok(subscriptions)
     }
 
     /// The names, sorted.
@@ -47,11 +55,12 @@ impl Subscriptions {
         true
     }
 
-    /// Writes Courier's file.
-    pub(crate) fn write(&self, root: &Path) -> Result<()> {
+    /// Writes Courier's file; names in UTF-8, as from its version 5 on, or in modified UTF-7.
+    pub(crate) fn write(&self, root: &Path, utf8: bool) -> Result<()> {
         let mut text = String::new();
         for name in &self.names {
-            let line = if name.is_inbox() { "INBOX".to_owned() } else { format!("INBOX.{name}") };
+            let name = if utf8 { name.to_string() } else { utf7::encode(name.as_str()) };
+            let line = if name == "INBOX" { "INBOX".to_owned() } else { format!("INBOX.{name}") };
             text.push_str(&line);
             text.push('\n');
         }
@@ -60,6 +69,17 @@ impl Subscriptions {
             text.push('\n');
         }
         write_durably(&root.join("courierimapsubscribed"), text.as_bytes())
+    }
+
+    /// Writes Dovecot's file, in its second version: names in modified UTF-7, levels parted by
+    /// TAB.
+    pub(crate) fn write_for_dovecot(&self, root: &Path) -> Result<()> {
+        let mut text = "V\t2\n\n".to_owned();
+        for name in &self.names {
+            text.push_str(&utf7::encode(name.as_str()).replace('.', "\t"));
+            text.push('\n');
+        }
+        write_durably(&root.join("subscriptions"), text.as_bytes())
     }
 
     fn from_courier(text: &str) -> Self {
@@ -101,6 +121,10 @@ impl Subscriptions {
     }
 }
 
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
 /// Dovecot's escapes: `\001` and a character.
 fn unescape(text: &str) -> String {
     let mut out = String::new();
@@ -140,6 +164,37 @@ mod tests {
     }
 
     #[test]
+    fn the_newer_file_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str, age: u64| {
+            let path = root.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        };
+        write("courierimapsubscribed", "#shared.a.b\nINBOX.Old\n", 100);
+        write("subscriptions", "V\t2\n\nNew\n", 50);
+        let subscriptions = Subscriptions::read(root.path()).unwrap();
+        assert_eq!(subscriptions.foreign, ["#shared.a.b"]);
+        assert_eq!(names(subscriptions), ["New"]);
+        write("courierimapsubscribed", "INBOX.Old\n", 10);
+        assert_eq!(names(Subscriptions::read(root.path()).unwrap()), ["Old"]);
+    }
+
+    #[test]
+    fn both_servers_files_are_written() {
+        let root = tempfile::tempdir().unwrap();
+        let text = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
+        let subscriptions = Subscriptions::from_courier("INBOX\nINBOX.Entwürfe.neu\n#shared.a.b\n");
+        subscriptions.write(root.path(), true).unwrap();
+        assert_eq!(text("courierimapsubscribed"), "INBOX\nINBOX.Entwürfe.neu\n#shared.a.b\n");
+        subscriptions.write(root.path(), false).unwrap();
+        assert_eq!(text("courierimapsubscribed"), "INBOX\nINBOX.Entw&APw-rfe.neu\n#shared.a.b\n");
+        subscriptions.write_for_dovecot(root.path()).unwrap();
+        assert_eq!(text("subscriptions"), "V\t2\n\nINBOX\nEntw&APw-rfe\tneu\n");
+    }
+
+    #[test]
     fn what_is_written_is_read_and_foreign_lines_stay() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("courierimapsubscribed"), "#shared.a.b\nINBOX.Old\n").unwrap();
@@ -147,7 +202,7 @@ mod tests {
         assert!(subscriptions.set(&MailboxName::new("Lists.rust").unwrap(), true));
         assert!(subscriptions.set(&MailboxName::new("Old").unwrap(), false));
         assert!(!subscriptions.set(&MailboxName::new("Old").unwrap(), false));
-        subscriptions.write(root.path()).unwrap();
+        subscriptions.write(root.path(), true).unwrap();
         let text = std::fs::read_to_string(root.path().join("courierimapsubscribed")).unwrap();
         assert_eq!(text, "INBOX.Lists.rust\n#shared.a.b\n");
     }

@@ -1,220 +1,393 @@
-//! Taking over what Courier or Dovecot knew of a mailbox: UIDs, UIDVALIDITY, keywords.
+//! Taking over what Courier or Dovecot knew of a mailbox: UIDs, UIDVALIDITY, UIDNEXT, keywords,
+//! POP3 UIDLs.
 //!
-//! Their files are read and left as they are: going back is free.
+//! Their files are read and left as they are: going back is free. They are input like any
+//! other: what is sound is taken, the rest is counted ([`Faults`]) and said in the log, and the
+//! mailbox opens all the same. A message whose record cannot be believed gets a new UID; a
+//! mailbox whose UIDVALIDITY cannot be believed gets a new one. No UID is ever given to two
+//! messages.
+//!
+//! [`courier`] and [`dovecot`] read the formats; this file chooses between them and turns what
+//! they say into lines of our own list.
 
-use crate::directory::is_missing;
-use crate::error::Result;
+pub mod courier;
+pub mod dovecot;
+
+use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::split;
+use crate::hand_over::HANDED_OVER;
 use crate::list_file::read_small;
-use crate::uid_list::{Line, is_base_name};
+use crate::uid_list::{KEYWORDS_MAX, Line, is_base_name, parse};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
-use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::AddAssign;
 use std::path::Path;
 use std::time::SystemTime;
 
 /// Largest list that is read, in bytes.
-const SIZE_MAX: u64 = 1 << 30;
+pub(crate) const SIZE_MAX: u64 = 1 << 30;
 
-/// What another server's list says.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Foreign {
-    /// UIDVALIDITY.
-    pub uid_validity: UidValidity,
-    /// UIDNEXT.
-    pub uid_next: Uid,
-    /// Base names by UID.
-    pub messages: BTreeMap<Uid, Box<[u8]>>,
+/// A server whose files are read or written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Origin {
+    /// Courier-IMAP.
+    Courier,
+    /// Dovecot.
+    Dovecot,
 }
 
-/// The lines that our list begins with, from the newer of the other servers' lists; `None`
-/// when there is none that can be believed.
-pub(crate) fn take_over(directory: &Path) -> Result<Option<Vec<Line<'static>>>> {
-    let mut lists: Vec<(Option<SystemTime>, &str)> = ["courierimapuiddb", "dovecot-uidlist"]
-        .into_iter()
-        .map(|name| (modified(&directory.join(name)), name))
-        .filter(|(time, _)| time.is_some())
-        .collect();
-    lists.sort();
-    for (_, name) in lists.into_iter().rev() {
-        let path = directory.join(name);
-        match read_small(&path, SIZE_MAX)?.as_deref().and_then(parse_list) {
-            Some(foreign) => {
-                tracing::info!(list = %path.display(), messages = foreign.messages.len(), "took over UIDs");
-                let keywords = keywords_of(directory, name, &foreign)?;
-                return Ok(Some(lines(&foreign, &keywords)));
-            }
-            None => tracing::warn!(list = %path.display(), "cannot be read: its UIDs are not taken over"),
+impl Origin {
+    /// Its list of UIDs, in each mailbox.
+    pub fn list_name(self) -> &'static str {
+        match self {
+            Self::Courier => "courierimapuiddb",
+            Self::Dovecot => "dovecot-uidlist",
         }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Courier => "Courier",
+            Self::Dovecot => "Dovecot",
+        })
+    }
+}
+
+/// Which list counts where both servers' are there.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Preference {
+    /// The one that was written last.
+    #[default]
+    Newer,
+    /// This server's; the other's where it has none that can be read.
+    First(Origin),
+}
+
+/// What another server's list says.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Foreign {
+    /// UIDVALIDITY; `None` when the first line cannot be believed: a new one is needed.
+    pub uid_validity: Option<UidValidity>,
+    /// UIDNEXT: above all UIDs of the list. `None` when all are used up.
+    pub uid_next: Option<Uid>,
+    /// Its messages by UID, each base name once.
+    pub messages: BTreeMap<Uid, Listed>,
+    /// What could not be taken.
+    pub faults: Faults,
+}
+
+/// A message in another server's list.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Listed {
+    /// Its base name.
+    pub base: Box<[u8]>,
+    /// Its POP3 UIDL, where the list says one.
+    pub uidl: Option<Box<str>>,
+    /// Dovecot's fields that mean nothing to us (`G`, `O`), as they stand there.
+    pub fields: Box<str>,
+}
+
+/// What of other servers' files could not be taken, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[allow(missing_docs, reason = "the table of `Faults::kinds` says what each is")]
+pub struct Faults {
+    pub headers: usize,
+    pub bad_lines: usize,
+    pub torn_lines: usize,
+    pub impossible_uids: usize,
+    pub duplicate_uids: usize,
+    pub not_ascending: usize,
+    pub bad_names: usize,
+    pub duplicate_names: usize,
+    pub bad_keywords: usize,
+    pub bad_uidls: usize,
+}
+
+impl Faults {
+    /// Counts with what they count; the same order always.
+    pub fn kinds(&self) -> [(usize, &'static str); 10] {
+        [
+            (self.headers, "first lines unreadable: a new UIDVALIDITY"),
+            (self.bad_lines, "lines unreadable"),
+            (self.torn_lines, "last lines cut off"),
+            (self.impossible_uids, "UIDs 0 or too great: new UIDs"),
+            (self.duplicate_uids, "UIDs listed twice: new UIDs"),
+            (self.not_ascending, "UIDs out of order: taken all the same"),
+            (self.bad_names, "names that cannot be files: passed over"),
+            (self.duplicate_names, "names listed twice: the later line counts"),
+            (self.bad_keywords, "keywords that IMAP cannot say or too many: left out"),
+            (self.bad_uidls, "POP3 UIDLs that POP3 cannot say: left out"),
+        ]
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parted = "";
+        for (count, what) in self.kinds().into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{parted}{count} {what}")?;
+            parted = "; ";
+        }
+        Ok(())
+    }
+}
+
+impl AddAssign for Faults {
+    fn add_assign(&mut self, other: Self) {
+        self.headers += other.headers;
+        self.bad_lines += other.bad_lines;
+        self.torn_lines += other.torn_lines;
+        self.impossible_uids += other.impossible_uids;
+        self.duplicate_uids += other.duplicate_uids;
+        self.not_ascending += other.not_ascending;
+        self.bad_names += other.bad_names;
+        self.duplicate_names += other.duplicate_names;
+        self.bad_keywords += other.bad_keywords;
+        self.bad_uidls += other.bad_uidls;
+    }
+}
+
+/// What was taken: the lines that our list begins with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Taken {
+    /// Whose list it was.
+    pub(crate) origin: Origin,
+    /// `None`: a new one is needed.
+    pub(crate) uid_validity: Option<UidValidity>,
+    /// All lines but the first, which says UIDVALIDITY.
+    pub(crate) lines: Vec<Line<'static>>,
+    /// What could not be taken.
+    pub(crate) faults: Faults,
+}
+
+/// What is taken over of the mailbox in `directory`, and nothing is written; `None` when there
+/// is no list of another server, or none in which anything is sound.
+pub(crate) fn take_over(directory: &Path, preference: Preference) -> Result<Option<Taken>> {
+    for origin in order(directory, preference) {
+        let path = directory.join(origin.list_name());
+        // A list that is a device or gigantic is as good as a damaged one.
+        let Some(bytes) = sound(read_small(&path, SIZE_MAX), &mut Faults::default())? else { continue };
+        let mut foreign = match origin {
+            Origin::Courier => courier::parse_list(&bytes),
+            Origin::Dovecot => dovecot::parse_list(&bytes),
+        };
+        if foreign.uid_validity.is_none() && foreign.messages.is_empty() {
+            tracing::warn!(list = %path.display(), "cannot be read: its UIDs are not taken over");
+            continue;
+        }
+        let keywords = match origin {
+            Origin::Courier => courier::keywords(directory, &mut foreign.faults)?,
+            Origin::Dovecot => dovecot::keywords(directory, &mut foreign.faults)?,
+        };
+        if origin == Origin::Courier {
+            courier::uidls(directory, &mut foreign)?;
+        }
+        let mut faults = foreign.faults;
+        let modseq = earlier_modseq(directory, foreign.uid_validity)?;
+        let lines = lines(&foreign, &keywords, modseq, &mut faults);
+        return Ok(Some(Taken { origin, uid_validity: foreign.uid_validity, lines, faults }));
     }
     Ok(None)
 }
 
-/// Reads either server's list: version 1 is Courier's (and old Dovecot's), version 3 Dovecot's.
-pub fn parse_list(bytes: &[u8]) -> Option<Foreign> {
-    let mut lines = bytes.split(|b| *b == b'\n');
-    let header = std::str::from_utf8(lines.next()?).ok()?;
-    let mut words = header.split_ascii_whitespace();
-    let (mut validity, mut next) = (None, None);
-    let version = words.next()?;
-    match version {
-        "1" => {
-            validity = words.next()?.parse().ok();
-            next = words.next()?.parse().ok();
+impl Taken {
+    /// Says in the log what was taken and what was not.
+    pub(crate) fn log(&self, directory: &Path) {
+        let list = directory.join(self.origin.list_name());
+        let messages = self.lines.iter().filter(|line| matches!(line, Line::Message { .. })).count();
+        tracing::info!(list = %list.display(), messages, "took over UIDs");
+        if !self.faults.is_none() {
+            tracing::warn!(list = %list.display(), "damaged, the rest was taken over: {}", self.faults);
         }
-        "3" => {
-            for word in words {
-                match word.split_at_checked(1) {
-                    Some(("V", value)) => validity = value.parse().ok(),
-                    Some(("N", value)) => next = value.parse().ok(),
-                    _ => {}
-                }
+    }
+}
+
+/// Whose lists are there, the one to believe first.
+fn order(directory: &Path, preference: Preference) -> Vec<Origin> {
+    let mut lists: Vec<(bool, SystemTime, Origin)> = [Origin::Courier, Origin::Dovecot]
+        .into_iter()
+        .filter_map(|origin| {
+            let time = modified(&directory.join(origin.list_name()))?;
+            Some((preference == Preference::First(origin), time, origin))
+        })
+        .collect();
+    lists.sort();
+    lists.into_iter().rev().map(|(_, _, origin)| origin).collect()
+}
+
+/// Collects records, and sees to it that each UID and each name is there once.
+#[derive(Default)]
+struct Records {
+    messages: BTreeMap<Uid, Listed>,
+    uid_of: HashMap<Box<[u8]>, Uid>,
+    last: Option<Uid>,
+    faults: Faults,
+}
+
+impl Records {
+    /// A record as it was read. Of two with one name the later counts, as Dovecot reads it; of
+    /// two with one UID the earlier, so that the other message gets a new one.
+    fn push(&mut self, uid: &[u8], name: &[u8], rest: Listed) {
+        let Some(uid) = number(uid).and_then(Uid::new).filter(|uid| *uid <= Uid::MAX) else {
+            // A number that is none at all is a line that is none.
+            if !uid.is_empty() && uid.iter().all(u8::is_ascii_digit) {
+                self.faults.impossible_uids += 1;
+            } else {
+                self.faults.bad_lines += 1;
             }
+            return;
+        };
+        let (base, _) = split(name);
+        if !is_base_name(base) {
+            self.faults.bad_names += 1;
+            return;
         }
-        _ => return None,
+        if self.messages.contains_key(&uid) {
+            self.faults.duplicate_uids += 1;
+            return;
+        }
+        self.faults.not_ascending += usize::from(self.last.is_some_and(|last| last > uid));
+        self.last = self.last.max(Some(uid));
+        if let Some(earlier) = self.uid_of.insert(base.into(), uid) {
+            self.faults.duplicate_names += 1;
+            self.messages.remove(&earlier);
+        }
+        self.messages.insert(uid, Listed { base: base.into(), ..rest });
     }
-    let mut foreign = Foreign {
-        uid_validity: UidValidity::new(validity?)?,
-        uid_next: Uid::new(next?)?,
-        messages: BTreeMap::new(),
+
+    /// The whole; `header` is UIDVALIDITY and UIDNEXT, where the first line said both.
+    fn finish(mut self, header: Option<(UidValidity, Uid)>) -> Foreign {
+        // Records of messages that came twice and went spent their UIDs all the same.
+        let after = self.last.map_or(Some(Uid::MIN), Uid::next);
+        self.faults.headers = usize::from(header.is_none());
+        Foreign {
+            uid_validity: header.map(|(validity, _)| validity),
+            // `None` is above all: all UIDs are used up.
+            uid_next: after.map(|after| header.map_or(after, |(_, next)| next.max(after))),
+            messages: self.messages,
+            faults: self.faults,
+        }
+    }
+}
+
+/// A file that is a link or no regular file, or too large, is passed over and counted.
+fn sound(read: Result<Option<Vec<u8>>>, faults: &mut Faults) -> Result<Option<Vec<u8>>> {
+    let is_damaged = |error: &Error| {
+        let code = error.source.as_ref().and_then(std::io::Error::raw_os_error);
+        error.kind == ErrorKind::Damaged || code == Some(rustix::io::Errno::LOOP.raw_os_error())
     };
-    for line in lines {
-        let Some((uid, base)) = record(line, version) else { continue };
-        foreign.messages.insert(uid, base);
-    }
-    if let Some(above) = foreign.messages.last_key_value().and_then(|(last, _)| last.next()) {
-        foreign.uid_next = foreign.uid_next.max(above);
-    }
-    Some(foreign)
-}
-
-/// `uid base` of version 1, `uid [fields] :name` of version 3.
-fn record(line: &[u8], version: &str) -> Option<(Uid, Box<[u8]>)> {
-    let blank = memchr::memchr(b' ', line)?;
-    let uid = Uid::new(std::str::from_utf8(&line[..blank]).ok()?.parse().ok()?)?;
-    let rest = &line[blank + 1..];
-    let name = if version == "1" { rest } else { &rest[memchr::memchr(b':', rest)? + 1..] };
-    let (base, _) = split(name);
-    is_base_name(base).then(|| (uid, base.into()))
-}
-
-fn lines(foreign: &Foreign, keywords: &BTreeMap<Box<[u8]>, Vec<Keyword>>) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::Validity(foreign.uid_validity)];
-    let mut known: Vec<Keyword> = Vec::new();
-    let mut messages = Vec::new();
-    for (uid, base) in &foreign.messages {
-        let mut indices = Vec::new();
-        for keyword in keywords.get(base).into_iter().flatten() {
-            let index = known.iter().position(|k| k == keyword).unwrap_or_else(|| {
-                lines.push(Line::Keyword(known.len(), keyword.clone()));
-                known.push(keyword.clone());
-                known.len() - 1
-            });
-            indices.push(index);
+    match read {
+        Err(error) if is_damaged(&error) => {
+            tracing::warn!(%error, "nothing is taken over from it");
+            faults.bad_lines += 1;
+            Ok(None)
         }
+        read => read,
+    }
+}
+
+/// The lines of a list that end; one that does not is counted.
+fn whole_lines<'a>(bytes: &'a [u8], faults: &mut Faults) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+    faults.torn_lines += usize::from(end < bytes.len());
+    bytes[..end].split_inclusive(|b| *b == b'\n').map(|line| &line[..line.len() - 1])
+}
+
+/// A decimal number without sign.
+fn number(digits: &[u8]) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// Both numbers of a first line; `None` unless they can be what they should.
+fn header(validity: Option<&[u8]>, next: Option<&[u8]>) -> Option<(UidValidity, Uid)> {
+    let next = Uid::new(number(next?)?).filter(|next| *next <= Uid::MAX)?;
+    Some((UidValidity::new(number(validity?)?)?, next))
+}
+
+/// Whether POP3 can say it (RFC 1939 section 7, but for the length: Courier's are as long as
+/// names of files).
+pub(crate) fn is_uidl(text: &[u8]) -> bool {
+    !text.is_empty() && text.len() <= 255 && text.iter().all(u8::is_ascii_graphic)
+}
+
+/// A message's POP3 UIDL where the list has none of its own: Dovecot's default.
+pub fn default_uidl(uid: Uid, uid_validity: UidValidity) -> String {
+    format!("{:08x}{:08x}", uid.get(), uid_validity.get())
+}
+
+/// Keywords by base name.
+pub(crate) type Keywords = HashMap<Box<[u8]>, Vec<Keyword>>;
+
+fn lines(foreign: &Foreign, keywords: &Keywords, modseq: ModSeq, faults: &mut Faults) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let mut known: HashMap<Keyword, usize> = HashMap::new();
+    let mut messages = Vec::new();
+    let mut uidls = Vec::new();
+    for (uid, listed) in &foreign.messages {
+        let mut indices = Vec::new();
+        for keyword in keywords.get(&listed.base).into_iter().flatten() {
+            let count = known.len();
+            if count >= KEYWORDS_MAX && !known.contains_key(keyword) {
+                faults.bad_keywords += 1;
+                continue;
+            }
+            indices.push(*known.entry(keyword.clone()).or_insert_with(|| {
+                lines.push(Line::Keyword(count, keyword.clone()));
+                count
+            }));
+        }
+        indices.sort_unstable();
+        indices.dedup();
         // The scan that follows takes the flags from the names.
-        let (flags, base) = (SystemFlags::NONE, base.to_vec().into());
-        messages.push(Line::Message { uid: *uid, modseq: ModSeq(1), flags, keywords: indices, base });
+        let (flags, base) = (SystemFlags::NONE, listed.base.clone());
+        messages.push(Line::Message {
+            uid: *uid,
+            modseq,
+            flags,
+            keywords: indices,
+            base: base.to_vec().into(),
+        });
+        let uidl = listed.uidl.as_ref().filter(|uidl| {
+            // What can be computed is not noted.
+            foreign.uid_validity.is_none_or(|validity| ***uidl != *default_uidl(*uid, validity))
+        });
+        uidls.extend(uidl.map(|uidl| Line::Uidl(*uid, uidl.clone())));
     }
     lines.extend(messages);
-    lines.push(Line::Next(foreign.uid_next, ModSeq(1)));
-    lines.push(Line::Recent(foreign.uid_next));
+    lines.extend(uidls);
+    let next = foreign.uid_next.unwrap_or(Uid::MAX);
+    lines.push(Line::Next(next, modseq));
+    lines.push(Line::Recent(next));
     lines
 }
 
-fn keywords_of(directory: &Path, list: &str, foreign: &Foreign) -> Result<BTreeMap<Box<[u8]>, Vec<Keyword>>> {
-    if list == "courierimapuiddb" {
-        courier_keywords(directory)
-    } else {
-        dovecot_keywords(directory, foreign)
-    }
-}
-
-/// Letters in file names, whose meaning is in `dovecot-keywords`.
-fn dovecot_keywords(directory: &Path, foreign: &Foreign) -> Result<BTreeMap<Box<[u8]>, Vec<Keyword>>> {
-    let mut of_letter: BTreeMap<u8, Keyword> = BTreeMap::new();
-    let text = read_small(&directory.join("dovecot-keywords"), SIZE_MAX)?.unwrap_or_default();
-    for line in String::from_utf8_lossy(&text).lines() {
-        let Some((index, keyword)) = line.split_once(' ') else { continue };
-        if let (Some(index @ 0..=25), Some(keyword)) = (index.parse::<u8>().ok(), Keyword::new(keyword)) {
-            of_letter.insert(b'a' + index, keyword);
-        }
-    }
-    let mut keywords = BTreeMap::new();
-    if of_letter.is_empty() {
-        return Ok(keywords);
-    }
-    let found = crate::scan::scan(directory)?;
-    for file in found.files() {
-        let letters = found.info(file).foreign;
-        let of_file: Vec<Keyword> =
-            letters.iter().filter_map(|letter| of_letter.get(letter).cloned()).collect();
-        if !of_file.is_empty() {
-            keywords.insert(found.base(file).into(), of_file);
-        }
-    }
-    let known: std::collections::BTreeSet<_> = foreign.messages.values().collect();
-    keywords.retain(|base, _| known.contains(base));
-    Ok(keywords)
-}
-
-/// Courier's directory of keywords: a list, and updates that go before it.
-fn courier_keywords(directory: &Path) -> Result<BTreeMap<Box<[u8]>, Vec<Keyword>>> {
-    let directory = directory.join("courierimapkeywords");
-    let mut keywords = BTreeMap::new();
-    if let Some(text) = read_small(&directory.join(":list"), SIZE_MAX)? {
-        parse_courier_list(&text, &mut keywords);
-    }
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if is_missing(&error) => return Ok(keywords),
-        Err(error) => return Err(crate::Error::io("cannot read", &directory, error)),
-    };
-    // Aged updates `.N.base` in order of N, then the plain ones: the last counts.
-    let mut updates: Vec<(u64, Box<[u8]>, std::path::PathBuf)> = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.as_bytes();
-        let update = match name.strip_prefix(b".") {
-            None => Some((u64::MAX, name)),
-            Some(aged) => memchr::memchr(b'.', aged)
-                .and_then(|at| Some((std::str::from_utf8(&aged[..at]).ok()?.parse().ok()?, &aged[at + 1..]))),
-        };
-        if let Some((age, base)) = update.filter(|(_, base)| is_base_name(base)) {
-            updates.push((age, base.into(), entry.path()));
-        }
-    }
-    updates.sort();
-    for (_, base, path) in updates {
-        let Some(text) = read_small(&path, 64 * 1024)? else { continue };
-        let names = String::from_utf8_lossy(&text);
-        keywords.insert(base, names.lines().filter_map(Keyword::new).collect());
-    }
-    Ok(keywords)
-}
-
-fn parse_courier_list(text: &[u8], keywords: &mut BTreeMap<Box<[u8]>, Vec<Keyword>>) {
-    let mut lines = text.split(|b| *b == b'\n');
-    let mut names: Vec<Option<Keyword>> = Vec::new();
-    for line in lines.by_ref() {
-        if line.is_empty() {
-            break;
-        }
-        names.push(Keyword::new(&String::from_utf8_lossy(line)));
-    }
-    for line in lines {
-        let Some(colon) = memchr::memrchr(b':', line) else { continue };
-        let indices = String::from_utf8_lossy(&line[colon + 1..]);
-        let of_message = indices
-            .split_ascii_whitespace()
-            .filter_map(|index| names.get(index.parse::<usize>().ok()?)?.clone())
-            .collect();
-        if is_base_name(&line[..colon]) {
-            keywords.insert(line[..colon].into(), of_message);
-        }
-    }
+/// The MODSEQ that all messages get: where the mailbox was ours before, and handed over, one above
+/// all that clients saw then.
+fn earlier_modseq(directory: &Path, uid_validity: Option<UidValidity>) -> Result<ModSeq> {
+    let list = sound(read_small(&directory.join(HANDED_OVER), SIZE_MAX), &mut Faults::default())?;
+    let list = list.unwrap_or_default();
+    let lines = parse(&list).lines;
+    let is_same = lines.iter().any(|line| matches!(line, Line::Validity(v) if Some(*v) == uid_validity));
+    let modseqs = lines.iter().filter_map(|line| match line {
+        Line::Next(_, modseq) | Line::Message { modseq, .. } | Line::Flags { modseq, .. } => Some(*modseq),
+        Line::Expunged(_, modseq) => Some(*modseq),
+        _ => None,
+    });
+    Ok(modseqs.max().filter(|_| is_same).map_or(ModSeq(1), ModSeq::next))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?.modified().ok()
 }
+
+#[cfg(test)]
+mod tests;

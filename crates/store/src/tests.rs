@@ -61,6 +61,7 @@ fn store(quota_counts_trash: bool) -> Arc<Store> {
         utf8_names: true,
         lock_wait_ms_max: 5_000,
         keywords_max: 100,
+        take_over: crate::take_over::Preference::Newer,
         kept_bytes_max: 1 << 20,
         hostname: "host".to_owned(),
         quota_counts_trash,

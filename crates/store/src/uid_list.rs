@@ -14,9 +14,10 @@
 //! | `X UID MODSEQ` | a message was expunged |
 //! | `R UID` | messages below are recent to no session any more |
 //! | `M MODSEQ BOOT` | MODSEQs up to this one may have been given out during this boot of the machine without that their lines are on the disk |
+//! | `P UID UIDL` | the message's POP3 UIDL, where it is not the one by default |
 //!
 //! FLAGS are Maildir's letters and KEYWORDS indices parted by commas; `-` stands for none. In
-//! BASENAME bytes that are no visible ASCII, and `%`, are written `%XX`. See
+//! BASENAME and UIDL bytes that are no visible ASCII, and `%`, are written `%XX`. See
 //! restante-uidlist(5).
 //!
 //! The flags in file names are the truth; those in the list say which state the MODSEQ belongs
@@ -29,7 +30,7 @@ use std::borrow::Cow;
 /// Version of the format.
 const VERSION: u32 = 1;
 /// Keywords that a list may define: more are not believed.
-const KEYWORDS_MAX: usize = 10_000;
+pub(crate) const KEYWORDS_MAX: usize = 10_000;
 
 /// Longest line that is read, in bytes: more than the longest name, escaped, with all keywords.
 const LINE_MAX: usize = 128 * 1024;
@@ -73,6 +74,8 @@ pub enum Line<'a> {
     Recent(Uid),
     /// MODSEQs that may have been given out in a boot of the machine.
     Reserve(ModSeq, Cow<'a, str>),
+    /// A message's POP3 UIDL; visible ASCII.
+    Uidl(Uid, Box<str>),
 }
 
 /// What reading a list's bytes gave.
@@ -201,6 +204,12 @@ fn write_text(out: &mut Vec<u8>, line: &Line<'_>) {
             out.push(b'R');
             numbers(out, &[uid.get().into()]);
         }
+        Line::Uidl(uid, uidl) => {
+            out.push(b'P');
+            numbers(out, &[uid.get().into()]);
+            out.push(b' ');
+            escape(out, uidl.as_bytes());
+        }
         Line::Reserve(modseq, boot) => {
             out.push(b'M');
             numbers(out, &[modseq.0]);
@@ -275,7 +284,7 @@ fn parse_line(line: &[u8]) -> Option<Line<'_>> {
             modseq: modseq(words.next()?)?,
             flags: parse_letters(words.next()?)?,
             keywords: parse_indices(words.next()?)?,
-            base: unescape(words.next()?)?,
+            base: unescape(words.next()?).filter(|base| is_base_name(base))?,
         },
         "F" => Line::Flags {
             uid: uid(words.next()?)?,
@@ -286,6 +295,7 @@ fn parse_line(line: &[u8]) -> Option<Line<'_>> {
         "X" => Line::Expunged(uid(words.next()?)?, modseq(words.next()?)?),
         "R" => Line::Recent(uid(words.next()?)?),
         "M" => Line::Reserve(modseq(words.next()?)?, words.next()?.into()),
+        "P" => Line::Uidl(uid(words.next()?)?, parse_uidl(words.next()?)?),
         _ => return None,
     };
     words.next().is_none().then_some(line)
@@ -330,10 +340,9 @@ fn escape(out: &mut Vec<u8>, base: &[u8]) {
     }
 }
 
-/// `None` also for what cannot be a file's name: a list is input like any other.
 fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
     if !word.contains('%') {
-        return is_base_name(word.as_bytes()).then_some(Cow::Borrowed(word.as_bytes()));
+        return Some(Cow::Borrowed(word.as_bytes()));
     }
     let mut out = Vec::with_capacity(word.len());
     let mut bytes = word.bytes();
@@ -345,7 +354,12 @@ fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
             out.push(byte);
         }
     }
-    is_base_name(&out).then_some(Cow::Owned(out))
+    Some(Cow::Owned(out))
+}
+
+fn parse_uidl(word: &str) -> Option<Box<str>> {
+    let uidl = unescape(word).filter(|uidl| crate::take_over::is_uidl(uidl))?;
+    std::str::from_utf8(&uidl).ok().map(Box::from)
 }
 
 /// Whether bytes can be the base name of a message.
@@ -381,6 +395,7 @@ mod tests {
             Line::Expunged(uid(6), ModSeq(13)),
             Line::Recent(uid(7)),
             Line::Reserve(ModSeq(10_013), "0d8ae9c1-5b0f".into()),
+            Line::Uidl(uid(7), "UID7-%x".into()),
         ]
     }
 
@@ -421,6 +436,9 @@ mod tests {
             "K 0 a(b",
             "V 2 1700000000",
             "V 1 0",
+            "P 7 ",
+            "P 0 x",
+            "P 7 a%20b",
             "Z",
             "",
         ] {

@@ -62,6 +62,7 @@ fn account(maildir: &Path, quota_counts_trash: bool) -> Arc<Account> {
         lock_wait_ms_max: 10_000,
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
+        take_over: store::take_over::Preference::Newer,
         hostname: "host".to_owned(),
         quota_counts_trash,
     };

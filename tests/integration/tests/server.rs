@@ -399,6 +399,7 @@ fn a_killed_server_loses_no_mail_and_no_uid() {
         lock_wait_ms_max: 5000,
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
+        take_over: store::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
     });

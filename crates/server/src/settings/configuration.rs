@@ -10,6 +10,7 @@ use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use store::take_over::{Origin, Preference};
 use store::{QuotaLimits, StoreSettings};
 
 /// See the module.
@@ -136,6 +137,11 @@ impl Configuration {
                 lock_wait_ms_max: mail.number("lock-wait"),
                 keywords_max: mail.count("keywords"),
                 kept_bytes_max: mail.count("kept-memory"),
+                take_over: match mail.text("take-over").as_str() {
+                    "courier" => Preference::First(Origin::Courier),
+                    "dovecot" => Preference::First(Origin::Dovecot),
+                    _ => Preference::Newer,
+                },
                 hostname,
                 quota_counts_trash: mail.bool("quota-counts-trash"),
             },
@@ -152,6 +158,7 @@ impl Configuration {
             ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
             ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
+            ("take-over of [mail]", store.take_over == old_store.take_over),
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
             ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),

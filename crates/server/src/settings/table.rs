@@ -194,6 +194,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "mail",
+        "take-over",
+        Kind::Choice(&["newer", "courier", "dovecot"]),
+        "\"newer\"",
+        "Whose UIDs and keywords are taken over when a mailbox is opened for the first time and has lists of both: the one that was written last, or always this server's.",
+    ),
+    setting(
+        "mail",
         "lock-wait",
         Kind::Duration { min_ms: 100, max_ms: 300_000 },
         "\"10s\"",

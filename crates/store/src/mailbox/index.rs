@@ -13,6 +13,7 @@ use crate::cache::Identity;
 use crate::error::Result;
 use crate::list_file::{Mark, replace};
 use crate::scan::Stamp;
+use crate::take_over::is_uidl;
 use crate::uid_list::is_base_name;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
@@ -124,7 +125,7 @@ fn read_head(input: &mut In) -> Option<Head> {
     Some((state, rows as usize, mark, is_stamped.then(|| Stamp::from_nanos(nanos)), cache))
 }
 
-/// What is of different lengths: keywords, their sets, suffixes, expunges, the reserve.
+/// What is of different lengths: keywords, their sets, suffixes, expunges, UIDLs, the reserve.
 fn write_words(out: &mut Out<'_>, state: &State) -> std::io::Result<()> {
     out.u32(state.keywords.len() as u32)?;
     for keyword in &state.keywords {
@@ -141,6 +142,11 @@ fn write_words(out: &mut Out<'_>, state: &State) -> std::io::Result<()> {
     for (uid, modseq) in &state.expunged {
         out.u32(uid.get())?;
         out.u64(modseq.0)?;
+    }
+    out.u32(state.uidls.len() as u32)?;
+    for (uid, uidl) in &state.uidls {
+        out.u32(uid.get())?;
+        out.word(uidl.as_bytes())?;
     }
     let (modseq, boot) = state.reserve.as_ref().map_or((0, ""), |(modseq, boot)| (modseq.0, boot.as_str()));
     out.u64(modseq)?;
@@ -173,6 +179,10 @@ fn read_words(input: &mut In, state: &mut State) -> Option<()> {
     for _ in 0..input.count()? {
         let (uid, modseq) = (Uid::new(input.u32()?)?, ModSeq(input.u64()?));
         state.expunged.push((uid, modseq));
+    }
+    for _ in 0..input.u32().filter(|count| *count <= ROWS_MAX)? {
+        let (uid, uidl) = (Uid::new(input.u32()?)?, input.word().filter(|uidl| is_uidl(uidl))?);
+        state.uidls.insert(uid, String::from_utf8(uidl).ok()?.into());
     }
     let (modseq, boot) = (input.u64()?, String::from_utf8(input.word()?).ok()?);
     state.reserve = (!boot.is_empty()).then_some((ModSeq(modseq), boot));

@@ -177,8 +177,12 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let lines = match take_over(&mailbox.directory)? {
-        Some(lines) => lines,
+    let lines = match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
+        Some(taken) => {
+            taken.log(&mailbox.directory);
+            let validity = taken.uid_validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
+            std::iter::once(Line::Validity(validity)).chain(taken.lines).collect()
+        }
         None => {
             inner.is_fresh = true;
             vec![Line::Validity(mailbox.shared.new_uid_validity()?)]

@@ -6,6 +6,7 @@
 
 use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
+use crate::hand_over::{Extract, ExtractRow};
 use crate::names::Names;
 use crate::scan::{Found, Place, info_of};
 use crate::snapshot::{ModSeqs, Snapshot};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) expunged: Vec<(Uid, ModSeq)>,
     /// By index; indices of a damaged list may have holes.
     pub(crate) keywords: Vec<Option<Keyword>>,
+    /// POP3 UIDLs that are not the ones by default.
+    pub(crate) uidls: BTreeMap<Uid, Box<str>>,
     pub(crate) sets: KeywordSets,
     /// Ascending.
     pub(crate) uids: Arc<[Uid]>,
@@ -125,6 +128,7 @@ impl State {
             reserve: None,
             expunged: Vec::new(),
             keywords: Vec::new(),
+            uidls: BTreeMap::new(),
             sets: KeywordSets { all: vec![Box::default()], published: None },
             uids: Arc::new([]),
             flags: Column::new(),
@@ -378,10 +382,33 @@ impl State {
             keywords: self.set(row).to_vec(),
             base: self.names.get(row).into(),
         });
+        let uidls = self.uidls.iter().map(|(uid, uidl)| Line::Uidl(*uid, uidl.clone()));
         let expunged = self.expunged.iter().map(|(uid, modseq)| Line::Expunged(*uid, *modseq));
         let reserve = self.reserve.iter().map(|(modseq, boot)| Line::Reserve(*modseq, boot.into()));
         let tail = std::iter::once(Line::Recent(self.recent_from)).chain(reserve);
-        head.into_iter().chain(keywords).chain(messages).chain(expunged).chain(tail)
+        head.into_iter().chain(keywords).chain(messages).chain(uidls).chain(expunged).chain(tail)
+    }
+
+    /// A message's POP3 UIDL, where the list has one.
+    pub(crate) fn uidl(&self, uid: Uid) -> Option<&str> {
+        self.uidls.get(&uid).map(AsRef::as_ref)
+    }
+
+    /// All that another server is told when the mailbox is handed over to it. Messages whose
+    /// file was not seen are left out.
+    pub(crate) fn extract(&self) -> Extract {
+        let rows = (0..self.len()).filter_map(|row| {
+            let (at, uid) = (self.files[row], self.uids[row]);
+            Some(ExtractRow {
+                uid,
+                base: self.names.get(row).into(),
+                suffix: self.suffixes.get(at).into(),
+                place: at.place()?,
+                keywords: self.flags_of(row).keywords().to_vec(),
+                uidl: self.uidl(uid).map(Box::from),
+            })
+        });
+        Extract { uid_validity: self.uid_validity, uid_next: self.uid_next, rows: rows.collect() }
     }
 
     /// The state as sessions see it.
@@ -485,6 +512,12 @@ impl Batch<'_> {
                 state.set_of.set(row, set);
             }
             Line::Recent(uid) => state.recent_from = state.recent_from.max(*uid),
+            Line::Uidl(uid, uidl) => {
+                if state.row(*uid).is_none() && self.uids.binary_search(uid).is_err() {
+                    return false;
+                }
+                state.uidls.insert(*uid, uidl.clone());
+            }
             Line::Reserve(modseq, boot) => state.reserve = Some((*modseq, boot.to_string())),
             Line::Expunged(..) => {}
         }
@@ -532,6 +565,8 @@ impl State {
         }
         let uids = self.uids.iter().enumerate().filter(|(row, _)| keep(*row)).map(|(_, uid)| *uid);
         self.uids = uids.collect();
+        let left = self.uids.clone();
+        self.uidls.retain(|uid, _| left.binary_search(uid).is_ok());
         self.flags.retain(&keep);
         self.modseqs.retain(&keep);
         self.set_of.retain(&keep);

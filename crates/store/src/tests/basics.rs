@@ -307,6 +307,7 @@ fn a_missing_maildir_is_made_only_where_that_is_wished() {
         lock_wait_ms_max: 10,
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
+        take_over: crate::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
     });
@@ -334,6 +335,7 @@ fn a_lock_that_is_held_for_long_is_said() {
         lock_wait_ms_max: 20,
         keywords_max: 10,
         kept_bytes_max: 1 << 20,
+        take_over: crate::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
     });

@@ -1,0 +1,186 @@
+//! The way back: writing Courier's or Dovecot's files from what we know, so that the other
+//! server goes on with the same UIDs, UIDVALIDITY, UIDNEXT, keywords, subscriptions and POP3
+//! UIDLs. And looking ahead, both ways, with nothing written.
+//!
+//! The other server's files are replaced as wholes, durably, under its own lock. Only when they
+//! stand does our list give way: it is renamed to `restante-uidlist.handed-over`, so that who
+//! comes back later takes over what the other server did meanwhile. A crash in between leaves
+//! both, and the same command does the rest.
+//!
+//! No server may serve the account meanwhile; what programs deliver does no harm.
+
+mod courier;
+mod dot_lock;
+mod dovecot;
+
+use crate::account::{Account, StoreSettings};
+use crate::directory;
+use crate::error::{Error, Result};
+use crate::list_file::sync_directory;
+use crate::mailbox::hand_over::peek;
+use crate::scan::Place;
+use crate::subscriptions::Subscriptions;
+use crate::take_over::{Faults, Origin};
+use mail::{Keyword, MailboxName, Uid, UidValidity};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What our list is called once a mailbox was handed over.
+pub(crate) const HANDED_OVER: &str = "restante-uidlist.handed-over";
+
+/// All that another server is told of a mailbox.
+#[derive(Debug)]
+pub(crate) struct Extract {
+    pub(crate) uid_validity: UidValidity,
+    /// `None` when all are used up.
+    pub(crate) uid_next: Option<Uid>,
+    /// In the order of UIDs.
+    pub(crate) rows: Vec<ExtractRow>,
+}
+
+/// A message of an [`Extract`].
+#[derive(Debug)]
+pub(crate) struct ExtractRow {
+    pub(crate) uid: Uid,
+    pub(crate) base: Box<[u8]>,
+    /// What follows the base name in the file's name, `:` included.
+    pub(crate) suffix: Box<[u8]>,
+    pub(crate) place: Place,
+    pub(crate) keywords: Vec<Keyword>,
+    /// `None`: the one by default.
+    pub(crate) uidl: Option<Box<str>>,
+}
+
+/// What is, or would be, taken over of a mailbox.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The mailbox has a list of ours already: nothing is to be taken over.
+    pub is_ours: bool,
+    /// Whose list it is; `None` when no other server has one that can be read.
+    pub origin: Option<Origin>,
+    /// The list's UIDVALIDITY is kept.
+    pub keeps_uid_validity: bool,
+    /// Messages in the Maildir.
+    pub messages: usize,
+    /// Those of them that keep their UIDs.
+    pub kept: usize,
+    /// Different keywords.
+    pub keywords: usize,
+    /// POP3 UIDLs that are not the ones by default.
+    pub uidls: usize,
+    /// What could not be taken.
+    pub faults: Faults,
+}
+
+/// What was, or would be, written of a mailbox.
+#[derive(Clone, Default, Debug)]
+pub struct HandedOver {
+    /// Messages.
+    pub messages: usize,
+    /// Different keywords.
+    pub keywords: usize,
+    /// POP3 UIDLs that are not the ones by default.
+    pub uidls: usize,
+    /// Files that were renamed to carry keywords.
+    pub renamed: usize,
+    /// What the other server cannot hold, a sentence each.
+    pub left: Vec<String>,
+}
+
+/// What was, or would be, written of an account.
+#[derive(Clone, Default, Debug)]
+pub struct AccountHandedOver {
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Mailboxes whose directories were renamed, as the other server reads names otherwise.
+    pub renamed: Vec<MailboxName>,
+}
+
+/// Where and how to write.
+pub(crate) struct Site<'a> {
+    pub(crate) directory: &'a Path,
+    pub(crate) is_inbox: bool,
+    pub(crate) settings: &'a StoreSettings,
+    /// Say what would be done, and write nothing.
+    pub(crate) is_dry: bool,
+}
+
+impl Account {
+    /// What opening a mailbox for the first time takes over from another server. Nothing is
+    /// written, and nothing locked.
+    pub fn survey(&self, name: &MailboxName) -> Result<Survey> {
+        peek(&self.find(name)?, self.shared().settings.take_over).map(|peeked| peeked.survey())
+    }
+
+    /// Writes a mailbox's files as `to` has them; our list gives way. With `is_dry` says what
+    /// would be done and writes nothing. See the module.
+    pub fn hand_over(self: &Arc<Self>, name: &MailboxName, to: Origin, is_dry: bool) -> Result<HandedOver> {
+        if !is_dry {
+            return self.open(name)?.hand_over(to);
+        }
+        let directory = self.find(name)?;
+        let settings = &self.shared().settings;
+        let extract = peek(&directory, settings.take_over)?.state.extract();
+        write(&Site { directory: &directory, is_inbox: name.is_inbox(), settings, is_dry }, &extract, to)
+    }
+
+    /// Writes what belongs to no mailbox: subscriptions, and the greatest UIDVALIDITY; and
+    /// renames directories whose names `to` reads otherwise: Dovecot wants modified UTF-7,
+    /// Courier what the settings say. Comes after all mailboxes.
+    pub fn hand_over_account(&self, to: Origin, is_dry: bool) -> Result<AccountHandedOver> {
+        let (root, settings) = (&self.shared().root, &self.shared().settings);
+        let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
+        let mut done = AccountHandedOver::default();
+        let utf8 = to == Origin::Courier && settings.utf8_names;
+        for listed in self.list()?.into_iter().filter(|listed| listed.selectable && !listed.name.is_inbox()) {
+            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, &listed.name, utf8)?);
+            if from != to && std::fs::symlink_metadata(&to).is_err() {
+                if !is_dry {
+                    std::fs::rename(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
+                }
+                done.renamed.push(listed.name);
+            }
+        }
+        let subscriptions = Subscriptions::read(root)?;
+        if !is_dry {
+            match to {
+                Origin::Courier => subscriptions.write(root, settings.utf8_names)?,
+                Origin::Dovecot => {
+                    subscriptions.write_for_dovecot(root)?;
+                    dovecot::write_uid_validity(root, self.shared().greatest_uid_validity()?)?;
+                }
+            }
+            sync_directory(root)?;
+        }
+        done.subscriptions = subscriptions.names().len();
+        Ok(done)
+    }
+}
+
+/// Writes a mailbox's files as `to` has them.
+pub(crate) fn write(site: &Site<'_>, extract: &Extract, to: Origin) -> Result<HandedOver> {
+    let mut done = HandedOver {
+        messages: extract.rows.len(),
+        keywords: extract.rows.iter().flat_map(|row| &row.keywords).collect::<BTreeSet<_>>().len(),
+        uidls: extract.rows.iter().filter(|row| row.uidl.is_some()).count(),
+        ..HandedOver::default()
+    };
+    let unlisted = extract.rows.iter().filter(|row| !can_be_listed(row)).count();
+    if unlisted > 0 {
+        done.left.push(format!("{unlisted} messages have a line end in their file's name and get new UIDs"));
+    }
+    match to {
+        Origin::Courier => courier::write(site, extract, &mut done)?,
+        Origin::Dovecot => dovecot::write(site, extract, &mut done)?,
+    }
+    Ok(done)
+}
+
+/// Whether a list of lines can hold it.
+fn can_be_listed(row: &ExtractRow) -> bool {
+    !row.base.contains(&b'\n')
+}
+
+#[cfg(test)]
+mod tests;
