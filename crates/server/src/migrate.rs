@@ -16,7 +16,6 @@ use store::{Account, Store};
 
 /// What `restante migrate` understands.
 #[derive(Args, Debug)]
-#[group(id = "direction", required = true, multiple = false)]
 pub(crate) struct Options {
     /// The users, such as anna@example.com.
     #[arg(value_name = "USER", required_unless_present = "all")]
@@ -25,10 +24,10 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "users")]
     all: bool,
     /// Take over this server's UIDs, keywords and POP3 UIDLs; the other one's where it has none in a mailbox.
-    #[arg(long, value_name = "SERVER", group = "direction")]
+    #[arg(long, value_name = "SERVER", required_unless_present = "to", conflicts_with = "to")]
     from: Option<Server>,
     /// Write this server's files. No server may be running for these users.
-    #[arg(long, value_name = "SERVER", group = "direction")]
+    #[arg(long, value_name = "SERVER")]
     to: Option<Server>,
     /// Say what would be done, and write nothing.
     #[arg(long)]
@@ -105,15 +104,19 @@ fn all(options: &Options, direction: Direction, configuration: &Configuration) -
         let found = |name: &String| users.find(name)?.ok_or_else(|| format!("{name}: no such user"));
         options.users.iter().map(found).collect()
     };
-    let migration = Migration {
-        store: Store::new(configuration.store.clone()),
-        direction,
-        is_dry: options.dry_run,
-        progress: Progress::new(None, "mailboxes"),
-    };
+    let store = Store::new(configuration.store.clone());
+    let mailboxes = found.iter().flatten().map(|user| {
+        let listed = store.account(&user.root, false).and_then(|account| account.list());
+        listed.map_or(0, |listed| listed.iter().filter(|listed| listed.selectable).count() as u64)
+    });
+    let progress = Progress::new(Some(mailboxes.sum()), "mailboxes");
+    let migration = Migration { store: store.clone(), direction, is_dry: options.dry_run, progress };
+    let done: Vec<_> = found.into_iter().map(|user| user.and_then(|user| migration.user(&user))).collect();
+    // The line of progress is wiped before anything else is said.
+    drop(migration);
     let mut total = Counts::default();
-    for user in found {
-        match user.and_then(|user| migration.user(&user)) {
+    for user in done {
+        match user {
             Ok((text, counts)) => {
                 print!("{text}");
                 total.add(&counts);
@@ -124,7 +127,6 @@ fn all(options: &Options, direction: Direction, configuration: &Configuration) -
             }
         }
     }
-    drop(migration);
     if total.users != 1 {
         print!("{}", total.text("together", direction));
     }
@@ -170,7 +172,6 @@ impl Migration {
         }
         let rest = match self.direction {
             Direction::From(_) => account.subscriptions().map(|names| counts.subscriptions = names.len()),
-            Direction::To(_) if counts.problems > 0 && !self.is_dry => Ok(()),
             Direction::To(to) => account.hand_over_account(to, self.is_dry).map(|done| {
                 counts.subscriptions = done.subscriptions;
                 for name in done.renamed {

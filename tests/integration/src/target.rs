@@ -1,5 +1,6 @@
 //! What a script is played against.
 
+pub mod courier;
 pub mod dovecot;
 pub mod memory;
 pub mod restante;

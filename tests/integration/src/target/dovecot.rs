@@ -49,6 +49,11 @@ impl Dovecot {
         Ok(dovecot)
     }
 
+    /// Its port, in clear.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Goes on with another user, who has no mail, and Courier's namespace if the script needs
     /// it.
     pub fn next_user(&mut self, script: &Script) {
