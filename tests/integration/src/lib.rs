@@ -6,7 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+pub mod believer;
 pub mod play;
+pub mod random;
 pub mod response;
 pub mod script;
 pub mod target;

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Restante {
     /// How [`Target::connect`] connects.
     pub transport: Transport,
     process: Child,
-    directory: tempfile::TempDir,
+    directory: Arc<tempfile::TempDir>,
     log: Arc<Log>,
     port: u16,
     tls_port: u16,
@@ -53,6 +53,11 @@ struct Log {
 impl Restante {
     /// Starts one; `settings` come behind those that it needs.
     pub fn start(settings: &str) -> Self {
+        Self::start_by(Command::new(binary()).stdin(Stdio::null()), settings)
+    }
+
+    /// Starts one by a command to which the server's arguments are added.
+    pub fn start_by(command: &mut Command, settings: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("restante").tempdir().expect("a temporary directory");
         make_certificate(directory.path(), "cert", "rsa:2048", "localhost");
         let users = (0..USERS).map(|user| format!("user{user}@example.com:{{PLAIN}}{PASSWORD}::::::\n"));
@@ -61,11 +66,19 @@ impl Restante {
         std::fs::write(&configuration, configuration_text(directory.path(), settings))
             .expect("its configuration");
         hand_over(directory.path());
-        let mut process = Command::new(binary())
+        Self::run(command, Arc::new(directory))
+    }
+
+    /// Another server with the same configuration, users and mail.
+    pub fn start_beside(&self) -> Self {
+        Self::run(Command::new(binary()).stdin(Stdio::null()), self.directory.clone())
+    }
+
+    fn run(command: &mut Command, directory: Arc<tempfile::TempDir>) -> Self {
+        let mut process = command
             .args(["serve", "--config"])
-            .arg(&configuration)
+            .arg(directory.path().join("restante.toml"))
             .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
@@ -109,6 +122,17 @@ impl Restante {
     /// Its process, for signals.
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Its standard input and output, where the command that started it asked for pipes.
+    pub fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        self.process.stdin.take().zip(self.process.stdout.take())
+    }
+
+    /// Ends it at once, by SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("kill");
+        self.process.wait().expect("its end");
     }
 
     /// Waits for a line in the log.
