@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 pub mod believer;
+pub mod journal;
 pub mod play;
 pub mod random;
 pub mod response;
 pub mod script;
 pub mod target;
+pub mod worker;
