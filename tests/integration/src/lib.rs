@@ -7,10 +7,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 pub mod believer;
+pub mod client;
 pub mod journal;
 pub mod play;
 pub mod random;
 pub mod response;
 pub mod script;
+pub mod shim;
 pub mod target;
 pub mod worker;
