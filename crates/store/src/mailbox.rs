@@ -82,6 +82,8 @@ struct Inner {
     seen: Option<Seen>,
     /// The list was just made, from nothing.
     is_fresh: bool,
+    /// Announced, and their files on the way: not to be taken for expunged.
+    pending: Vec<Uid>,
     /// The cache that the places of records belong to.
     cache: Option<Identity>,
     /// Records written to it, replaced ones included.
@@ -147,6 +149,7 @@ impl Mailbox {
             snapshot,
             seen: None,
             is_fresh: false,
+            pending: Vec::new(),
             cache: None,
             records: 0,
             unsaved: false,
@@ -160,9 +163,9 @@ impl Mailbox {
         &self.name
     }
 
-    /// Whether its directory is the one that was opened.
+    /// Whether its directory is the one that was opened, as far as that can be told.
     pub(crate) fn is_there(&self) -> bool {
-        identity_of(&self.directory).is_ok_and(|identity| identity == self.identity)
+        !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
     }
 
     /// Takes in what changed on disk, makes it durable, publishes and returns it. With
@@ -291,7 +294,13 @@ impl Mailbox {
     }
 
     fn check_identity(&self) -> Result<()> {
-        if self.is_there() { Ok(()) } else { Err(self.deleted()) }
+        match identity_of(&self.directory) {
+            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(_) => Err(self.deleted()),
+            Err(error) if error.kind == ErrorKind::NonExistent => Err(self.deleted()),
+            // Whether it is there cannot be told: not now.
+            Err(error) => Err(error),
+        }
     }
 
     fn file_path(&self, place: Place, name: &[u8]) -> PathBuf {
@@ -367,7 +376,7 @@ impl Inner {
 
     fn checkpoint_if_due(&mut self) -> Result<()> {
         match &self.state {
-            Some(state) if self.list.wants_checkpoint(state.len()) => {
+            Some(state) if self.list.wants_checkpoint(state.len() + state.expunged.len()) => {
                 fault_point("checkpoint: before it");
                 self.list.replace(state.checkpoint())
             }

@@ -184,6 +184,11 @@ impl Stamp {
         Self { new: time(new), cur: time(cur) }
     }
 
+    /// Whether `cur` is there.
+    pub(crate) fn has_cur(&self) -> bool {
+        self.cur.is_some()
+    }
+
     /// Whether both directories are there.
     pub(crate) fn is_there(&self) -> bool {
         self.new.is_some() && self.cur.is_some()

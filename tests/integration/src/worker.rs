@@ -25,6 +25,9 @@ const MANY: usize = 30;
 /// The settings of all stores on the Maildir.
 pub fn settings() -> StoreSettings {
     StoreSettings {
+        kept_bytes_max: 1 << 20,
+        take_over: store::take_over::Preference::Newer,
+        quota_counts_trash: false,
         utf8_names: true,
         lock_wait_ms_max: 60_000,
         keywords_max: 100,

@@ -292,11 +292,13 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Res
         next = uid.next();
     }
     inner.record(&lines)?;
+    inner.pending.clone_from(&uids);
     Ok(uids)
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.
 fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Uid]) -> Result<()> {
+    inner.pending.clear();
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);

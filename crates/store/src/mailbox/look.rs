@@ -8,7 +8,7 @@
 use super::state::{Differences, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
 use crate::scan::{Place, Stamp, scan};
@@ -47,6 +47,7 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
 /// See [`Mailbox::look`].
 pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
+    inner.pending.clear();
     if inner.state.is_none() {
         mailbox.restore(inner)?;
     }
@@ -159,7 +160,9 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     state.shrink();
     inner.state = Some(state);
     inner.seen = None;
-    keep_modseqs_ahead(inner)
+    keep_modseqs_ahead(inner)?;
+    inner.publish();
+    Ok(())
 }
 
 /// MODSEQs that were given out before the machine went down, and whose lines it may have lost,
@@ -200,23 +203,24 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 /// See [`Mailbox::scan_again`].
 pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     inner.seen = None;
-    if inner.state.is_none() {
-        read_list(mailbox, inner)?;
-    }
+    read_list(mailbox, inner)?;
     let before = inner.state()?.len();
     // What happens from now on is in the journal, or shows in the times of change.
     let followed = mailbox.watched.begin();
     let (stamp, now) = (Stamp::of(&mailbox.directory)?, SystemTime::now());
     if !stamp.is_there() {
-        // A Maildir without new/ or cur/ is made whole: programs expect both.
-        directory::make(&mailbox.directory, mailbox.name.is_inbox())?;
+        make_whole(mailbox, inner, &stamp)?;
     }
-    let mut differences = inner.state_mut()?.differences(&scan(&mailbox.directory)?);
+    let names = || {
+        scan(&mailbox.directory).map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })
+    };
+    let mut differences = inner.state_mut()?.differences(&names()?);
     if !differences.expunged.is_empty() {
         // A file that is renamed while its directory is read may be seen under neither name.
         // What is gone twice is gone.
-        differences = inner.state_mut()?.differences(&scan(&mailbox.directory)?);
+        differences = inner.state_mut()?.differences(&names()?);
     }
+    differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
     take_in(inner, &differences)?;
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
@@ -229,6 +233,17 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A Maildir without `new/` or `cur/` is made whole, as programs expect both; but where `cur/`
+/// has vanished with messages in it, its keeper has to look: it may come back, and with the
+/// messages taken for expunged their UIDs and keywords would be lost.
+fn make_whole(mailbox: &Mailbox, inner: &Inner, stamp: &Stamp) -> Result<()> {
+    if !stamp.has_cur() && inner.state()?.len() > 0 {
+        let cur = mailbox.directory.join("cur");
+        return Err(Error::new(ErrorKind::Io, "has vanished, with messages in it:", &cur));
+    }
+    directory::make(&mailbox.directory, mailbox.name.is_inbox())
 }
 
 /// Lists what is not in the list, durably, and publishes it.
