@@ -185,6 +185,13 @@ impl ListFile {
         }
     }
 
+    /// Makes durable what was appended without being so.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let file = self.open(OFlags::WRONLY)?;
+        let file = file.ok_or_else(|| Error::new(ErrorKind::Deleted, "is gone:", &self.path))?;
+        file.sync_data().map_err(|error| self.error("cannot sync", error))
+    }
+
     /// Replaces the list by these lines, durably. On an error the list is as before.
     pub(crate) fn replace<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Result<()> {
         let mut count = 0;

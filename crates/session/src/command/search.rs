@@ -164,7 +164,7 @@ impl State {
                 // Expunged and not yet told: it keeps its number and is not found.
                 let Some(found) = view.snapshot().find_from(uid, row) else { continue };
                 row = found.index() + 1;
-                let candidate = Candidate::new(number, found, view.is_recent(uid), pass, &mut pace);
+                let candidate = Candidate::new(number, found, view, pass, &mut pace);
                 let verdict = candidate.evaluate(key).map(|verdict| (verdict, found.modseq()));
                 if !matches!(verdict, Ok((Verdict::NotFound, _))) {
                     looked.push((number, uid, verdict));

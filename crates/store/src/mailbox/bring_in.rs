@@ -1,8 +1,10 @@
 //! Messages that come in: APPEND, COPY, MOVE.
 //!
-//! Their lines are written first, and durably; then the files get their names. A crash in
-//! between leaves lines without files, which the next look takes for expunged: UIDs are spent
-//! that nobody was told.
+//! Their lines are written first, as keywords are nowhere else; then the files get their names.
+//! A crash in between leaves lines without files, which the next look takes for expunged: UIDs
+//! are spent that nobody was told. Both are made durable together, before anybody is told: a
+//! machine that goes down before that may keep a file without its line, which then is a
+//! message like one that another program delivered.
 
 use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
@@ -196,7 +198,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
         }
         fault_point("move: after a rename");
     }
-    sync_directory(&target.directory.join("cur"))?;
+    make_durable(target, to)?;
     sync_directory(&source.directory.join("cur"))?;
     settle(to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
@@ -235,7 +237,7 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
             Ok(false) | Err(_) => missing.push(*new),
         }
     }
-    sync_directory(&mailbox.directory.join("cur"))?;
+    make_durable(mailbox, inner)?;
     settle(inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
@@ -263,7 +265,7 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
         moved.push(to);
         fault_point("append: after a file");
     }
-    let done = done.and_then(|()| sync_directory(&mailbox.directory.join("cur")));
+    let done = done.and_then(|()| make_durable(mailbox, inner));
     if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
         settle(inner, &incoming, &new, &new)?;
@@ -273,7 +275,8 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     Ok(new)
 }
 
-/// Gives the messages UIDs, durably. Nobody is told of them before [`settle`].
+/// Gives the messages UIDs. They are durable with [`make_durable`], and nobody is told of them
+/// before [`settle`].
 fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Result<Vec<Uid>> {
     let state = inner.state()?;
     let modseq = state.next_modseq();
@@ -291,9 +294,17 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Res
         uids.push(uid);
         next = uid.next();
     }
-    inner.record(&lines)?;
+    inner.list.append(lines.iter().cloned(), false)?;
+    inner.state_mut()?.apply(lines);
     inner.pending.clone_from(&uids);
     Ok(uids)
+}
+
+/// Makes lines and names durable. The list comes first: where a journal holds both, the second
+/// wait finds nothing left to do.
+fn make_durable(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
+    inner.list.sync()?;
+    sync_directory(&mailbox.directory.join("cur"))
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.

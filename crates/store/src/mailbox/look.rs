@@ -56,10 +56,13 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
             Some(events) if events.is_empty() => {}
             Some(events) => {
+                // Until they are taken in, what they told is not known any more.
+                inner.seen = None;
                 let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
-                let differences = inner.state_mut()?.take_events(&events, is_file);
+                let differences = inner.state_mut()?.take_events(&events, is_file)?;
                 let Some(differences) = differences else { return scan_again(mailbox, inner) };
                 take_in(inner, &differences)?;
+                inner.seen = Some(Seen::Followed);
             }
             None => return scan_again(mailbox, inner),
         },
@@ -256,11 +259,7 @@ fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
         return Ok(());
     }
     let lines = || differences.lines().chain(fresh.clone());
-    if let Err(error) = inner.list.append(lines(), true) {
-        // What the journal told is not known any more.
-        inner.seen = None;
-        return Err(error);
-    }
+    inner.list.append(lines(), true)?;
     let state = inner.state_mut()?;
     state.apply(lines());
     state.locate(differences);
@@ -278,8 +277,13 @@ fn first_recent(inner: &Inner, differences: &Differences) -> Option<Line<'static
 }
 
 /// Whether a name that came is that of a regular file.
-fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> bool {
-    std::fs::symlink_metadata(mailbox.file_path(place, name)).is_ok_and(|metadata| metadata.is_file())
+fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
+    let path = mailbox.file_path(place, name);
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if directory::is_missing(&error) => Ok(false),
+        Err(error) => Err(Error::io("cannot look at", &path, error)),
+    }
 }
 
 /// Moves messages from `new/` to `cur/` and ends their being recent to others.

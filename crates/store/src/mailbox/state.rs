@@ -293,8 +293,8 @@ impl State {
     pub(crate) fn take_events(
         &mut self,
         events: &[Event],
-        is_file: impl Fn(Place, &[u8]) -> bool,
-    ) -> Option<Differences> {
+        is_file: impl Fn(Place, &[u8]) -> crate::Result<bool>,
+    ) -> crate::Result<Option<Differences>> {
         let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
         let mut touched: BTreeSet<usize> = BTreeSet::new();
         let mut unknown: BTreeMap<&[u8], (Place, &[u8])> = BTreeMap::new();
@@ -312,18 +312,21 @@ impl State {
         for row in touched {
             match self.files[row] {
                 at if at == FileAt::REMOVED => differences.expunged.push(self.uids[row]),
-                at if at.place().is_none() => return None,
+                at if at.place().is_none() => return Ok(None),
                 at => {
                     let flags = info_of(self.suffixes.get(at)).flags;
                     self.compare_flags(row, flags, &mut differences);
                 }
             }
         }
-        let new =
-            unknown.into_iter().filter(|(base, (place, suffix))| is_file(*place, &[base, *suffix].concat()));
-        let new = new.filter_map(|(base, (place, suffix))| differences.add(base, suffix, place)).collect();
+        let mut new = Vec::new();
+        for (base, (place, suffix)) in unknown {
+            if is_file(place, &[base, suffix].concat())? {
+                new.extend(differences.add(base, suffix, place));
+            }
+        }
         self.give_uids(new, &mut differences);
-        Some(differences)
+        Ok(Some(differences))
     }
 
     /// Where a message's file is after an event.

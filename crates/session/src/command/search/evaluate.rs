@@ -4,6 +4,7 @@
 use super::key::{Key, SearchedField};
 use crate::command::header_fields;
 use crate::command::pace::Pace;
+use crate::view::View;
 use codec::command::DateOrder;
 use mail::crlf::ToWire;
 use mail::date::{DateTime, Day};
@@ -16,7 +17,7 @@ use store::{MessageFile, Pass, Row};
 pub(super) struct Candidate<'a> {
     number: SeqNum,
     row: Row<'a>,
-    recent: bool,
+    view: &'a View,
     pass: &'a mut Pass,
     pace: &'a mut Pace,
     file: Option<MessageFile>,
@@ -54,11 +55,11 @@ impl<'a> Candidate<'a> {
     pub(super) fn new(
         number: SeqNum,
         row: Row<'a>,
-        recent: bool,
+        view: &'a View,
         pass: &'a mut Pass,
         pace: &'a mut Pace,
     ) -> Self {
-        Self { number, row, recent, pass, pace, file: None, header: None, whole: None }
+        Self { number, row, view, pass, pace, file: None, header: None, whole: None }
     }
 
     /// Whether `key` is true of the message.
@@ -79,7 +80,7 @@ impl<'a> Candidate<'a> {
             Key::Uid(set) => set.contains(self.row.uid()),
             Key::System(flags) => self.row.system_flags().contains(*flags),
             Key::Keyword(keyword) => self.row.keywords().contains(keyword),
-            Key::Recent => self.recent,
+            Key::Recent => self.view.is_recent(self.row.uid()),
             Key::ModSeq(modseq) => self.row.modseq() >= *modseq,
             Key::Larger(octets) => self.size()? > *octets,
             Key::Smaller(octets) => self.size()? < *octets,
