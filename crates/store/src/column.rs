@@ -30,6 +30,7 @@ impl<T: Copy> Column<T> {
     }
 
     /// The value at `index`. Panics beyond the end, as a slice does.
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> T {
         self.chunks[index / CHUNK][index % CHUNK]
     }

@@ -13,13 +13,15 @@ mod tests;
 use super::header_fields;
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::view::View;
 use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};
+use codec::response::fetch::Writer;
 use mail::flag::Flags;
 use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
+use store::{ErrorKind, FlagChange, Kind, Pass, Row, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
 pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
@@ -97,6 +99,30 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Writes what the snapshot tells of a message, and notes what the client knows by it.
+    fn tell_row(
+        &self,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+        row: Row<'_>,
+        flags: bool,
+        modseq: bool,
+        view: &mut View,
+    ) {
+        if self.uid {
+            writer.uid(out, row.uid());
+        }
+        if flags {
+            writer.flags(out, row.system_flags(), row.keywords(), view.is_recent(row.uid()));
+            view.told_flags(row.uid(), row.modseq());
+        }
+        if modseq {
+            writer.modseq(out, row.modseq());
+        }
+    }
+}
+
 struct FetchTask {
     /// But for the items, which the plan has.
     command: Fetch,
@@ -123,6 +149,9 @@ impl Task for FetchTask {
             return Ok(Progress::Done(answer));
         }
         let mut pace = Pace::new();
+        if self.plan.items.is_empty() {
+            return self.tell_from_snapshot(context, &mut pace);
+        }
         loop {
             if context.out.is_full() || pace.is_spent() {
                 return Ok(Progress::More);
@@ -168,6 +197,32 @@ impl FetchTask {
             context.enable_condstore();
         }
         None
+    }
+
+    /// Answers from the snapshot alone: nothing is asked for that a file would have to tell.
+    fn tell_from_snapshot(&mut self, context: &mut Context<'_>, pace: &mut Pace) -> store::Result<Progress> {
+        let Some(selected) = context.selected.as_mut() else { return self.finish() };
+        let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
+        let modseq = self.plan.modseq || (context.enabled.condstore && self.plan.flags);
+        let since = self.command.changed_since;
+        while !context.out.is_full() && !pace.is_spent() {
+            let Some((number, uid)) = self.messages.as_mut().and_then(Iterator::next) else {
+                return self.finish();
+            };
+            pace.row();
+            let Some(row) = snapshot.find_from(uid, self.next_row) else {
+                self.gone = true;
+                continue;
+            };
+            self.next_row = row.index() + 1;
+            if since.is_none_or(|since| row.modseq() > since) {
+                let out = context.out.buffer();
+                let mut writer = Writer::new(out, number);
+                self.plan.tell_row(&mut writer, out, row, self.plan.flags, modseq, &mut selected.view);
+                writer.finish(out);
+            }
+        }
+        Ok(Progress::More)
     }
 
     /// A message that is there, and changed as CHANGEDSINCE wants it.
@@ -235,17 +290,10 @@ impl FetchTask {
         let modseq = self.plan.modseq || (context.enabled.condstore && flags);
         let out = context.out.buffer();
         let writer = message.begin(out);
-        if self.plan.uid || (marked && self.command.by_uid) {
+        if marked && self.command.by_uid && !self.plan.uid {
             writer.uid(out, row.uid());
         }
-        if flags {
-            let recent = selected.view.is_recent(row.uid());
-            writer.flags(out, row.system_flags(), row.keywords(), recent);
-            selected.view.told_flags(row.uid(), row.modseq());
-        }
-        if modseq {
-            writer.modseq(out, row.modseq());
-        }
+        self.plan.tell_row(writer, out, row, flags, modseq, &mut selected.view);
         true
     }
 

@@ -11,7 +11,7 @@ use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};
 use codec::response::{Code, Condition, untagged};
-use evaluate::{Candidate, Verdict};
+use evaluate::{Candidate, Verdict, holds_in_memory};
 use key::{Cost, Key, Uncompiled};
 use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -156,6 +156,7 @@ impl State {
     fn look(&mut self, view: &View) -> Vec<Looked> {
         let rest = &self.messages[self.done..];
         let (key, next) = (&self.key, AtomicUsize::new(0));
+        let in_memory = key.cost() == Cost::Memory;
         let look_at = |pass: &mut Pass| {
             let (mut pace, mut looked, mut row) = (Pace::new(), Vec::new(), 0);
             while !pace.is_spent() {
@@ -164,8 +165,12 @@ impl State {
                 // Expunged and not yet told: it keeps its number and is not found.
                 let Some(found) = view.snapshot().find_from(uid, row) else { continue };
                 row = found.index() + 1;
-                let candidate = Candidate::new(number, found, view, pass, &mut pace);
-                let verdict = candidate.evaluate(key).map(|verdict| (verdict, found.modseq()));
+                let verdict = match in_memory {
+                    true if holds_in_memory(key, number, found, view) => Ok(Verdict::Found),
+                    true => continue,
+                    false => Candidate::new(number, found, view, pass, &mut pace).evaluate(key),
+                };
+                let verdict = verdict.map(|verdict| (verdict, found.modseq()));
                 if !matches!(verdict, Ok((Verdict::NotFound, _))) {
                     looked.push((number, uid, verdict));
                 }

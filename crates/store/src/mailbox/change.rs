@@ -11,16 +11,43 @@ use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
 use mail::{ModSeq, SystemFlags, Uid, UidSet};
-use std::path::PathBuf;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// A rename that was done, and can be undone.
 struct Renamed {
     uid: Uid,
-    from: PathBuf,
-    to: PathBuf,
-    /// What follows the base name now.
-    suffix: Vec<u8>,
+    from: (Place, Vec<u8>),
+    to: Vec<u8>,
+    /// Bytes of the base name.
+    base: usize,
+}
+
+/// The directories of a mailbox, open while many files in them are renamed: the way to them is
+/// gone once.
+struct Directories {
+    new: OwnedFd,
+    cur: OwnedFd,
+}
+
+impl Directories {
+    fn open(mailbox: &Mailbox) -> Result<Self> {
+        let open = |place: Place| {
+            let path = mailbox.directory.join(place.directory());
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            rustix::fs::open(&path, flags, Mode::empty())
+                .map_err(|error| Error::io("cannot open", &path, error.into()))
+        };
+        Ok(Self { new: open(Place::New)?, cur: open(Place::Cur)? })
+    }
+
+    fn of(&self, place: Place) -> &OwnedFd {
+        match place {
+            Place::New => &self.new,
+            Place::Cur => &self.cur,
+        }
+    }
 }
 
 /// What one message's flags become.
@@ -45,6 +72,7 @@ pub(super) fn store_flags(
     let named = named_keywords(mailbox, &inner, change, &mut lines)?;
     let (mut changed, mut modified, mut gone) = (UidSet::new(), UidSet::new(), UidSet::new());
     let mut renames: Vec<Renamed> = Vec::new();
+    let directories = Directories::open(mailbox)?;
     let modseq = inner.state()?.next_modseq();
     for uid in uids.iter() {
         let state = inner.state()?;
@@ -58,14 +86,14 @@ pub(super) fn store_flags(
         }
         let Some(planned) = plan(state, row, change, &named) else { continue };
         let before = state.flags.get(row);
-        match rename_for(mailbox, &mut inner, &planned) {
+        match rename_for(mailbox, &mut inner, &directories, &planned) {
             Ok(Some(renamed)) => renames.extend(renamed),
             Ok(None) => {
                 gone.insert(uid);
                 continue;
             }
             Err(error) => {
-                undo(&renames);
+                undo(&directories, &renames);
                 return Err(error);
             }
         }
@@ -78,13 +106,13 @@ pub(super) fn store_flags(
     }
     if !lines.is_empty() {
         if let Err(error) = inner.record_flags(lines) {
-            undo(&renames);
+            undo(&directories, &renames);
             return Err(error);
         }
         fault_point("flags: after the lines");
         let state = inner.state_mut()?;
         for renamed in &renames {
-            state.set_file(renamed.uid, Place::Cur, &renamed.suffix);
+            state.set_file(renamed.uid, Place::Cur, &renamed.to[renamed.base..]);
         }
         room::flagged(&mut quota, mailbox, &inner, &toggled);
         inner.publish();
@@ -136,7 +164,12 @@ fn plan(state: &State, row: usize, change: &FlagChange, named: &[usize]) -> Opti
 /// Renames the message's file for its new flags. `Some(None)`: its name says it already;
 /// `None`: the message is gone.
 #[allow(clippy::option_option, reason = "nothing to rename and nothing there are two answers")]
-fn rename_for(mailbox: &Mailbox, inner: &mut Inner, planned: &Planned) -> Result<Option<Option<Renamed>>> {
+fn rename_for(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    directories: &Directories,
+    planned: &Planned,
+) -> Result<Option<Option<Renamed>>> {
     for _ in 0..3 {
         let state = inner.state()?;
         let Some(row) = state.row(planned.uid) else { return Ok(None) };
@@ -145,22 +178,25 @@ fn rename_for(mailbox: &Mailbox, inner: &mut Inner, planned: &Planned) -> Result
         if place == Place::Cur && name == target {
             return Ok(Some(None));
         }
-        let suffix = target[state.names.get(row).len()..].to_vec();
-        let (from, to) = (mailbox.file_path(place, &name), mailbox.file_path(Place::Cur, &target));
-        match std::fs::rename(&from, &to) {
-            Ok(()) => return Ok(Some(Some(Renamed { uid: planned.uid, from, to, suffix }))),
+        let base = state.names.get(row).len();
+        match rustix::fs::renameat(directories.of(place), &*name, &directories.cur, &*target) {
+            Ok(()) => {
+                return Ok(Some(Some(Renamed { uid: planned.uid, from: (place, name), to: target, base })));
+            }
             // Somebody else renamed or removed it meanwhile.
-            Err(error) if is_missing(&error) => mailbox.scan_again(inner)?,
-            Err(error) => return Err(Error::io("cannot rename", &from, error)),
+            Err(rustix::io::Errno::NOENT) => mailbox.scan_again(inner)?,
+            Err(error) => {
+                return Err(Error::io("cannot rename", &mailbox.file_path(place, &name), error.into()));
+            }
         }
     }
     Ok(None)
 }
 
 /// The command failed: names say what they said before, as far as that can be done.
-fn undo(renames: &[Renamed]) {
-    for renamed in renames.iter().rev() {
-        let _ = std::fs::rename(&renamed.to, &renamed.from);
+fn undo(directories: &Directories, renames: &[Renamed]) {
+    for Renamed { from: (place, name), to, .. } in renames.iter().rev() {
+        let _ = rustix::fs::renameat(&directories.cur, &**to, directories.of(*place), &**name);
     }
 }
 

@@ -531,19 +531,19 @@ impl Literal {
         out: &mut Output,
         pace: &mut Pace,
     ) -> Result<Option<Stream>, &'static str> {
-        let octets = match (&self.body, file, section_of(item)) {
-            (Body::Held(octets), ..) => Cow::Borrowed(octets.as_slice()),
-            (Body::InFile(measured), ..) => {
+        let octets = match (&self.body, file) {
+            (Body::Held(octets), _) => Cow::Borrowed(octets.as_slice()),
+            (Body::InFile(measured), _) => {
                 let mark = mark.filter(|mark| mark.measured == *measured);
                 let place = mark.and_then(|mark| mark.place.clone());
                 return Ok(Some(Stream::new(measured.range.clone(), self.window.clone(), place)));
             }
-            (Body::Fields(range), Some(file), Some(section)) => {
+            (Body::Fields(range), Some(file)) => {
                 let header = read_range(file, range.clone(), pace);
                 let header = header.map_err(|_| "a message's file could not be read on")?;
-                Cow::Owned(octets_of(&section, &header))
+                Cow::Owned(section_of(item).map_or_else(Vec::new, |section| octets_of(&section, &header)))
             }
-            (Body::Fields(_), ..) => Cow::Borrowed(&[][..]),
+            (Body::Fields(_), None) => Cow::Borrowed(&[][..]),
         };
         let window = self.window.start as usize..self.window.end as usize;
         let octets = octets.get(window).ok_or("a message's file changed while it was sent")?;

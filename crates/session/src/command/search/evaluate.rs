@@ -74,14 +74,6 @@ impl<'a> Candidate<'a> {
     /// Recurses as deep as the key is nested, which its compiler caps.
     fn holds(&mut self, key: &Key) -> Truth {
         Ok(match key {
-            Key::All => true,
-            // A set of UIDs serves as one of sequence numbers.
-            Key::Sequence(set) => Uid::new(self.number.get()).is_some_and(|number| set.contains(number)),
-            Key::Uid(set) => set.contains(self.row.uid()),
-            Key::System(flags) => self.row.system_flags().contains(*flags),
-            Key::Keyword(keyword) => self.row.keywords().contains(keyword),
-            Key::Recent => self.view.is_recent(self.row.uid()),
-            Key::ModSeq(modseq) => self.row.modseq() >= *modseq,
             Key::Larger(octets) => self.size()? > *octets,
             Key::Smaller(octets) => self.size()? < *octets,
             Key::Internal(order, day) => compare(self.internal_day()?, *order, *day),
@@ -98,6 +90,7 @@ impl<'a> Candidate<'a> {
             Key::Not(key) => !self.holds(key)?,
             Key::And(keys) => self.first_that(keys, false)?,
             Key::Or(keys) => self.first_that(keys, true)?,
+            _ => holds_in_memory(key, self.number, self.row, self.view),
         })
     }
 
@@ -181,6 +174,26 @@ impl<'a> Candidate<'a> {
             self.file = self.pass.open(self.row.uid())?;
         }
         self.file.as_ref().ok_or(Unknown::Gone)
+    }
+}
+
+/// Whether a key is true that costs nothing: nothing beyond the snapshot and the view is needed.
+/// Of any other key it is not.
+pub(super) fn holds_in_memory(key: &Key, number: SeqNum, row: Row<'_>, view: &View) -> bool {
+    let holds = |key| holds_in_memory(key, number, row, view);
+    match key {
+        Key::All => true,
+        // A set of UIDs serves as one of sequence numbers.
+        Key::Sequence(set) => Uid::new(number.get()).is_some_and(|number| set.contains(number)),
+        Key::Uid(set) => set.contains(row.uid()),
+        Key::System(flags) => row.system_flags().contains(*flags),
+        Key::Keyword(keyword) => row.keywords().contains(keyword),
+        Key::Recent => view.is_recent(row.uid()),
+        Key::ModSeq(modseq) => row.modseq() >= *modseq,
+        Key::Not(key) => !holds(key),
+        Key::And(keys) => keys.iter().all(holds),
+        Key::Or(keys) => keys.iter().any(holds),
+        _ => false,
     }
 }
 
