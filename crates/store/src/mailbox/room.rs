@@ -27,7 +27,8 @@ impl Mailbox {
     /// gone.
     pub fn disk_size(&self, uid: Uid) -> Result<Option<u64>> {
         let in_name = |state: &State| crate::file_name::disk_size(state.names.get(state.row(uid)?));
-        match self.awake()?.state.as_ref().and_then(in_name) {
+        let named = self.awake()?.state.as_ref().and_then(in_name);
+        match named {
             Some(size) => Ok(Some(size)),
             None => Ok(self.open_message(uid)?.map(|file| file.size())),
         }
