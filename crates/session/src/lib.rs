@@ -8,6 +8,9 @@
 //! Absent on purpose: sockets, tokio, TLS, the clock (time is an argument), password checks
 //! (the driver is asked), file names.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod capability;
 mod command;
 mod context;

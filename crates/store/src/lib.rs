@@ -11,6 +11,9 @@ pub mod take_over;
 pub mod uid_list;
 
 mod account;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod cache;
 mod column;
 mod delivery;

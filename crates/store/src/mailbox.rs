@@ -13,6 +13,8 @@
 //!   MODSEQ at the next look.
 //! * expunge: the file is removed, then the line is written.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 mod bring_in;
 mod change;
 pub(crate) mod hand_over;
