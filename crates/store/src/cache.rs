@@ -13,6 +13,8 @@
 //! what is added later makes a new one with all of it. Where a message's newest record is, is
 //! kept in memory and in the index; a record that is not what it should be is as good as none.
 
+pub(crate) mod audit;
+
 use crate::error::{Error, Result};
 use crate::list_file::replace;
 use mail::{Uid, UidValidity};

@@ -114,7 +114,7 @@ pub(crate) fn clean_tmp(path: &Path) {
 pub(crate) const DELETED_PREFIX: &str = "restante-deleted.";
 
 /// By change time, as a delivery may date its file as it likes.
-fn is_left_over(metadata: &std::fs::Metadata) -> bool {
+pub(crate) fn is_left_over(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(0));
     changed.elapsed().is_ok_and(|age| age > TMP_AGE_MAX)

@@ -41,6 +41,7 @@ pub use cache::Kind;
 pub use delivery::{Appended, Delivery};
 pub use error::{Error, ErrorKind, Result};
 pub use hand_over::{AccountHandedOver, HandedOver, Survey};
+pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};
 pub use message::MessageFile;
 pub use quota::{Quota, QuotaLimits, QuotaStatus, QuotaUsage};

@@ -22,6 +22,21 @@ impl Lock {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| Error::io("cannot open lock", path, error.into()))?;
+        Self::wait_for(file, path, wait_ms_max)
+    }
+
+    /// Likewise, but makes nothing: `None` where there is no such file. Who may only read it can
+    /// lock it too.
+    pub(crate) fn take_existing(path: &Path, wait_ms_max: u64) -> Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => Self::wait_for(file, path, wait_ms_max).map(Some),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::io("cannot open lock", path, error.into())),
+        }
+    }
+
+    fn wait_for(file: OwnedFd, path: &Path, wait_ms_max: u64) -> Result<Self> {
         let until = Instant::now() + Duration::from_millis(wait_ms_max);
         let mut pause = Duration::from_millis(1);
         loop {

@@ -17,6 +17,7 @@
 pub(crate) mod bench;
 mod bring_in;
 mod change;
+mod check;
 pub(crate) mod hand_over;
 mod index;
 mod keep;
@@ -25,6 +26,7 @@ mod pass;
 mod room;
 mod state;
 
+pub use check::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use keep::Rest;
 pub use pass::Pass;
 

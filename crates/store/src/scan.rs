@@ -47,6 +47,12 @@ impl Found {
         &self.files
     }
 
+    /// The file of a base name.
+    pub(crate) fn find(&self, base: &[u8]) -> Option<&FoundFile> {
+        let at = self.files.binary_search_by(|file| self.base(file).cmp(base)).ok()?;
+        self.files.get(at)
+    }
+
     /// A file's base name.
     pub(crate) fn base(&self, file: &FoundFile) -> &[u8] {
         &self.name(file)[..usize::from(file.base)]

@@ -1,6 +1,7 @@
 //! Tests of the store as its callers see it.
 
 mod basics;
+mod check;
 mod crash;
 mod foreign;
 mod index;

@@ -1,0 +1,479 @@
+//! Looking at everything of a mailbox, and changing nothing.
+
+use super::list::{self, ListAudit};
+use super::{FindingKind, Findings, Subject};
+use crate::cache::Cache;
+use crate::cache::audit::{Head, head};
+use crate::error::{Error, Result};
+use crate::file_name::number_after;
+use crate::hand_over::HANDED_OVER;
+use crate::list_file::ListFile;
+use crate::mailbox::index;
+use crate::mailbox::state::{Differences, State};
+use crate::mailbox::wire_octets;
+use crate::message::MessageFile;
+use crate::scan::{Found, Place, Stamp, is_mail, scan};
+use crate::uid_list::Line;
+use mail::Uid;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// What a look at everything gave: what is wrong, and what a repair goes on with.
+pub(super) struct Audit {
+    pub(super) findings: Findings,
+    /// Message files.
+    pub(super) messages: u64,
+    /// `None` where there is no list.
+    pub(super) list: Option<ListAudit>,
+    /// What the index says, with what the list has behind it; `None` where there is none that
+    /// can be read.
+    pub(super) index: Option<State>,
+    pub(super) found: Found,
+    /// Directories' times under which the files were found, if nothing happened meanwhile.
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// Files of ours in each mailbox.
+pub(super) const OWN_FILES: [&str; 4] =
+    ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
+
+/// Files of ours in the Maildir.
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 2] = ["restante-uidvalidity", "restante.lock"];
+
+/// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
+pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
+    let mut findings = Findings::default();
+    let is_whole = directories(subject, &mut findings)?;
+    own_files(subject, &mut findings)?;
+    leftovers(subject, &mut findings);
+    let (found, stamp) = if is_whole { files(subject, &mut findings)? } else { (Found::default(), None) };
+    let mut list = read_list(subject, &mut findings)?;
+    let mut index = None;
+    if let Some(list) = &mut list {
+        index = compare_index(subject, list, is_whole.then_some(&found), stamp, &mut findings)?;
+        uid_validity(subject, list, &mut findings)?;
+        cache(subject, list, &mut findings);
+    }
+    let mut audit = Audit { findings, messages: found.files().len() as u64, list, index, found, stamp };
+    audit.each_file(subject, progress)?;
+    Ok(audit)
+}
+
+/// `cur/`, `new/` and `tmp/`; whether the messages can be looked for: the server makes `new/`
+/// before it looks, and till then there is nothing to compare.
+fn directories(subject: &Subject<'_>, findings: &mut Findings) -> Result<bool> {
+    let mut is_whole = true;
+    for name in ["cur", "new", "tmp"] {
+        let path = subject.directory.join(name);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if !crate::directory::is_missing(&error) => {
+                return Err(Error::io("cannot look at", &path, error));
+            }
+            _ => {
+                is_whole &= name == "tmp";
+                let kind =
+                    if name == "cur" { FindingKind::CurMissing } else { FindingKind::DirectoryMissing };
+                findings.add(kind, || format!("{name}/"));
+            }
+        }
+    }
+    Ok(is_whole)
+}
+
+/// Owner, permissions and kind of our own files.
+pub(super) fn own_files(subject: &Subject<'_>, findings: &mut Findings) -> Result<()> {
+    for (directory, name) in subject.own_files() {
+        if let Some(fault) = own_file_fault(directory, name)? {
+            findings.add(FindingKind::OwnFile, || format!("{name} {fault}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with a file of ours; nothing, also where it is missing.
+pub(super) fn own_file_fault(directory: &Path, name: &str) -> Result<Option<String>> {
+    let path = directory.join(name);
+    let failed = |error| Error::io("cannot look at", &path, error);
+    let metadata = match path.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if crate::directory::is_missing(&error) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let (uid, mode) = (metadata.uid(), metadata.permissions().mode() & 0o7777);
+    // Whoever owns the Maildir, or is the server.
+    let owner = directory.symlink_metadata().map_err(failed)?.uid();
+    let me = rustix::process::geteuid().as_raw();
+    Ok(if !metadata.is_file() {
+        Some("is no regular file".to_owned())
+    } else if uid != owner && uid != me {
+        Some(format!("belongs to the user {uid}, the mailbox to {owner}"))
+    } else if mode & 0o600 != 0o600 {
+        Some(format!("has mode {mode:04o}: its owner must read and write it"))
+    } else if mode & 0o022 != 0 {
+        Some(format!("has mode {mode:04o}: others may write it"))
+    } else {
+        None
+    })
+}
+
+/// What deliveries and our own writing left behind.
+fn leftovers(subject: &Subject<'_>, findings: &mut Findings) {
+    for path in subject.leftovers() {
+        let name = path.strip_prefix(&subject.directory).unwrap_or(&path);
+        findings.add(FindingKind::Leftover, || escaped(name.as_os_str().as_bytes()));
+    }
+}
+
+/// What lies in `new/` and `cur/`, and when they last changed, if that can be told.
+fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(Found, Option<Stamp>)> {
+    let directory = &subject.directory;
+    let (before, now) = (Stamp::of(directory)?, SystemTime::now());
+    let mut found = scan(directory)?;
+    for place in [Place::New, Place::Cur] {
+        entries(subject, place, &found, findings)?;
+    }
+    if Stamp::of(directory)? != before {
+        // A file that was renamed while its directory was read may be seen under neither name.
+        found = scan(directory)?;
+        return Ok((found, None));
+    }
+    Ok((found, Some(before).filter(|stamp| stamp.is_settled_at(now))))
+}
+
+/// Entries that are no mail, and doubles.
+fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Findings) -> Result<()> {
+    let path = subject.directory.join(place.directory());
+    let failed = |error| Error::io("cannot read", &path, error);
+    for entry in std::fs::read_dir(&path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let file_name = entry.file_name();
+        let name = file_name.as_bytes();
+        let shown = || format!("{}/{}", place.directory(), escaped(name));
+        // What is gone meanwhile is nothing to speak of.
+        let Ok(kind) = entry.file_type() else { continue };
+        if !kind.is_file() || !is_mail(name) {
+            let what = match kind {
+                kind if kind.is_file() => "no message's name",
+                kind if kind.is_dir() => "a directory",
+                kind if kind.is_symlink() => "a symbolic link",
+                _ => "no regular file",
+            };
+            findings.add(FindingKind::EntryIgnored, || format!("{}: {what}", shown()));
+            continue;
+        }
+        let base = crate::file_name::split(name).0;
+        let Some(other) = found.find(base) else { continue };
+        let is_other = other.place != place || found.suffix(other) != &name[base.len()..];
+        if !is_other {
+            continue;
+        }
+        let other_name = [base, found.suffix(other)].concat();
+        let other_path = subject.directory.join(other.place.directory()).join(OsStr::from_bytes(&other_name));
+        // Not one file on its way from one name to the other.
+        if entry.path().symlink_metadata().is_ok() && other_path.symlink_metadata().is_ok() {
+            let counts = || format!("{}/{}", other.place.directory(), escaped(&other_name));
+            findings.add(FindingKind::FileDouble, || format!("{} beside {}", shown(), counts()));
+        }
+    }
+    Ok(())
+}
+
+fn read_list(subject: &Subject<'_>, findings: &mut Findings) -> Result<Option<ListAudit>> {
+    let path = subject.directory.join("restante-uidlist");
+    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // Said already.
+        return Ok(None);
+    }
+    let list = list::read(&path, findings)?;
+    if list.is_none() {
+        let is_there = |name: &str| subject.directory.join(name).symlink_metadata().is_ok();
+        let was_there = is_there("restante-index") && !is_there(HANDED_OVER);
+        let kind = if was_there { FindingKind::ListGone } else { FindingKind::ListNone };
+        findings.add(kind, || "restante-uidlist".to_owned());
+    }
+    Ok(list)
+}
+
+/// The index against list and files. Takes in where the files are, and says what is news.
+fn compare_index(
+    subject: &Subject<'_>,
+    list: &mut ListAudit,
+    found: Option<&Found>,
+    stamp: Option<Stamp>,
+    findings: &mut Findings,
+) -> Result<Option<State>> {
+    let differences = found.map(|found| {
+        let differences = list.state.differences(found);
+        news(&differences, &list.state, findings);
+        differences
+    });
+    let path = subject.directory.join("restante-index");
+    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        findings.add(FindingKind::IndexNone, || "there is none".to_owned());
+        return Ok(None);
+    }
+    let Some(saved) = index::load(&subject.directory) else {
+        findings.add(FindingKind::IndexDamaged, || "restante-index".to_owned());
+        return Ok(None);
+    };
+    let mut state = saved.state;
+    let mut file = ListFile::new(&subject.directory);
+    let is_of_list = file.resume(&saved.mark)?;
+    if is_of_list {
+        state.apply_each(|take| file.read_on(take))?;
+    }
+    let is_of_mailbox = match list.uid_validity {
+        Some(validity) => validity == state.uid_validity,
+        None => is_of_list || agree(&state, &list.state),
+    };
+    if is_of_mailbox {
+        behind(&state, &list.state, findings);
+        if let Some(found) = found.filter(|_| !is_of_list) {
+            lines_lost(&state, &mut list.state, found, findings);
+        }
+    }
+    if is_of_list && ListAudit::is_sound(findings) {
+        let stamped = saved.stamp.filter(|of_index| stamp.is_some_and(|now| now == *of_index));
+        let differences = differences.as_ref().filter(|_| stamped.is_some());
+        compare(&state, &list.state, differences, &mut |what| findings.add(FindingKind::IndexWrong, || what));
+    } else if !is_of_list {
+        findings.add(FindingKind::IndexNone, || "it is one of another list".to_owned());
+    }
+    Ok(is_of_mailbox.then_some(state))
+}
+
+/// Whether UIDs that both have stand for the same messages, and there are such.
+fn agree(index: &State, list: &State) -> bool {
+    let same = |(row, uid): (usize, &Uid)| {
+        let of_list = list.row(*uid)?;
+        Some(index.names.get(row) == list.names.get(of_list))
+    };
+    let mut common = index.uids.iter().enumerate().filter_map(same).peekable();
+    common.peek().is_some() && common.all(|same| same)
+}
+
+/// What other programs did since the last look.
+fn news(differences: &Differences, state: &State, findings: &mut Findings) {
+    for line in differences.lines() {
+        match line {
+            Line::Expunged(uid, _) => {
+                let name = state.row(uid).map_or(String::new(), |row| escaped(state.names.get(row)));
+                findings.add(FindingKind::FileGone, || format!("UID {uid}, {name}"));
+            }
+            Line::Message { base, .. } => findings.add(FindingKind::FileNew, || escaped(&base)),
+            Line::Flags { uid, .. } => findings.add(FindingKind::FlagsNew, || format!("UID {uid}")),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the index knows of more than the list.
+fn behind(index: &State, list: &State, findings: &mut Findings) {
+    // All used up is above all others.
+    let next = |state: &State| state.uid_next.map_or(u64::MAX, |uid| uid.get().into());
+    if next(index) > next(list) {
+        let shown = |state: &State| state.uid_next.map_or("none".to_owned(), |uid| uid.to_string());
+        let example = || format!("UIDNEXT is {}, and {} by the index", shown(list), shown(index));
+        findings.add(FindingKind::ListBehind, example);
+    }
+    if index.highest_modseq > list.highest_modseq {
+        let (of_list, of_index) = (list.highest_modseq.0, index.highest_modseq.0);
+        let example = || format!("HIGHESTMODSEQ is {of_list}, and {of_index} by the index");
+        findings.add(FindingKind::ListBehind, example);
+    }
+}
+
+/// Messages that are there, and have a UID in the index only.
+fn lines_lost(index: &State, list: &mut State, found: &Found, findings: &mut Findings) {
+    let expunged: BTreeSet<Uid> = list.expunged.iter().map(|(uid, _)| *uid).collect();
+    for (row, uid) in index.uids.iter().enumerate() {
+        let base = index.names.get(row);
+        let is_lost = list.row(*uid).is_none() && !expunged.contains(uid) && list.names.find(base).is_none();
+        if is_lost && found.find(base).is_some() {
+            findings.add(FindingKind::ListBehind, || format!("UID {uid} is in the index only"));
+        }
+    }
+}
+
+/// Column by column. `differences` are given where the index says that it knows all files.
+fn compare(index: &State, list: &State, differences: Option<&Differences>, wrong: &mut dyn FnMut(String)) {
+    for (what, is_same) in [
+        ("UIDVALIDITY", index.uid_validity == list.uid_validity),
+        ("UIDNEXT", index.uid_next == list.uid_next),
+        ("HIGHESTMODSEQ", index.highest_modseq == list.highest_modseq),
+        ("what is recent", index.recent_from == list.recent_from),
+        ("keywords", index.keywords == list.keywords),
+        ("POP3 UIDLs", index.uidls == list.uidls),
+        ("expunges", index.expunged == list.expunged),
+        ("reserved MODSEQs", index.reserve == list.reserve),
+        ("UIDs", index.uids == list.uids),
+    ] {
+        if !is_same {
+            wrong(format!("{what} differ from the list's"));
+        }
+    }
+    if index.uids != list.uids {
+        return;
+    }
+    let sorted = |state: &State, row: usize| {
+        let mut set = state.set(row).to_vec();
+        set.sort_unstable();
+        set
+    };
+    for (row, uid) in index.uids.iter().enumerate() {
+        for (what, is_same) in [
+            ("flags", index.flags.get(row) == list.flags.get(row)),
+            ("MODSEQ", index.modseqs.get(row) == list.modseqs.get(row)),
+            (
+                "keywords",
+                index.set_of.get(row) == list.set_of.get(row) || sorted(index, row) == sorted(list, row),
+            ),
+            ("name", index.names.get(row) == list.names.get(row)),
+        ] {
+            if !is_same {
+                wrong(format!("UID {uid}: its {what}"));
+            }
+        }
+        let known = index.file_name(row).filter(|_| differences.is_some());
+        if known.is_some_and(|known| list.file_name(row).is_none_or(|file| file != known)) {
+            wrong(format!("UID {uid}: where its file lies"));
+        }
+    }
+    if differences.is_some_and(|differences| differences.arrivals().next().is_some()) {
+        wrong("it takes itself for newer than files that it does not know".to_owned());
+    }
+}
+
+fn uid_validity(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) -> Result<()> {
+    let noted = subject.shared.greatest_uid_validity()?;
+    if let Some(validity) = list.uid_validity.filter(|validity| validity.get() > noted) {
+        let example = || format!("UIDVALIDITY is {validity}, the greatest noted {noted}");
+        findings.add(FindingKind::UidValidityNotNoted, example);
+    }
+    Ok(())
+}
+
+fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
+    let path = subject.directory.join("restante-cache");
+    let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
+    match head(&subject.directory, validity) {
+        Head::Missing => {}
+        Head::Stale => findings.add(FindingKind::CacheStale, || "restante-cache".to_owned()),
+        Head::Damaged => findings.add(FindingKind::CacheDamaged, || "byte 0: no cache's header".to_owned()),
+        Head::Sound => {
+            for fault in sound_records(&subject.directory, validity).1 {
+                findings.add(FindingKind::CacheDamaged, || fault);
+            }
+        }
+    }
+}
+
+/// Records of a cache that are sound, and what is wrong with it. Records are appended without
+/// the lock: what is being written while we read may look damaged once, not twice.
+pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (Vec<(Uid, u32)>, Vec<String>) {
+    const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
+    for attempt in 0.. {
+        let Some(mut cache) = Cache::open(directory, validity) else { break };
+        let audit = cache.audit();
+        if audit.faults.is_empty() || attempt == 1 {
+            return (audit.records, audit.faults);
+        }
+        std::thread::sleep(AGAIN_AFTER);
+    }
+    (Vec::new(), Vec::new())
+}
+
+impl Audit {
+    /// What only the messages' files can say: dates and sizes.
+    fn each_file(&mut self, subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        if self.index.is_none() && !subject.sizes {
+            progress(self.messages);
+            return Ok(());
+        }
+        for at in 0..self.found.files().len() {
+            let file = self.found.files()[at];
+            let base = self.found.base(&file).to_vec();
+            let name = [&base[..], self.found.suffix(&file)].concat();
+            let path = subject.directory.join(file.place.directory()).join(OsStr::from_bytes(&name));
+            self.one_file(subject, &path, &base)?;
+            progress(1);
+        }
+        Ok(())
+    }
+
+    fn one_file(&mut self, subject: &Subject<'_>, path: &Path, base: &[u8]) -> Result<()> {
+        // One that was renamed or removed meanwhile is the next look's.
+        let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
+        let mut on_wire = None;
+        if subject.sizes
+            && let Some(file) = MessageFile::open(path)?
+        {
+            let octets = wire_octets(&file)?;
+            on_wire = Some(octets);
+            for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
+                if let Some(said) = number_after(base, key).filter(|said| *said != right) {
+                    let key = String::from_utf8_lossy(&key[1..]).into_owned();
+                    let example = || format!("{}: {key}{said}, and it is {right}", escaped(base));
+                    self.findings.add(FindingKind::NameSize, example);
+                }
+            }
+        }
+        let Some(row) = self.index.as_mut().and_then(|index| index.names.find(base)) else { return Ok(()) };
+        let Some(index) = &self.index else { return Ok(()) };
+        let uid = index.uids[row];
+        let date = index.facts.dates[row].checked_sub(1).map(i64::from);
+        if let Some(date) = date.filter(|date| *date != metadata.mtime()) {
+            let example = || format!("UID {uid}: its date, {date} instead of {}", metadata.mtime());
+            self.findings.add(FindingKind::IndexWrong, example);
+        }
+        let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
+        // What its name says is said of the name.
+        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
+        let (least, most) =
+            on_wire.map_or((metadata.len(), metadata.len().saturating_mul(2)), |octets| (octets, octets));
+        if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
+            let example =
+                || format!("UID {uid}: its size, {said} octets, of {} bytes on disk", metadata.len());
+            self.findings.add(FindingKind::IndexWrong, example);
+        }
+        Ok(())
+    }
+}
+
+impl Subject<'_> {
+    /// Our own files: their directory and name.
+    pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
+        let of_mailbox = OWN_FILES.into_iter().map(|name| (&*self.directory, name));
+        let of_account = OWN_FILES_OF_ACCOUNT.into_iter().filter(|_| self.is_inbox);
+        of_mailbox.chain(of_account.map(|name| (&*self.shared.root, name)))
+    }
+
+    /// What deliveries and our own writing left behind.
+    pub(super) fn leftovers(&self) -> Vec<std::path::PathBuf> {
+        let files = |directory: &Path, is_ours: &dyn Fn(&[u8]) -> bool| {
+            let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+            let old = entries.filter(|entry| is_ours(entry.file_name().as_bytes())).filter(|entry| {
+                entry
+                    .metadata()
+                    .is_ok_and(|metadata| metadata.is_file() && crate::directory::is_left_over(&metadata))
+            });
+            old.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let temporary =
+            |name: &[u8]| name.starts_with(b"restante") && memchr::memmem::find(name, b".tmp.").is_some();
+        let mut all = files(&self.directory.join("tmp"), &|_| true);
+        all.extend(files(&self.directory, &temporary));
+        all.sort();
+        all
+    }
+}
+
+/// A name as it can be printed.
+fn escaped(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
