@@ -27,7 +27,7 @@ enum Command {
     User(admin::UserCommand),
     /// Say how much mail users have, and how much they may have.
     Quota(quota::Options),
-    /// Look at a user's mailboxes.
+    /// Look at a user's mailboxes, check and repair them.
     #[command(subcommand)]
     Mailbox(mailbox::MailboxCommand),
     /// Take Maildirs over from Courier or Dovecot ahead of the first log-ins, or hand them back.
@@ -62,7 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
         Command::Quota(options) => ended(quota::run(&options)),
-        Command::Mailbox(command) => ended(mailbox::run(&command)),
+        Command::Mailbox(command) => mailbox::run(&command),
         Command::Migrate(options) => ended(migrate::run(&options)),
         Command::Hash => ended(admin::hash()),
         Command::ImportConfig(options) => ended(import::run(&options)),
@@ -73,7 +73,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn ended(outcome: Result<(), String>) -> ExitCode {
+/// Says what went wrong, if anything.
+pub(crate) fn ended(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,9 +1,12 @@
 //! `restante mailbox`: a user's mailboxes as the administrator sees them.
 //!
 //! Works beside a running server, through the same store: what is counted is what a client
-//! would be told now. A mailbox that nobody opened yet is opened by it, which takes over what
+//! would be told now. A mailbox that nobody opened yet is opened by `list`, which takes over what
 //! another server left.
 
+mod check;
+
+use crate::cli::ended;
 use crate::progress::Progress;
 use crate::settings::{self, Configuration, DEFAULT_PATH};
 use crate::users::{ResolvedUser, Users, as_mail_user};
@@ -12,6 +15,7 @@ use mail::{MailboxName, SystemFlags, utf7};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use store::{Account, Mailbox, Snapshot, Store};
 
@@ -20,6 +24,10 @@ use store::{Account, Mailbox, Snapshot, Store};
 pub(crate) enum MailboxCommand {
     /// List a user's mailboxes: messages, bytes on disk, UIDs, how the directory's name is written, subscriptions.
     List(OneUser),
+    /// Compare a user's UID lists, indexes and caches with the Maildir, change nothing, and say what is found.
+    Check(check::Options),
+    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made; messages stay where they are. May run beside the server.
+    Repair(check::Options),
 }
 
 /// A user, and the configuration that knows them.
@@ -34,9 +42,11 @@ pub(crate) struct OneUser {
 }
 
 /// Does what `restante mailbox` says.
-pub(crate) fn run(command: &MailboxCommand) -> Result<(), String> {
+pub(crate) fn run(command: &MailboxCommand) -> ExitCode {
     match command {
-        MailboxCommand::List(one) => one.with_account(list),
+        MailboxCommand::List(one) => ended(one.with_account(list)),
+        MailboxCommand::Check(options) => check::run(options, false),
+        MailboxCommand::Repair(options) => check::run(options, true),
     }
 }
 

@@ -96,3 +96,120 @@ fn who_is_not_there_is_an_error() {
     }
     assert!(!server.directory().join("mail/user7@example.com").exists(), "nothing is made");
 }
+
+/// Exit code, and what was said on standard output.
+fn checked(server: &Restante, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = mailbox(server, arguments);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn append(connection: &mut dyn Connection, mailbox: &str) {
+    let message = "Subject: x\r\n\r\nx\r\n";
+    let literal = format!("APPEND {mailbox} (\\Flagged $Work) {{{}+}}\r\n{message}", message.len());
+    command(connection, &literal);
+}
+
+#[test]
+fn damage_is_found_and_repaired_beside_a_running_server() {
+    let mut server = Restante::start("");
+    let maildir = server.maildir();
+    let inbox = make_mailbox(&maildir, "INBOX");
+    let lists = make_mailbox(&maildir, "Lists.rust");
+    deliver(&lists, "cur/1.M1P1.h:2,");
+    hand_over(&maildir);
+    let user = server.user();
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    for _ in 0..5 {
+        append(&mut *connection, "INBOX");
+    }
+    command(&mut *connection, "SELECT INBOX");
+    command(&mut *connection, "STORE 2 +FLAGS.SILENT ($Later)");
+    command(&mut *connection, "STATUS Lists/rust (MESSAGES)");
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("INBOX: sound, 5 messages\n"), "{said}");
+    assert!(said.contains("Lists.rust: sound, 1 message\n"), "{said}");
+    assert!(said.ends_with("2 mailboxes, 6 messages: all sound\n"), "{said}");
+
+    // What the client knows must be true afterwards.
+    let before = command(&mut *connection, "UID FETCH 1:* (FLAGS)");
+    let list = inbox.join("restante-uidlist");
+    let mut bytes = std::fs::read(&list).unwrap();
+    bytes.extend_from_slice(b"no line of ours\n0badc0de torn");
+    std::fs::write(&list, &bytes).unwrap();
+    std::fs::write(inbox.join("restante-index"), "no index").unwrap();
+    hand_over(&inbox.join("restante-index"));
+    let (code, said) = checked(&server, &["check", &user, "inbox"]);
+    assert!(code == Some(1) && said.contains("INBOX: DAMAGED, 5 messages\n"), "{code:?} {said}");
+    for part in ["damage: damaged lines", "is torn", "the index cannot be read", "1 damaged"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(std::fs::read(&list).unwrap(), bytes, "a check changes nothing");
+    // One that is not damaged says so all the same.
+    assert_eq!(checked(&server, &["check", &user, "Lists/rust"]).0, Some(0));
+    let (code, said) = checked(&server, &["repair", &user]);
+    assert!(code == Some(0) && said.contains("INBOX: repaired, 5 messages\n"), "{code:?} {said}");
+    assert!(said.ends_with("1 repaired\n"), "{said}");
+    assert_eq!(checked(&server, &["check", "--sizes", &user]).0, Some(0));
+
+    // The session that had it open goes on, and so does a new one.
+    assert_eq!(command(&mut *connection, "UID FETCH 1:* (FLAGS)"), before);
+    append(&mut *connection, "INBOX");
+    command(&mut *connection, "STORE 1 +FLAGS (\\Seen)");
+    let mut another = server.connect();
+    another.line().expect("a greeting");
+    command(&mut *another, &format!("LOGIN {user} \"{PASSWORD}\""));
+    command(&mut *another, "SELECT INBOX");
+    let after = command(&mut *another, "UID FETCH 1:* (FLAGS)");
+    assert!(after.lines().any(|line| line.contains("UID 2 ") && line.contains("$Later")), "{after}");
+    assert_eq!(after.matches("FETCH (").count(), 6, "{after}");
+    assert_eq!(checked(&server, &["check", &user]).0, Some(0));
+}
+
+#[test]
+fn a_check_beside_busy_sessions_raises_no_false_alarm() {
+    let mut server = Restante::start("");
+    let inbox = make_mailbox(&server.maildir(), "INBOX");
+    deliver(&inbox, "cur/1.M1P1.h:2,");
+    hand_over(&server.maildir());
+    let user = server.user();
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    command(&mut *connection, "SELECT INBOX");
+    for round in 0..10 {
+        // The server works on these while the check is under way.
+        let mut all = String::new();
+        for n in 0..20 {
+            let message = "Subject: x\r\n\r\nx\r\n";
+            all.push_str(&format!("b APPEND INBOX ($K{n}) {{{}+}}\r\n{message}\r\n", message.len()));
+            all.push_str(&format!("c UID STORE 1:* +FLAGS.SILENT ($K{n} \\Deleted)\r\nd NOOP\r\n"));
+            all.push_str("e FETCH 1:* (ENVELOPE INTERNALDATE RFC822.SIZE)\r\n");
+            all.push_str("f EXPUNGE\r\n");
+        }
+        connection.send(all.as_bytes());
+        let (code, said) = checked(&server, &[if round % 3 == 2 { "repair" } else { "check" }, &user]);
+        assert_eq!(code, Some(0), "round {round}: {said}");
+        command(&mut *connection, "NOOP");
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_has_its_own_exit_code() {
+    let server = Restante::start("");
+    make_mailbox(&server.maildir(), "INBOX");
+    hand_over(&server.maildir());
+    let user = server.user();
+    for (arguments, expected) in [
+        (vec!["check", "nobody@example.com"], "no such user"),
+        (vec!["check", "user7@example.com"], "no Maildir"),
+        (vec!["check", &user, "INBOX", "Gone"], "Gone: no such mailbox"),
+        (vec!["repair", &user, "Gone"], "Gone: no such mailbox"),
+    ] {
+        let (code, said) = checked(&server, &arguments);
+        assert!(code == Some(2) && said.contains(expected), "{arguments:?}: {code:?} {said}");
+    }
+}

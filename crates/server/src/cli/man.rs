@@ -75,6 +75,10 @@ with Courier, maildrop and Dovecot.
 .SH EXIT STATUS
 0 when all went well, 1 when something is wrong (it is said on standard error), 2 for a command line
 that cannot be understood.
+.B restante mailbox check
+and
+.B repair
+exit with 1 when there is damage, or damage is left, and with 2 when something could not be checked.
 .SH SEE ALSO
 .BR restante.toml (5),
 .BR restante\\-uidlist (5)
