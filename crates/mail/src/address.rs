@@ -1,6 +1,8 @@
 //! Addresses in header fields, as ENVELOPE wants them (RFC 5322 section 3.4, RFC 3501
 //! section 7.4.2).
 
+use std::borrow::Cow;
+
 /// One element of an ENVELOPE's address list. Bytes are as in the header, quotes, escapes,
 /// comments and folding removed, encoded words left as they are.
 ///
@@ -43,7 +45,7 @@ impl Parser<'_> {
         while self.list.len() < ADDRESSES_MAX {
             match self.tokens.next() {
                 None => break,
-                Some(Token::Word(word)) => address.word(word, self.tokens.after_blank),
+                Some(Token::Word(word)) => address.word(&word, self.tokens.after_blank),
                 Some(Token::Comment(text)) => address.comment = Some(text),
                 Some(Token::Special(b'<')) => address.angle = Some(self.angle()),
                 Some(Token::Special(b':')) if !self.in_group && address.angle.is_none() => {
@@ -75,8 +77,25 @@ impl Parser<'_> {
         }
     }
 
+    /// `local@domain>` without anything that has to be taken apart, as most are.
+    fn plain_angle(&mut self) -> Option<Angle> {
+        let rest = self.tokens.rest;
+        let inner = &rest[..memchr::memchr(b'>', rest)?];
+        let (local, domain) = inner.split_at_checked(memchr::memchr(b'@', inner)?)?;
+        let domain = &domain[1..];
+        let is_plain = |b: &u8| *b == b'.' || !ends_atom(b);
+        if local.is_empty() || !local.iter().all(is_plain) || !domain.iter().all(is_plain) {
+            return None;
+        }
+        self.tokens.rest = &rest[inner.len() + 1..];
+        Some(Angle { route: None, local: Some(local.to_vec()), domain: Some(domain.to_vec()) })
+    }
+
     /// `[@route:]local@domain>`; the `>` may be missing.
     fn angle(&mut self) -> Angle {
+        if let Some(angle) = self.plain_angle() {
+            return angle;
+        }
         let mut angle = Angle::default();
         let mut text: Vec<u8> = Vec::new();
         let mut after_word = false;
@@ -122,8 +141,8 @@ struct Angle {
 struct Partly {
     /// Words before any `@` or `<`, joined by blanks as a phrase.
     words: Vec<u8>,
-    /// The same, joined as a local part: no blanks.
-    joined: Vec<u8>,
+    /// The same, joined as a local part, where it differs: no blanks.
+    joined: Option<Vec<u8>>,
     any_word: bool,
     /// What came after an `@` outside of `<…>`.
     domain: Option<Vec<u8>>,
@@ -132,19 +151,18 @@ struct Partly {
 }
 
 impl Partly {
-    fn word(&mut self, word: Vec<u8>, after_blank: bool) {
+    fn word(&mut self, word: &[u8], after_blank: bool) {
         if self.angle.is_some() {
             return;
         }
         match &mut self.domain {
-            Some(domain) => domain.extend_from_slice(&word),
+            Some(domain) => domain.extend_from_slice(word),
             None => {
                 if self.any_word && after_blank {
+                    self.joined.get_or_insert_with(|| self.words.clone());
                     self.words.push(b' ');
                 }
-                self.words.extend_from_slice(&word);
-                self.joined.extend_from_slice(&word);
-                self.any_word = true;
+                self.text(word);
             }
         }
     }
@@ -157,16 +175,24 @@ impl Partly {
         match (&mut self.domain, special) {
             (None, b'@') => self.domain = Some(Vec::new()),
             (Some(domain), special) => domain.push(special),
-            (None, special) => {
-                self.words.push(special);
-                self.joined.push(special);
-                self.any_word = true;
-            }
+            (None, special) => self.text(&[special]),
         }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.words.extend_from_slice(text);
+        if let Some(joined) = &mut self.joined {
+            joined.extend_from_slice(text);
+        }
+        self.any_word = true;
     }
 
     fn phrase(self) -> Option<Vec<u8>> {
         self.any_word.then_some(self.words)
+    }
+
+    fn local(self) -> Vec<u8> {
+        self.joined.unwrap_or(self.words)
     }
 
     fn finish(mut self) -> Option<Address> {
@@ -187,19 +213,19 @@ impl Partly {
         let name = self.comment.take();
         match self.domain.take() {
             Some(domain) => {
-                Some(Address { name, mailbox: Some(self.joined), host: Some(domain), route: None })
+                Some(Address { name, mailbox: Some(self.local()), host: Some(domain), route: None })
             }
             None if self.any_word => {
-                Some(Address { name, mailbox: Some(self.joined), host: Some(Vec::new()), route: None })
+                Some(Address { name, mailbox: Some(self.local()), host: Some(Vec::new()), route: None })
             }
             None => None,
         }
     }
 }
 
-enum Token {
+enum Token<'a> {
     /// An atom, or a quoted string or domain literal taken together.
-    Word(Vec<u8>),
+    Word(Cow<'a, [u8]>),
     Special(u8),
     Comment(Vec<u8>),
 }
@@ -210,8 +236,8 @@ struct Tokens<'a> {
     after_blank: bool,
 }
 
-impl Tokens<'_> {
-    fn next(&mut self) -> Option<Token> {
+impl<'a> Tokens<'a> {
+    fn next(&mut self) -> Option<Token<'a>> {
         let trimmed = self.rest.trim_ascii_start();
         self.after_blank = trimmed.len() < self.rest.len();
         self.rest = trimmed;
@@ -219,7 +245,7 @@ impl Tokens<'_> {
         match first {
             b'"' => {
                 self.rest = rest;
-                Some(Token::Word(self.until(b'"', None)))
+                Some(Token::Word(self.until(b'"', None).into()))
             }
             b'(' => {
                 self.rest = rest;
@@ -230,18 +256,17 @@ impl Tokens<'_> {
                 let mut literal = vec![b'['];
                 literal.extend_from_slice(&self.until(b']', None));
                 literal.push(b']');
-                Some(Token::Word(literal))
+                Some(Token::Word(literal.into()))
             }
             b'<' | b'>' | b':' | b';' | b',' | b'@' | b'.' | b'\\' | b')' | b']' => {
                 self.rest = rest;
                 Some(Token::Special(first))
             }
             _ => {
-                let special = |b: &u8| b.is_ascii_whitespace() || b"\"([<>:;,@.\\)]".contains(b);
-                let length = self.rest.iter().position(special).unwrap_or(self.rest.len());
+                let length = self.rest.iter().position(ends_atom).unwrap_or(self.rest.len());
                 let (atom, rest) = self.rest.split_at(length);
                 self.rest = rest;
-                Some(Token::Word(atom.to_vec()))
+                Some(Token::Word(atom.into()))
             }
         }
     }
@@ -270,6 +295,14 @@ impl Tokens<'_> {
         self.rest = &[];
         text
     }
+}
+
+fn ends_atom(byte: &u8) -> bool {
+    byte.is_ascii_whitespace()
+        || matches!(
+            byte,
+            b'"' | b'(' | b'[' | b'<' | b'>' | b':' | b';' | b',' | b'@' | b'.' | b'\\' | b')' | b']'
+        )
 }
 
 #[cfg(test)]

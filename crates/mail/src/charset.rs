@@ -18,6 +18,15 @@ pub fn is_known(charset: &str) -> bool {
     charset.trim().eq_ignore_ascii_case("utf-7") || find(charset.trim()).is_some()
 }
 
+/// Whether bytes below 0x80 are ASCII's characters in that charset and stand for nothing else,
+/// also next to malformed ones, as in UTF-8 and where every character is a byte. So it is
+/// where [`guess`] has to serve, because the charset is not known.
+pub(crate) fn keeps_ascii(charset: &str) -> bool {
+    let charset = charset.trim();
+    let is_utf7 = charset.eq_ignore_ascii_case("utf-7");
+    !is_utf7 && find(charset).is_none_or(|encoding| encoding == UTF_8 || encoding.is_single_byte())
+}
+
 /// Bytes without a charset, as mailers send them: UTF-8 where they are, else Windows-1252.
 pub fn guess(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
@@ -72,6 +81,36 @@ fn utf7(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ascii_is_kept_where_it_is_said() {
+        for (charset, expected) in [
+            ("utf-8", true),
+            ("ISO-8859-1", true),
+            (" koi8-r ", true),
+            ("x-unknown", true),
+            ("utf-7", false),
+            ("utf-16le", false),
+            ("iso-2022-jp", false),
+            ("shift_jis", false),
+            ("gb18030", false),
+        ] {
+            assert_eq!(keeps_ascii(charset), expected, "{charset}");
+        }
+        let labels = "ibm866 iso-8859-2 iso-8859-3 iso-8859-4 iso-8859-5 iso-8859-6 iso-8859-7 iso-8859-8 \
+            iso-8859-10 iso-8859-13 iso-8859-14 iso-8859-15 iso-8859-16 koi8-r koi8-u macintosh windows-874 \
+            windows-1250 windows-1251 windows-1252 windows-1253 windows-1254 windows-1255 windows-1256 \
+            windows-1257 windows-1258 x-mac-cyrillic x-user-defined utf-8 big5 euc-jp euc-kr gbk gb18030 \
+            iso-2022-jp shift_jis utf-16be utf-16le x-unknown";
+        for charset in labels.split_whitespace().filter(|charset| keeps_ascii(charset)) {
+            for (first, second) in (0..=u8::MAX).flat_map(|a| [b'k', 0x80, 0xE2].map(|b| (a, b))) {
+                let text = decode(charset, &[first, second]).unwrap_or_else(|| guess(&[first, second]));
+                let of_bytes = [first, second].into_iter().filter(u8::is_ascii).map(char::from);
+                let of_text = text.chars().filter(|c| c.to_lowercase().any(|c| c.is_ascii()) && *c != 'İ');
+                assert!(of_bytes.eq(of_text), "{first:#x} {second:#x} in {charset}");
+            }
+        }
+    }
 
     #[test]
     fn charsets_of_mail_are_known() {

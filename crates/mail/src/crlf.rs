@@ -3,6 +3,10 @@
 /// How many bytes `bytes` has with every bare LF as CRLF. `after_cr`: the byte before was CR.
 pub fn octets(bytes: &[u8], after_cr: bool) -> u64 {
     let mut count = bytes.len() as u64;
+    if !after_cr && memchr::memchr(b'\r', bytes).is_none() {
+        // As most files are: counting takes a fraction of the time of looking at each.
+        return count + memchr::memchr_iter(b'\n', bytes).count() as u64;
+    }
     for at in memchr::memchr_iter(b'\n', bytes) {
         let cr = if at == 0 { after_cr } else { bytes[at - 1] == b'\r' };
         count += u64::from(!cr);

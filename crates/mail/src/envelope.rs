@@ -4,7 +4,7 @@ use crate::address::{self, Address};
 use crate::header::Header;
 
 /// Parsed, not decoded: strings as in the header with folding removed. An absent field is
-/// `None` or an empty list. `sender` and `reply_to` default to `from`.
+/// `None` or an empty list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Envelope {
     /// Date field, as written.
@@ -13,10 +13,10 @@ pub struct Envelope {
     pub subject: Option<Vec<u8>>,
     /// From.
     pub from: Vec<Address>,
-    /// Sender, else From.
-    pub sender: Vec<Address>,
-    /// Reply-To, else From.
-    pub reply_to: Vec<Address>,
+    /// Sender, as written; see [`Envelope::sender`].
+    sender: Vec<Address>,
+    /// Reply-To, as written; see [`Envelope::reply_to`].
+    reply_to: Vec<Address>,
     /// To.
     pub to: Vec<Address>,
     /// Cc.
@@ -32,27 +32,19 @@ pub struct Envelope {
 /// Longest value of a field that is sent whole; a longer one is cut.
 const VALUE_MAX: usize = 1 << 20;
 
+/// The fields that it is made of.
+const NAMES: [&str; 10] =
+    ["Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "In-Reply-To", "Message-ID"];
+
 impl Envelope {
     /// From a message's header. Of a field that is there twice the first counts.
     pub fn of(header: &Header<'_>) -> Self {
         let mut envelope = Self::default();
-        let (mut sender, mut reply_to) = (None, None);
-        let mut seen: Vec<Vec<u8>> = Vec::new();
+        let mut seen = [false; NAMES.len()];
         for field in header.fields() {
-            let name = field.name.to_ascii_lowercase();
-            let known: &[&[u8]] = &[
-                b"date",
-                b"subject",
-                b"from",
-                b"sender",
-                b"reply-to",
-                b"to",
-                b"cc",
-                b"bcc",
-                b"in-reply-to",
-                b"message-id",
-            ];
-            if !known.contains(&&name[..]) || seen.contains(&name) {
+            let is_called = |name: &&str| field.name.eq_ignore_ascii_case(name.as_bytes());
+            let Some(which) = NAMES.iter().position(is_called) else { continue };
+            if std::mem::replace(&mut seen[which], true) {
                 continue;
             }
             let text = || {
@@ -61,26 +53,31 @@ impl Envelope {
                 Some(value)
             };
             let addresses = || address::parse(field.value);
-            match &name[..] {
-                b"date" => envelope.date = text(),
-                b"subject" => envelope.subject = text(),
-                b"from" => envelope.from = addresses(),
-                b"sender" => sender = Some(addresses()),
-                b"reply-to" => reply_to = Some(addresses()),
-                b"to" => envelope.to = addresses(),
-                b"cc" => envelope.cc = addresses(),
-                b"bcc" => envelope.bcc = addresses(),
-                b"in-reply-to" => envelope.in_reply_to = text(),
-                b"message-id" => envelope.message_id = text(),
+            match NAMES[which] {
+                "Date" => envelope.date = text(),
+                "Subject" => envelope.subject = text(),
+                "From" => envelope.from = addresses(),
+                "Sender" => envelope.sender = addresses(),
+                "Reply-To" => envelope.reply_to = addresses(),
+                "To" => envelope.to = addresses(),
+                "Cc" => envelope.cc = addresses(),
+                "Bcc" => envelope.bcc = addresses(),
+                "In-Reply-To" => envelope.in_reply_to = text(),
+                "Message-ID" => envelope.message_id = text(),
                 _ => {}
             }
-            seen.push(name);
         }
-        let or_from = |list: Option<Vec<Address>>| {
-            list.filter(|list| !list.is_empty()).unwrap_or_else(|| envelope.from.clone())
-        };
-        (envelope.sender, envelope.reply_to) = (or_from(sender), or_from(reply_to));
         envelope
+    }
+
+    /// Who sent it: the author where no other is named.
+    pub fn sender(&self) -> &[Address] {
+        if self.sender.is_empty() { &self.from } else { &self.sender }
+    }
+
+    /// Who gets replies: the author where no other is named.
+    pub fn reply_to(&self) -> &[Address] {
+        if self.reply_to.is_empty() { &self.from } else { &self.reply_to }
     }
 }
 
@@ -92,7 +89,7 @@ mod tests {
     fn absent_senders_are_the_author_and_first_fields_count() {
         let header = b"FROM: a@x\nSender: \nSubject: one\n two\nSubject: three\nDate:\n\n";
         let envelope = Envelope::of(&Header::of(header));
-        assert_eq!((&envelope.sender, &envelope.reply_to), (&envelope.from, &envelope.from));
+        assert_eq!((envelope.sender(), envelope.reply_to()), (&envelope.from[..], &envelope.from[..]));
         assert_eq!(envelope.subject.as_deref(), Some(&b"one two"[..]));
         assert_eq!((envelope.date.as_deref(), envelope.message_id), (Some(&b""[..]), None));
     }

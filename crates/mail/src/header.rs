@@ -34,6 +34,11 @@ impl<'a> Header<'a> {
         Self { bytes: &message[..message.len() - rest.len()] }
     }
 
+    /// A header that is known to end where `section` does.
+    pub(crate) fn cut(section: &'a [u8]) -> Self {
+        Self { bytes: section }
+    }
+
     /// The header's bytes with the empty line at its end, if it has one.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -54,18 +59,19 @@ impl Field<'_> {
     /// The value on one line: line ends removed, white space at both ends too
     /// (RFC 5322 section 2.2.3). A tab that folded a line becomes a blank, as it was before.
     pub fn unfolded(&self) -> Vec<u8> {
-        let mut one_line = Vec::with_capacity(self.value.len());
-        let mut after_line_end = false;
-        for &byte in self.value {
-            match byte {
-                b'\r' | b'\n' => after_line_end = true,
-                byte => {
-                    one_line.push(if after_line_end && byte == b'\t' { b' ' } else { byte });
-                    after_line_end = false;
-                }
+        let mut rest = self.value.trim_ascii();
+        let mut one_line = Vec::with_capacity(rest.len());
+        while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
+            one_line.extend_from_slice(&rest[..at]);
+            let line_ends = rest[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            rest = &rest[at + line_ends..];
+            if let Some(after) = rest.strip_prefix(b"\t") {
+                one_line.push(b' ');
+                rest = after;
             }
         }
-        one_line.trim_ascii().to_vec()
+        one_line.extend_from_slice(rest);
+        one_line
     }
 }
 
@@ -85,9 +91,8 @@ impl<'a> Iterator for Fields<'a> {
                 self.rest = &[];
                 return None;
             }
-            while let Some((next, after)) = take_line(rest).filter(|(next, _)| is_continuation(next)) {
-                let _ = next;
-                rest = after;
+            while is_continuation(rest) {
+                rest = take_line(rest).map_or(&[], |(_, after)| after);
             }
             self.rest = rest;
             let raw = &from[..from.len() - rest.len()];
@@ -155,7 +160,29 @@ mod tests {
         }
     }
 
+    /// [`Field::unfolded`], byte by byte.
+    fn unfolded(value: &[u8]) -> Vec<u8> {
+        let mut one_line = Vec::new();
+        let mut after_line_end = false;
+        for &byte in value {
+            match byte {
+                b'\r' | b'\n' => after_line_end = true,
+                byte => {
+                    one_line.push(if after_line_end && byte == b'\t' { b' ' } else { byte });
+                    after_line_end = false;
+                }
+            }
+        }
+        one_line.trim_ascii().to_vec()
+    }
+
     proptest! {
+        #[test]
+        fn unfolding_is_the_same_byte_by_byte(value in "[a \t\r\n\x0b\x0c]{0,20}") {
+            let value = value.as_bytes();
+            prop_assert_eq!(Field { name: b"A", value, raw: value }.unfolded(), unfolded(value));
+        }
+
         #[test]
         fn any_bytes_are_survived_and_fields_are_of_the_header(message in "[A:\r\n \tx]{0,60}") {
             let header = Header::of(message.as_bytes());

@@ -75,7 +75,8 @@ pub struct Part {
     pub location: Option<Vec<u8>>,
     /// What it consists of.
     pub content: Content,
-    /// Of an embedded message (child of [`Content::Message`]) and of part 0.
+    /// Of an embedded message (child of [`Content::Message`]). Part 0 has none here: whoever
+    /// wants it makes it of the header, without the structure.
     pub envelope: Option<Box<Envelope>>,
 }
 

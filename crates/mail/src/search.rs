@@ -3,6 +3,7 @@
 use crate::header::{Field, Header};
 use crate::mime::{Content, Part, Structure};
 use crate::{charset, encoded_word, transfer};
+use memchr::memmem::{self, Finder};
 
 /// A string to look for, folded once, as SEARCH wants it: substring, without regard to case
 /// (i;ascii-casemap for ASCII, Unicode simple case folding beyond).
@@ -13,19 +14,39 @@ use crate::{charset, encoded_word, transfer};
 #[derive(Clone, Debug)]
 pub struct Needle {
     folded: String,
+    finder: Finder<'static>,
 }
 
 impl Needle {
     /// Folds `text`. An empty needle is found in every text (RFC 3501 section 6.4.4: a field
     /// that is there, whatever its value).
     pub fn new(text: &str) -> Self {
-        Self { folded: fold(text) }
+        let folded = fold(text);
+        let finder = Finder::new(&folded).into_owned();
+        Self { folded, finder }
     }
 
     /// Whether it occurs in `text`.
     pub fn is_in(&self, text: &str) -> bool {
-        self.folded.is_empty()
-            || memchr::memmem::find(fold(text).as_bytes(), self.folded.as_bytes()).is_some()
+        if self.folded.is_empty() {
+            return true;
+        }
+        let in_bytes = self.is_in_ascii_of(text.as_bytes());
+        in_bytes.unwrap_or_else(|| self.finder.find(fold(text).as_bytes()).is_some())
+    }
+
+    /// Whether it occurs in text of which these are the bytes, in a charset where bytes below
+    /// 0x80 are ASCII's characters and no others ([`charset::keeps_ascii`]). `None` when the
+    /// bytes do not tell.
+    fn is_in_ascii_of(&self, bytes: &[u8]) -> Option<bool> {
+        if !self.folded.is_ascii() {
+            // All characters of ASCII are folded to such.
+            return bytes.is_ascii().then_some(false);
+        }
+        if self.folded.contains('k') && memmem::find(bytes, KELVIN).is_some() {
+            return None;
+        }
+        Some(self.finder.find(&bytes.to_ascii_lowercase()).is_some())
     }
 
     /// Whether it occurs in a field `name` of the message's header, encoded words decoded.
@@ -68,10 +89,17 @@ impl Needle {
         let named = named.and_then(|(_, value)| std::str::from_utf8(value).ok());
         // What calls itself ASCII is so, or lies.
         let named = named.filter(|charset| !charset.eq_ignore_ascii_case("us-ascii"));
+        let has_line_end = self.folded.contains('\n');
+        if !has_line_end && named.is_none_or(charset::keeps_ascii) {
+            // Most texts need not be decoded for most needles.
+            if let Some(found) = self.is_in_ascii_of(&body) {
+                return found;
+            }
+        }
         let text = named.and_then(|charset| charset::decode(charset, &body));
         // Lines end with CRLF for who asks.
         let text = text.unwrap_or_else(|| charset::guess(&body));
-        if self.folded.contains('\n') {
+        if has_line_end {
             return self.is_in(&text.replace("\r\n", "\n").replace('\n', "\r\n"));
         }
         self.is_in(&text)
@@ -86,24 +114,37 @@ fn is_text(part: &Part) -> bool {
     part.content == Content::Leaf && part.media_type == b"text"
 }
 
+/// The one character beyond ASCII that is folded to one of it: KELVIN SIGN, in UTF-8.
+const KELVIN: &[u8] = "\u{212a}".as_bytes();
+
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    let lower = |c: char| {
-        let mut lower = c.to_lowercase();
-        match (lower.next(), lower.next()) {
-            (Some(only), None) => only,
-            _ => c,
-        }
-    };
-    // The final sigma is a sigma.
-    text.chars().map(lower).map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+    let mut folded = String::with_capacity(text.len());
+    folded.extend(text.chars().map(lower));
+    folded
+}
+
+fn lower(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_lowercase();
+    }
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        // The final sigma is a sigma.
+        (Some('ς'), None) => 'σ',
+        (Some(only), None) => only,
+        _ => c,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mime::Span;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     fn found(needle: &str, message: &[u8]) -> (bool, bool) {
         let needle = Needle::new(needle);
@@ -141,6 +182,108 @@ mod tests {
         assert_eq!(found("preamble", message), (false, false));
         assert!(Needle::new("").is_in_field(message, "subject"));
         assert!(!Needle::new("").is_in_field(message, "x-none"));
+    }
+
+    /// [`Needle::is_in_body`] and [`Needle::is_in_header`] as they are meant: all is decoded,
+    /// then folded.
+    fn found_decoded(needle: &str, message: &[u8]) -> (bool, bool) {
+        let needle = fold(needle);
+        let is_in = |text: &str| needle.is_empty() || fold(text).contains(&needle);
+        let is_in_fields = |header: &[u8]| {
+            Header::of(header)
+                .fields()
+                .any(|field| is_in(&format!("{}: {}", String::from_utf8_lossy(field.name), decoded(&field))))
+        };
+        let span = |span: Span| &message[span.start as usize..span.end as usize];
+        let text = |part: &Part| {
+            let body = transfer::decode(&part.encoding, span(part.body));
+            let named = part.parameters.iter().find(|(name, _)| name == b"charset");
+            let named = named.and_then(|(_, value)| std::str::from_utf8(value).ok());
+            let named = named.filter(|charset| !charset.eq_ignore_ascii_case("us-ascii"));
+            let text = named.and_then(|charset| charset::decode(charset, &body));
+            let text = text.unwrap_or_else(|| charset::guess(&body));
+            if needle.contains('\n') { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text }
+        };
+        let in_part = |(id, part): (usize, &Part)| {
+            id > 0 && is_in_fields(span(part.header)) || is_text(part) && is_in(&text(part))
+        };
+        let structure = Structure::of(message);
+        let in_body = needle.is_empty() || structure.parts.iter().enumerate().any(in_part);
+        (needle.is_empty() || is_in_fields(message), in_body)
+    }
+
+    /// A part of a message, with what may hide a word or look like one.
+    fn part() -> impl Strategy<Value = Vec<u8>> {
+        let charset = select(vec![
+            "",
+            "us-ascii",
+            "utf-8",
+            "iso-8859-1",
+            "koi8-r",
+            "shift_jis",
+            "gb18030",
+            "utf-7",
+            "utf-16le",
+            "iso-2022-jp",
+            "x-unknown",
+        ]);
+        let encoding = select(vec!["7bit", "8bit", "quoted-printable", "base64"]);
+        let kind = select(vec!["text/plain", "text/html", "image/png", "message/rfc822"]);
+        let pieces = select(vec![
+            &b"kelly"[..],
+            b"KELLY",
+            b"k",
+            b"ell",
+            b"y",
+            b"\xe2\x84\xaa",
+            b"\xe2\x84",
+            b"\xfc",
+            b"\xc3\xbc",
+            b"\xc3\x9c",
+            b"=4B",
+            b"=E2=84=AA",
+            b"=\n",
+            b"a2VsbHk=",
+            b"+AGs-",
+            b"\x1b$B$\"\x1b(B",
+            b"\n",
+            b"\r\n",
+            b" ",
+            b"=?utf-8?q?kel?=",
+            b"Subject: ",
+            b"\x83\x6b",
+            b"k\0e\0l\0l\0y\0",
+            b"\x81\x36\xa3\x39",
+        ]);
+        let body = prop::collection::vec(pieces, 0..12);
+        (charset, encoding, kind, body).prop_map(|(charset, encoding, kind, body)| {
+            let head =
+                format!("Content-Type: {kind}; charset={charset}\nContent-Transfer-Encoding: {encoding}\n\n");
+            [head.into_bytes(), body.concat()].concat()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn what_is_not_decoded_is_found_all_the_same(
+            needle in select(vec![
+                "kelly", "K", "ü", "Ü", "\u{212a}", "lly", "y k", "k\r\nk", "\n", "あ", "\u{fffd}", "Subject: k", "",
+            ]),
+            parts in prop::collection::vec(part(), 1..4),
+        ) {
+            let message = match parts.as_slice() {
+                [only] => only.clone(),
+                parts => [
+                    &b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"[..],
+                    &parts.join(&b"\n--b\n"[..]),
+                    b"\n--b--\n",
+                ]
+                .concat(),
+            };
+            prop_assert_eq!(found(needle, &message), found_decoded(needle, &message));
+        }
     }
 
     #[test]

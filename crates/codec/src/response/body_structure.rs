@@ -118,11 +118,5 @@ fn extension(out: &mut Vec<u8>, part: &Part) {
 }
 
 fn parameters(out: &mut Vec<u8>, parameters: &[Parameter]) {
-    if parameters.is_empty() {
-        out.extend_from_slice(b"NIL");
-        return;
-    }
-    let strings: Vec<Vec<u8>> =
-        parameters.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect();
-    string_list(out, &strings);
+    string_list(out, parameters.iter().flat_map(|(name, value)| [name, value]));
 }

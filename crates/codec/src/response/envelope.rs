@@ -11,7 +11,7 @@ pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     out.push(b' ');
     nstring(out, envelope.subject.as_deref());
     for list in
-        [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc]
+        [&envelope.from, envelope.sender(), envelope.reply_to(), &envelope.to, &envelope.cc, &envelope.bcc]
     {
         out.push(b' ');
         addresses(out, list);
@@ -44,13 +44,14 @@ fn addresses(out: &mut Vec<u8>, list: &[Address]) {
 }
 
 /// A parenthesized list of strings, or NIL.
-pub(super) fn string_list(out: &mut Vec<u8>, strings: &[Vec<u8>]) {
-    if strings.is_empty() {
+pub(super) fn string_list<'a>(out: &mut Vec<u8>, strings: impl IntoIterator<Item = &'a Vec<u8>>) {
+    let mut strings = strings.into_iter().peekable();
+    if strings.peek().is_none() {
         out.extend_from_slice(b"NIL");
         return;
     }
     out.push(b'(');
-    for (index, text) in strings.iter().enumerate() {
+    for (index, text) in strings.enumerate() {
         if index > 0 {
             out.push(b' ');
         }

@@ -8,19 +8,21 @@ const QUOTED_MAX: usize = 1_000;
 /// Quoted where the bytes allow it (no CR, LF, NUL, 8-bit; at most 1,000 bytes), else a
 /// literal. NUL becomes 0x80: no string of RFC 3501 can carry it.
 pub fn string(out: &mut Vec<u8>, bytes: &[u8]) {
-    let quotable = |b: &u8| !matches!(b, b'\r' | b'\n' | 0 | 0x80..);
-    if bytes.len() > QUOTED_MAX || !bytes.iter().all(quotable) {
+    let unquotable = |b: &u8| matches!(b, b'\r' | b'\n' | 0 | 0x80..);
+    // All bytes, with no way out at the first: so it takes many at a time.
+    if bytes.len() > QUOTED_MAX || bytes.iter().fold(false, |any, b| any | unquotable(b)) {
         literal(out, bytes.len() as u64);
         out.extend(bytes.iter().map(|b| if *b == 0 { 0x80 } else { *b }));
         return;
     }
     out.push(b'"');
-    for &byte in bytes {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[b'\\', rest[at]]);
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

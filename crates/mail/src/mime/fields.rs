@@ -29,7 +29,7 @@ pub(super) fn part(header: &[u8], in_digest: bool) -> Part {
         envelope: None,
     };
     let mut has_type = false;
-    for field in Header::of(header).fields() {
+    for field in Header::cut(header).fields() {
         let Some(name) = field.name.get(..8).filter(|start| start.eq_ignore_ascii_case(b"content-")) else {
             continue;
         };
@@ -249,8 +249,7 @@ impl Words<'_> {
     /// RFC 2045 `token`, 8-bit bytes included.
     fn token(&mut self) -> Option<Vec<u8>> {
         self.skip_blanks();
-        let special = |b: &u8| *b <= b' ' || *b == 0x7F || b"()<>@,;:\\\"/[]?=".contains(b);
-        let length = self.rest.iter().position(special).unwrap_or(self.rest.len());
+        let length = self.rest.iter().position(ends_token).unwrap_or(self.rest.len());
         let (token, rest) = self.rest.split_at(length);
         self.rest = rest;
         (!token.is_empty()).then(|| token.to_vec())
@@ -282,4 +281,25 @@ impl Words<'_> {
         self.rest = &[];
         value
     }
+}
+
+fn ends_token(byte: &u8) -> bool {
+    let is_special = matches!(
+        byte,
+        b'(' | b')'
+            | b'<'
+            | b'>'
+            | b'@'
+            | b','
+            | b';'
+            | b':'
+            | b'\\'
+            | b'"'
+            | b'/'
+            | b'['
+            | b']'
+            | b'?'
+            | b'='
+    );
+    is_special || *byte <= b' ' || *byte == 0x7F
 }

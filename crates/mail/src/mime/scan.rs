@@ -3,7 +3,8 @@
 use super::fields::{parameter, part as part_of};
 use super::{Content, Part, PartId, Span, Structure};
 use crate::envelope::Envelope;
-use crate::header::Header;
+use crate::header::{Header, take_line};
+use memchr::memmem::Finder;
 
 /// A position in the message, with what was counted up to it.
 #[derive(Clone, Copy, Default)]
@@ -84,8 +85,8 @@ impl<'a> Scanner<'a> {
         let header = &self.message[start.offset..self.at.offset];
         let mut part = part_of(header, in_digest);
         part.header = start.span_to(self.at);
-        if is_message {
-            part.envelope = Some(Box::new(Envelope::of(&Header::of(header))));
+        if is_message && id > 0 {
+            part.envelope = Some(Box::new(Envelope::of(&Header::cut(header))));
         }
         let boundary = if part.media_type == b"multipart" && !self.is_full() {
             parameter(&part, "boundary").map(|b| b.trim_ascii_end().to_vec()).filter(|b| !b.is_empty())
@@ -105,29 +106,35 @@ impl<'a> Scanner<'a> {
 
     /// Goes behind the header: behind its empty line, or to a boundary that cuts it short.
     fn header_lines(&mut self) {
-        while let Some(line) = self.line() {
+        let rest = &self.message[self.at.offset..];
+        let mut length = 0;
+        while let Some((line, _)) = take_line(&rest[length..]) {
             if self.boundaries > 0 && self.boundary_of(line).is_some() {
-                return;
+                break;
             }
-            self.pass(line);
+            length += line.len();
             if matches!(line, b"\n" | b"\r\n") {
-                return;
+                break;
             }
         }
+        self.pass(&rest[..length]);
     }
 
     /// Reads bodies to the end of the message.
     fn body_lines(&mut self) {
+        let delimiter = Finder::new(b"\n--");
         let mut before = self.at;
         while let Some(line) = self.line() {
-            let found = if self.boundaries > 0 { self.boundary_of(line) } else { None };
-            let Some((depth, is_last)) = found else {
-                if self.boundaries == 0 {
-                    self.pass_rest();
-                    return;
-                }
-                before = self.before_line_end(line);
-                self.pass(line);
+            if self.boundaries == 0 {
+                self.pass(&self.message[self.at.offset..]);
+                return;
+            }
+            let Some((depth, is_last)) = self.boundary_of(line) else {
+                // Lines that begin with anything but `--` are no boundaries of any multipart.
+                let rest = &self.message[self.at.offset..];
+                let lines = delimiter.find(rest).map_or(rest, |at| &rest[..=at]);
+                self.pass(lines);
+                before = self.before_line_end(lines);
                 continue;
             };
             // The line end before a boundary belongs to it, but not beyond a part's start.
@@ -184,30 +191,25 @@ impl<'a> Scanner<'a> {
     }
 
     fn line(&self) -> Option<&'a [u8]> {
-        crate::header::take_line(&self.message[self.at.offset..]).map(|(line, _)| line)
+        take_line(&self.message[self.at.offset..]).map(|(line, _)| line)
     }
 
-    /// The position before the end of `line`, which is the current one.
-    fn before_line_end(&self, line: &[u8]) -> Mark {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let offset = self.at.offset + text.len();
-        Mark { offset, octets: self.at.octets + text.len() as u64, lines: self.at.lines }
+    /// The position before the line end that was passed last, that of `lines`.
+    fn before_line_end(&self, lines: &[u8]) -> Mark {
+        let on_disk = match lines {
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\n'] => 1,
+            // The message ends here: no boundary comes.
+            _ => return self.at,
+        };
+        Mark { offset: self.at.offset - on_disk, octets: self.at.octets - 2, lines: self.at.lines - 1 }
     }
 
-    fn pass(&mut self, line: &[u8]) {
-        let bare_end = line.ends_with(b"\n") && !line.ends_with(b"\r\n");
-        self.at.offset += line.len();
-        self.at.octets += line.len() as u64 + u64::from(bare_end);
-        self.at.lines += u32::from(line.ends_with(b"\n"));
-    }
-
-    /// Goes to the end without looking for boundaries.
-    fn pass_rest(&mut self) {
-        let rest = &self.message[self.at.offset..];
-        self.at.offset = self.message.len();
-        self.at.octets += crate::crlf::octets(rest, false);
-        let lines = memchr::memchr_iter(b'\n', rest).count();
-        self.at.lines += u32::try_from(lines).unwrap_or(u32::MAX);
+    /// Goes behind `lines`, which come next.
+    fn pass(&mut self, lines: &[u8]) {
+        let ends = memchr::memchr_iter(b'\n', lines).count();
+        self.at.offset += lines.len();
+        self.at.octets += crate::crlf::octets(lines, false);
+        self.at.lines = self.at.lines.saturating_add(u32::try_from(ends).unwrap_or(u32::MAX));
     }
 }
