@@ -1,7 +1,9 @@
 //! A message's file, open for reading.
 
 use crate::error::{Error, ErrorKind, Result};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ impl MessageFile {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => file,
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(Error::io("cannot open", path, error.into())),
         };
         let stat =
@@ -43,7 +45,7 @@ impl MessageFile {
                 Ok(Some(stat.st_mtime))
             }
             Ok(_) => Err(Error::new(ErrorKind::Damaged, "no regular file:", path)),
-            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(Error::io("cannot look at", path, error.into())),
         }
     }
@@ -72,9 +74,27 @@ impl MessageFile {
         Ok(filled)
     }
 
+    /// Appends up to `wanted` bytes at `offset` to `bytes`; fewer only at the end of the file.
+    pub fn append_to(&self, bytes: &mut Vec<u8>, wanted: usize, offset: u64) -> Result<()> {
+        let from = bytes.len();
+        bytes.reserve_exact(wanted);
+        while bytes.len() - from < wanted {
+            let at = offset + (bytes.len() - from) as u64;
+            match rustix::io::pread(&self.file, spare_capacity(bytes), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(Error::io("cannot read", &self.path, error.into())),
+            }
+        }
+        bytes.truncate(from.saturating_add(wanted));
+        Ok(())
+    }
+
     /// All of it.
     pub fn read_all(&self) -> Result<Vec<u8>> {
-        self.read_start(usize::try_from(self.size).unwrap_or(usize::MAX))
+        let mut bytes = Vec::new();
+        self.append_to(&mut bytes, usize::try_from(self.size).unwrap_or(usize::MAX), 0)?;
+        Ok(bytes)
     }
 
     /// The header with the empty line that ends it, and not more than a block or two beyond;
@@ -85,21 +105,11 @@ impl MessageFile {
         loop {
             let from = bytes.len();
             let wanted = BLOCK.max(from).min(limit - from);
-            bytes.resize(from + wanted, 0);
-            let count = self.read_at(&mut bytes[from..], from as u64)?;
-            bytes.truncate(from + count);
-            if count < wanted || bytes.len() >= limit || has_empty_line(&bytes, from) {
+            self.append_to(&mut bytes, wanted, from as u64)?;
+            if bytes.len() - from < wanted || bytes.len() >= limit || has_empty_line(&bytes, from) {
                 return Ok(bytes);
             }
         }
-    }
-
-    /// Its first bytes, fewer only where it ends.
-    fn read_start(&self, wanted: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; wanted];
-        let count = self.read_at(&mut bytes, 0)?;
-        bytes.truncate(count);
-        Ok(bytes)
     }
 }
 

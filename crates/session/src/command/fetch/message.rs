@@ -31,6 +31,8 @@ pub(super) struct Message {
     /// Bytes of the header in the file.
     header: Option<u64>,
     structure: Option<Structure>,
+    /// INTERNALDATE, once it is known.
+    date: Option<DateTime>,
     /// One for each of the command's items, as far as they are prepared.
     values: Vec<Value>,
     /// Of the item that is next to be prepared.
@@ -71,7 +73,8 @@ pub(crate) struct Mark {
 enum Value {
     /// Nothing here: the snapshot has it, and it is written when the response begins.
     OfSnapshot,
-    Date(DateTime),
+    /// [`Message::date`].
+    Date,
     Size(u64),
     Ready(Vec<u8>),
     Literal(Literal),
@@ -148,6 +151,7 @@ impl Message {
             loaded: None,
             header: None,
             structure: None,
+            date: None,
             values: Vec::new(),
             measure: None,
             held: 0,
@@ -189,6 +193,15 @@ impl Message {
                 Found::Gone => return Ok(Prepared::Gone),
             }
         }
+        if self.date.is_none() && items.iter().any(|item| item.item == FetchItem::InternalDate) {
+            // Asked for last: a file that had to be opened tells it.
+            let of_file = self.file.as_ref().map(MessageFile::internal_date);
+            let Some(unix) = of_file.map_or_else(|| pass.internal_date(self.uid), |unix| Ok(Some(unix)))?
+            else {
+                return Ok(Prepared::Gone);
+            };
+            self.date = Some(DateTime { unix, offset_minutes: 0 });
+        }
         Ok(Prepared::All)
     }
 
@@ -202,10 +215,7 @@ impl Message {
         pace.row();
         Ok(match &item.item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
-            FetchItem::InternalDate => {
-                let date = pass.internal_date(self.uid)?;
-                Found::some(date.map(|unix| Value::Date(DateTime { unix, offset_minutes: 0 })))
-            }
+            FetchItem::InternalDate => Found::Value(Value::Date),
             FetchItem::Rfc822Size => Found::some(self.size(pass, pace)?.map(Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),
@@ -248,9 +258,9 @@ impl Message {
                 self.load_whole(pass, pace)?;
             }
         }
-        let Some(bytes) = self.load_header(pass, pace)? else { return Ok(None) };
+        let Some(header) = self.load_header(pass, pace)? else { return Ok(None) };
         let mut ready = Vec::new();
-        envelope(&mut ready, &Envelope::of(&Header::of(bytes)));
+        envelope(&mut ready, &Envelope::of(&header));
         pass.keep(self.uid, Self::ENVELOPE, &ready);
         Ok(Some(ready))
     }
@@ -392,12 +402,12 @@ impl Message {
         Ok(Some(structure))
     }
 
-    /// The header's bytes. `None` when the message is gone.
-    fn load_header(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
+    /// The header. `None` when the message is gone.
+    fn load_header(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Header<'_>>> {
         if self.loaded.is_none() {
             let Some(file) = self.open(pass, pace)? else { return Ok(None) };
             let mut bytes = file.read_header(Self::HEADER_MAX)?;
-            if Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
+            if bytes.len() >= Self::HEADER_MAX && Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
                 bytes = file.read_all()?;
             }
             let whole = bytes.len() as u64 >= file.size();
@@ -405,8 +415,8 @@ impl Message {
             self.loaded = Some(Loaded { bytes, whole });
         }
         let Some(loaded) = &self.loaded else { return Ok(None) };
-        let header = Header::of(&loaded.bytes).bytes();
-        self.header = Some(header.len() as u64);
+        let header = Header::of(&loaded.bytes);
+        self.header = Some(header.bytes().len() as u64);
         Ok(Some(header))
     }
 
@@ -462,7 +472,11 @@ impl Message {
             self.written += 1;
             match value {
                 Value::OfSnapshot => {}
-                Value::Date(date) => writer.internal_date(out.buffer(), *date),
+                Value::Date => {
+                    if let Some(date) = self.date {
+                        writer.internal_date(out.buffer(), date);
+                    }
+                }
                 Value::Size(octets) => writer.size(out.buffer(), *octets),
                 Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
                 Value::Literal(literal) => {
@@ -541,7 +555,7 @@ impl Literal {
             (Body::Fields(range), Some(file)) => {
                 let header = read_range(file, range.clone(), pace);
                 let header = header.map_err(|_| "a message's file could not be read on")?;
-                Cow::Owned(section_of(item).map_or_else(Vec::new, |section| octets_of(&section, &header)))
+                section_of(item).map_or(Cow::Borrowed(&[][..]), |section| octets_of(&section, &header).into())
             }
             (Body::Fields(_), None) => Cow::Borrowed(&[][..]),
         };

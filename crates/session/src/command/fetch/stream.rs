@@ -144,10 +144,10 @@ impl Stream {
 
 /// All octets of a range, for ranges known to be small.
 pub(super) fn read_range(file: &MessageFile, range: Range<u64>, pace: &mut Pace) -> store::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)];
-    let length = file.read_at(&mut bytes, range.start)?;
-    pace.read(length);
-    bytes.truncate(length);
+    let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    file.append_to(&mut bytes, wanted, range.start)?;
+    pace.read(bytes.len());
     Ok(bytes)
 }
 
