@@ -47,9 +47,11 @@ use bring_in::Queue;
 use look::Seen;
 use mail::flag::Flags;
 use mail::{MailboxName, ModSeq, Uid, UidSet, UidValidity};
+use rustix::fs::{Mode, OFlags};
 use state::State;
 use std::ffi::OsStr;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -265,6 +267,23 @@ impl Mailbox {
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `cur/`, for [`Mailbox::open_in`].
+    fn open_cur(&self) -> Option<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        rustix::fs::open(self.directory.join("cur"), flags, Mode::empty()).ok()
+    }
+
+    /// A message's file in `cur/`, if it is there under the name that is known.
+    fn open_in(&self, cur: &OwnedFd, uid: Uid) -> Option<MessageFile> {
+        let (place, name) = {
+            let inner = self.awake().ok()?;
+            let state = inner.state.as_ref()?;
+            state.file_name(state.row(uid)?)?
+        };
+        let path = || self.file_path(place, &name);
+        if place == Place::Cur { MessageFile::open_at(cur, &name, path).ok().flatten() } else { None }
     }
 
     /// Does something with a message's file, and again under its new name where somebody

@@ -2,9 +2,11 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -21,20 +23,30 @@ pub struct MessageFile {
 impl MessageFile {
     /// Opens it; `None` when there is no such file.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
+        Self::open_at(CWD, path.as_os_str().as_bytes(), || path.to_owned())
+    }
+
+    /// Opens the file `name` of a directory; `path` is where it is, for messages.
+    pub(crate) fn open_at(
+        directory: impl AsFd,
+        name: &[u8],
+        path: impl FnOnce() -> PathBuf,
+    ) -> Result<Option<Self>> {
         // A FIFO would wait for a writer without NONBLOCK; it is refused right after.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(Error::io("cannot open", path, error.into())),
+            Err(error) => return Err(Error::io("cannot open", &path(), error.into())),
         };
+        let path = path();
         let stat =
-            rustix::fs::fstat(&file).map_err(|error| Error::io("cannot look at", path, error.into()))?;
+            rustix::fs::fstat(&file).map_err(|error| Error::io("cannot look at", &path, error.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Error::new(ErrorKind::Damaged, "no regular file:", path));
+            return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path));
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        Ok(Some(Self { file: file.into(), path: path.to_owned(), size, modified: stat.st_mtime }))
+        Ok(Some(Self { file: file.into(), path, size, modified: stat.st_mtime }))
     }
 
     /// INTERNALDATE of a message in seconds since 1970: its mtime. `None` when there is no such

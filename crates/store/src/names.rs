@@ -77,9 +77,9 @@ impl Names {
     pub(crate) fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         let mut moved_to = vec![u32::MAX; self.len()];
         let mut next = 0;
-        for row in 0..self.len() {
+        for (row, moved_to) in moved_to.iter_mut().enumerate() {
             if keep(row) {
-                moved_to[row] = next as u32;
+                *moved_to = next as u32;
                 self.starts[next] = self.starts[row];
                 self.lengths[next] = self.lengths[row];
                 next += 1;

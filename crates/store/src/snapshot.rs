@@ -2,7 +2,7 @@
 
 use crate::column::Column;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A mailbox at one moment: immutable, shared, replaced as a whole.
 ///
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub(crate) keyword_set_of: Column<u32>,
     pub(crate) keyword_sets: Arc<[Box<[Keyword]>]>,
     pub(crate) keywords: Arc<[Keyword]>,
+    /// The first row without `\Seen`, once somebody asked: every SELECT does.
+    pub(crate) first_unseen: OnceLock<Option<usize>>,
 }
 
 /// MODSEQs by row, with the highest of each chunk: what changed since is found without looking
@@ -66,6 +68,7 @@ impl SnapshotBuilder {
             keyword_set_of: Column::new(),
             keyword_sets,
             keywords,
+            first_unseen: OnceLock::new(),
         };
         Self { snapshot, uids: Vec::new() }
     }
@@ -156,9 +159,14 @@ impl Snapshot {
         self.modseqs.above(modseq).filter_map(|index| self.row(index))
     }
 
-    /// The first message that lacks one of `flags`.
-    pub fn first_without(&self, flags: SystemFlags) -> Option<Row<'_>> {
-        self.row(self.flags.iter().position(|of_message| !of_message.contains(flags))?)
+    /// The first message without `\Seen`.
+    pub fn first_unseen(&self) -> Option<Row<'_>> {
+        let is_unseen = |flags: &SystemFlags| !flags.contains(SystemFlags::SEEN);
+        let find = || {
+            let mut chunks = self.flags.chunks();
+            chunks.find_map(|(first, chunk)| Some(first + chunk.iter().position(is_unseen)?))
+        };
+        self.row((*self.first_unseen.get_or_init(find))?)
     }
 
     /// How many messages have all of `flags`.

@@ -47,10 +47,10 @@ struct Item {
 impl Item {
     fn new(item: FetchItem) -> Self {
         let kind = match &item {
-            FetchItem::Section { section: Section { part, text }, .. } if part.is_empty() => match text {
-                SectionText::HeaderFields { not, names } => Some(header_fields::kind(*not, names)),
-                _ => None,
-            },
+            FetchItem::Section {
+                section: Section { part, text: SectionText::HeaderFields { not, names } },
+                ..
+            } if part.is_empty() => Some(header_fields::kind(*not, names)),
             _ => None,
         };
         Self { item, kind }

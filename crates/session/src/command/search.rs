@@ -67,6 +67,12 @@ impl Task for SearchTask {
         let (Some(state), Some(selected)) = (&mut self.state, context.selected.as_ref()) else {
             return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
         };
+        if state.key.cost() == Cost::Memory {
+            return Ok(match state.look_in_memory(&selected.view, self.command.by_uid) {
+                true => Progress::Done(self.finish(context)),
+                false => Progress::More,
+            });
+        }
         let looked = state.look(&selected.view);
         for (number, uid, verdict) in looked {
             match verdict {
@@ -151,12 +157,29 @@ impl SearchTask {
 }
 
 impl State {
+    /// Looks at some more messages for a key that costs nothing; whether all were looked at.
+    fn look_in_memory(&mut self, view: &View, by_uid: bool) -> bool {
+        let (mut pace, mut row) = (Pace::new(), 0);
+        let snapshot = view.snapshot();
+        while let Some(&(number, uid)) = self.messages.get(self.done).filter(|_| !pace.is_spent()) {
+            pace.row();
+            self.done += 1;
+            // Expunged and not yet told: it keeps its number and is not found.
+            let Some(found) = snapshot.find_from(uid, row) else { continue };
+            row = found.index() + 1;
+            if holds_in_memory(&self.key, number, found, view) {
+                let number = if by_uid { uid.get() } else { number.get() };
+                self.found.push(Found { number, modseq: found.modseq() });
+            }
+        }
+        self.done == self.messages.len()
+    }
+
     /// Looks at some more messages, with as many threads as there are passes; what was found of
     /// each, in order.
     fn look(&mut self, view: &View) -> Vec<Looked> {
         let rest = &self.messages[self.done..];
         let (key, next) = (&self.key, AtomicUsize::new(0));
-        let in_memory = key.cost() == Cost::Memory;
         let look_at = |pass: &mut Pass| {
             let (mut pace, mut looked, mut row) = (Pace::new(), Vec::new(), 0);
             while !pace.is_spent() {
@@ -165,11 +188,7 @@ impl State {
                 // Expunged and not yet told: it keeps its number and is not found.
                 let Some(found) = view.snapshot().find_from(uid, row) else { continue };
                 row = found.index() + 1;
-                let verdict = match in_memory {
-                    true if holds_in_memory(key, number, found, view) => Ok(Verdict::Found),
-                    true => continue,
-                    false => Candidate::new(number, found, view, pass, &mut pace).evaluate(key),
-                };
+                let verdict = Candidate::new(number, found, view, pass, &mut pace).evaluate(key);
                 let verdict = verdict.map(|verdict| (verdict, found.modseq()));
                 if !matches!(verdict, Ok((Verdict::NotFound, _))) {
                     looked.push((number, uid, verdict));

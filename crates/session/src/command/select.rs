@@ -4,7 +4,7 @@ use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::namespace;
 use crate::view::View;
 use codec::response::{Code, Condition, list, untagged};
-use mail::{SystemFlags, UidSet};
+use mail::UidSet;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Snapshot};
 
@@ -101,7 +101,7 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     list::number(out, count(selected.view.len()), "EXISTS");
     list::number(out, count(selected.view.recent_count()), "RECENT");
-    if let Some(unseen) = snapshot.first_without(SystemFlags::SEEN) {
+    if let Some(unseen) = snapshot.first_unseen() {
         ok(out, Code::Unseen(mail::SeqNum::from_index(unseen.index()).get()), "First unseen");
     }
     ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");

@@ -74,7 +74,7 @@ fn read(mut input: In) -> Option<Saved> {
     let (mut state, rows, mark, stamp, cache) = read_head(&mut input)?;
     read_words(&mut input, &mut state)?;
     read_columns(&mut input, &mut state, rows)?;
-    input.is_whole()?.then_some(Saved { state, mark, stamp, cache })
+    input.ends_well()?.then_some(Saved { state, mark, stamp, cache })
 }
 
 fn write_head(
@@ -300,7 +300,7 @@ impl In {
     }
 
     /// Whether all was read, and is as it was written.
-    fn is_whole(mut self) -> Option<bool> {
+    fn ends_well(mut self) -> Option<bool> {
         let mut checksum = [0; 4];
         self.file.read_exact(&mut checksum).ok()?;
         let ended = self.left == 0 && self.given == self.piece.len();

@@ -9,6 +9,7 @@ use crate::cache::{self, Cache, Kind};
 use crate::error::Result;
 use crate::message::MessageFile;
 use mail::Uid;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// See the module. It is made for one command, and goes through messages in any order, but
@@ -18,6 +19,8 @@ pub struct Pass {
     mailbox: Arc<Mailbox>,
     /// What is known of some messages that follow one another.
     known: Vec<Known>,
+    /// `cur/`: the way to it is gone once, and not for each message.
+    cur: Option<OwnedFd>,
     /// Opened when a record is first needed.
     cache: Option<Cache>,
     /// What was found out and is not kept yet.
@@ -51,7 +54,7 @@ impl Pass {
     const LEARNED_BYTES_MAX: usize = 512 * 1024;
 
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, known: Vec::new(), cache: None, learned: Vec::new(), learned_bytes: 0 }
+        Self { mailbox, known: Vec::new(), cur: None, cache: None, learned: Vec::new(), learned_bytes: 0 }
     }
 
     /// RFC822.SIZE, octets with CRLF, where no file has to be read for it.
@@ -81,7 +84,15 @@ impl Pass {
 
     /// Opens a message's file. `None` when it is gone.
     pub fn open(&mut self, uid: Uid) -> Result<Option<MessageFile>> {
-        let file = self.mailbox.open_message(uid)?;
+        if self.cur.is_none() {
+            self.cur = self.mailbox.open_cur();
+        }
+        let near = self.cur.as_ref().and_then(|cur| self.mailbox.open_in(cur, uid));
+        let file = match near {
+            Some(file) => Some(file),
+            // It lies elsewhere, was renamed, or cannot be opened.
+            None => self.mailbox.open_message(uid)?,
+        };
         if let Some(file) = &file
             && self.known(uid).is_some_and(|known| known.date == 0)
         {

@@ -15,7 +15,7 @@ use crate::watch::{Event, What};
 use mail::flag::Flags;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Expunges that are remembered: who was away for longer learns them the long way.
 const EXPUNGED_MAX: usize = 10_000;
@@ -428,6 +428,7 @@ impl State {
             keyword_set_of: self.set_of.clone(),
             keyword_sets,
             keywords,
+            first_unseen: OnceLock::new(),
         })
     }
 
