@@ -255,13 +255,7 @@ impl Watched {
     /// Begins the journal anew: what happens from now on is in it. To be called before a scan.
     /// `false` when there can be none.
     pub(crate) fn begin(&self) -> bool {
-        let descriptors: Vec<Option<WatchDescriptor>> = {
-            let mut state = self.watcher.lock();
-            let trusted = state.watches.is_some() && is_local(&self.paths[0]);
-            self.paths.iter().map(|path| trusted.then(|| state.add(path)).flatten()).collect()
-        };
-        let complete = descriptors.iter().all(Option::is_some);
-        self.exchange(&descriptors);
+        let complete = self.add_watches();
         self.watcher.pump();
         let mut inner = self.lock();
         inner.journal.clear();
@@ -273,23 +267,27 @@ impl Watched {
         complete
     }
 
-    /// Takes over new watches for the old ones. Adding a watch that is there gives the same one.
-    fn exchange(&self, descriptors: &[Option<WatchDescriptor>]) {
+    /// Watches the directories that are there now, and those of before no more; whether all of
+    /// them are watched. Adding a watch that is there gives the same one: it is noted as ours
+    /// under the same lock, else another registration of the directory that ends meanwhile
+    /// would take it along.
+    fn add_watches(&self) -> bool {
+        let trusted = is_local(&self.paths[0]);
         let mut state = self.watcher.lock();
-        let new: Vec<WatchDescriptor> = descriptors.iter().flatten().cloned().collect();
-        let mut inner = self.lock();
-        let old: Vec<WatchDescriptor> = std::mem::replace(&mut inner.descriptors, new.clone())
-            .into_iter()
-            .filter(|old| !new.contains(old))
-            .collect();
-        for (directory, descriptor) in descriptors.iter().enumerate() {
-            let Some(descriptor) = descriptor else { continue };
+        let mut descriptors = Vec::with_capacity(self.paths.len());
+        for (directory, path) in self.paths.iter().enumerate().filter(|_| trusted) {
+            let Some(descriptor) = state.add(path) else { continue };
             let owners = state.directories.entry(descriptor.clone()).or_default();
             if !owners.contains(&(self.number, directory)) {
                 owners.push((self.number, directory));
             }
+            descriptors.push(descriptor);
         }
+        let complete = descriptors.len() == self.paths.len();
+        let mut old = std::mem::replace(&mut self.lock().descriptors, descriptors.clone());
+        old.retain(|old| !descriptors.contains(old));
         state.remove(self.number, old);
+        complete
     }
 
     /// Whether nothing happened since the journal was last taken or begun.
