@@ -137,7 +137,9 @@ impl ListFile {
             return Err(Error::new(ErrorKind::Damaged, "larger than any UID list:", &self.path));
         }
         let mut reader = Reader::default();
-        let mut buffer = vec![0; PIECE.min(usize::try_from(metadata.len() - from).unwrap_or(PIECE))];
+        // Somebody who asks for no lock may have cut it off meanwhile.
+        let left = metadata.len().saturating_sub(from);
+        let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
         let mut at = from;
         while at < metadata.len() {
             let count = file.read_at(&mut buffer, at).map_err(|error| self.error("cannot read", error))?;
@@ -195,10 +197,15 @@ impl ListFile {
     /// Replaces the list by these lines, durably. On an error the list is as before.
     pub(crate) fn replace<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Result<()> {
         let mut count = 0;
-        replace_durably(&self.path, |file| {
+        let replaced = replace_durably(&self.path, |file| {
             count = write_lines(file, lines)?.1;
             Ok(())
-        })?;
+        });
+        if let Err(error) = replaced {
+            // It may stand there all the same, and not be durable: then it is to be read.
+            self.read = self.read.filter(|_| self.is_current());
+            return Err(error);
+        }
         self.read = self.found()?;
         self.lines = count;
         Ok(())
