@@ -15,8 +15,12 @@ pub(super) fn kind(not: bool, names: &[String]) -> Kind {
     let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     names.sort_unstable();
     names.dedup();
-    let which = if not { "HEADER.FIELDS.NOT" } else { "HEADER.FIELDS" };
-    Kind::named(format!("{which} {}", names.join(" ")).as_bytes())
+    let mut kind = if not { "HEADER.FIELDS.NOT" } else { "HEADER.FIELDS" }.to_owned();
+    for name in names {
+        // What the client calls a name may have anything in it.
+        kind.push_str(&format!(" {}:{name}", name.len()));
+    }
+    Kind::named(kind.as_bytes())
 }
 
 /// Keeps a subset, as it is sent.
@@ -46,4 +50,27 @@ pub(super) fn pick(header: &[u8], not: bool, names: &[String]) -> Vec<u8> {
         subset.extend_from_slice(b"\r\n");
     }
     subset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_is_called_by_its_names_and_nothing_else() {
+        let kind_of = |not, names: &[&str]| {
+            kind(not, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>())
+        };
+        let kept = kind_of(false, &["Date", "From"]);
+        assert_eq!(kind_of(false, &["from", "DATE", "From"]), kept);
+        for (not, names) in [
+            (true, &["date", "from"][..]),
+            (false, &["date from"]),
+            (false, &["date 4:from"]),
+            (false, &["date"]),
+            (false, &[]),
+        ] {
+            assert_ne!(kind_of(not, names), kept, "{not} {names:?}");
+        }
+    }
 }
