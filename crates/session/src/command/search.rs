@@ -196,15 +196,18 @@ impl State {
             }
             looked
         };
-        let mut looked: Vec<Looked> = match self.passes.as_mut_slice() {
-            [only] => look_at(only),
-            passes => std::thread::scope(|scope| {
-                let threads: Vec<_> = passes.iter_mut().map(|pass| scope.spawn(|| look_at(pass))).collect();
-                let ended = threads.into_iter().map(|thread| thread.join());
-                ended
-                    .flat_map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                    .collect()
+        let mut looked = match self.passes.split_first_mut() {
+            Some((own, others)) => std::thread::scope(|scope| {
+                let begin = |pass| std::thread::Builder::new().spawn_scoped(scope, || look_at(pass)).ok();
+                // Where no thread can be had, those that are there do it all.
+                let threads: Vec<_> = others.iter_mut().map_while(begin).collect();
+                let mut looked = look_at(own);
+                for thread in threads {
+                    looked.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                }
+                looked
             }),
+            None => Vec::new(),
         };
         looked.sort_by_key(|(number, ..)| *number);
         self.done = self.messages.len().min(self.done + next.into_inner());
