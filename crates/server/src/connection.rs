@@ -288,6 +288,13 @@ impl Drop for Driver {
             why = self.why.as_deref().unwrap_or(otherwise),
             "connection ended"
         );
+        // With the last session of a mailbox what is known of it is written to disk.
+        if let Some(session) = self.session.take() {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(move || drop(session))),
+                Err(_) => drop(session),
+            }
+        }
     }
 }
 
