@@ -86,6 +86,8 @@ struct Inner {
     snapshot: Arc<Snapshot>,
     /// How far the directories are known; `None`: a scan has to tell.
     seen: Option<Seen>,
+    /// UIDVALIDITY as it was published.
+    told: Option<UidValidity>,
     /// The list was just made, from nothing.
     is_fresh: bool,
     /// Announced, and their files on the way: not to be taken for expunged.
@@ -154,6 +156,7 @@ impl Mailbox {
             state: None,
             snapshot,
             seen: None,
+            told: None,
             is_fresh: false,
             pending: Vec::new(),
             cache: None,
@@ -369,6 +372,7 @@ impl Inner {
     fn publish(&mut self) {
         if let Some(state) = &mut self.state {
             self.snapshot = state.snapshot();
+            self.told = Some(state.uid_validity);
             self.unsaved = true;
         }
     }
@@ -397,13 +401,14 @@ impl Inner {
         Ok(())
     }
 
-    fn checkpoint_if_due(&mut self) -> Result<()> {
-        match &self.state {
-            Some(state) if self.list.wants_checkpoint(state.len() + state.expunged.len()) => {
-                fault_point("checkpoint: before it");
-                self.list.replace(state.checkpoint())
+    /// A list that cannot be written anew goes on as it is: what was done is done, and said.
+    fn checkpoint_if_due(&mut self) {
+        let Some(state) = &self.state else { return };
+        if self.list.wants_checkpoint(state.len() + state.expunged.len()) {
+            fault_point("checkpoint: before it");
+            if let Err(error) = self.list.replace(state.checkpoint()) {
+                tracing::warn!(%error, "a checkpoint is left to the next change");
             }
-            _ => Ok(()),
         }
     }
 }

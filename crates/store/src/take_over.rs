@@ -26,7 +26,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// Largest list that is read, in bytes.
-pub(crate) const SIZE_MAX: u64 = 1 << 30;
+pub(crate) const SIZE_MAX: u64 = 1 << 28;
 
 /// A server whose files are read or written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -7,6 +7,7 @@ mod foreign;
 mod index;
 mod model;
 mod quota;
+mod restored;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;

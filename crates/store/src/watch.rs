@@ -35,6 +35,9 @@ const GATHER: Duration = Duration::from_millis(1);
 /// Events that a journal holds at most; when there are more, a scan is cheaper.
 const EVENTS_MAX: usize = 50_000;
 
+/// The same while nobody has the mailbox open: there may be thousands of them.
+const EVENTS_UNWATCHED_MAX: usize = 2_000;
+
 /// Keeps a [`Wake`] registered; dropping it ends that.
 #[must_use]
 pub struct Watch {
@@ -341,7 +344,8 @@ impl Watched {
         };
         let mut inner = self.lock();
         inner.ring(rung);
-        if inner.journal.len() >= EVENTS_MAX {
+        let most = if inner.wakes.is_empty() { EVENTS_UNWATCHED_MAX } else { EVENTS_MAX };
+        if inner.journal.len() >= most {
             inner.incomplete = true;
             inner.journal = Vec::new();
         } else if !inner.incomplete {

@@ -95,6 +95,11 @@ fn bring_in_together(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waiti
             }
         }
         Err(error) if together.len() == 1 => together[0].set_outcome(Err(error)),
+        // Each would wait for as long again, one after the other.
+        Err(error) if error.kind == ErrorKind::Busy => {
+            let busy = || Error::new(ErrorKind::Busy, "another process holds", &mailbox.directory);
+            together.iter().for_each(|waiting| waiting.set_outcome(Err(busy())));
+        }
         Err(_) => {
             for waiting in together {
                 let outcome = from_temporaries(mailbox, inner, std::slice::from_ref(waiting));
@@ -177,6 +182,8 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
+    // A file that has left the source has its keywords in this line only.
+    to.list.sync()?;
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     let mut failed = None;
@@ -205,7 +212,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     from.record(&gone)?;
     from.publish();
-    from.checkpoint_if_due()?;
+    from.checkpoint_if_due();
     match failed {
         // What was moved is moved, and both mailboxes say so.
         Some(error) if pairs.is_empty() => Err(error),
@@ -230,11 +237,16 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
-    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+    inner.list.sync()?;
+    let (mut pairs, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
     for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
             Ok(true) => pairs.push((*uid, *new)),
-            Ok(false) | Err(_) => missing.push(*new),
+            Ok(false) => missing.push(*new),
+            Err(error) => {
+                missing.push(*new);
+                failed.get_or_insert(error);
+            }
         }
     }
     make_durable(mailbox, inner)?;
@@ -243,7 +255,15 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
     inner.publish();
-    Ok(Copied { uid_validity: inner.uid_validity(), pairs })
+    inner.checkpoint_if_due();
+    match failed {
+        Some(error) if pairs.is_empty() => Err(error),
+        Some(error) => {
+            tracing::error!(%error, "a move ended halfway: {} of {} messages", pairs.len(), chosen.len());
+            Ok(Copied { uid_validity: inner.uid_validity(), pairs })
+        }
+        None => Ok(Copied { uid_validity: inner.uid_validity(), pairs }),
+    }
 }
 
 /// Brings files of `tmp/` in, all or none.
@@ -324,7 +344,8 @@ fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Ui
         inner.seen = None;
         tracing::warn!(%error, "messages that did not come in are taken out at the next look");
     }
-    inner.checkpoint_if_due()
+    inner.checkpoint_if_due();
+    Ok(())
 }
 
 /// Those of `uids` that are there, with their flags.

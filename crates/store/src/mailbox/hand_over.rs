@@ -39,7 +39,7 @@ impl Mailbox {
         // Ours are of no use without it.
         let _ = std::fs::remove_file(directory.join("restante-index"));
         (inner.state, inner.seen, inner.list) = (None, None, ListFile::new(directory));
-        inner.unsaved = false;
+        (inner.told, inner.unsaved) = (None, false);
         Ok(done)
     }
 }

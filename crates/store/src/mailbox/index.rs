@@ -116,7 +116,7 @@ fn read_head(input: &mut In) -> Option<Head> {
         next => Some(Uid::new(next)?),
     };
     state.recent_from = Uid::new(input.u32()?)?;
-    state.highest_modseq = ModSeq(input.u64().filter(|modseq| *modseq <= ModSeq::MAX.0)?);
+    state.highest_modseq = modseq(input)?;
     let (device, inode, length) = (input.u64()?, input.u64()?, input.u64()?);
     let (checksum, lines) = (u32::try_from(input.u64()?).ok()?, input.u64()?);
     let mark = Mark { device, inode, length, checksum, lines };
@@ -177,15 +177,15 @@ fn read_words(input: &mut In, state: &mut State) -> Option<()> {
         state.suffixes.add(&suffix);
     }
     for _ in 0..input.count()? {
-        let (uid, modseq) = (Uid::new(input.u32()?)?, ModSeq(input.u64()?));
+        let (uid, modseq) = (Uid::new(input.u32()?)?, modseq(input)?);
         state.expunged.push((uid, modseq));
     }
     for _ in 0..input.u32().filter(|count| *count <= ROWS_MAX)? {
         let (uid, uidl) = (Uid::new(input.u32()?)?, input.word().filter(|uidl| is_uidl(uidl))?);
         state.uidls.insert(uid, String::from_utf8(uidl).ok()?.into());
     }
-    let (modseq, boot) = (input.u64()?, String::from_utf8(input.word()?).ok()?);
-    state.reserve = (!boot.is_empty()).then_some((ModSeq(modseq), boot));
+    let (modseq, boot) = (modseq(input)?, String::from_utf8(input.word()?).ok()?);
+    state.reserve = (!boot.is_empty()).then_some((modseq, boot));
     Some(())
 }
 
@@ -211,7 +211,7 @@ fn read_columns(input: &mut In, state: &mut State, rows: usize) -> Option<()> {
     }
     state.uids = uids.into();
     for _ in 0..rows {
-        state.modseqs.push(ModSeq(input.u64()?));
+        state.modseqs.push(modseq(input)?);
     }
     state.flags = input.bytes(rows)?.into_iter().map(SystemFlags::from_bits).collect();
     let sets = state.sets.all().len() as u32;
@@ -237,6 +237,10 @@ fn read_columns(input: &mut In, state: &mut State, rows: usize) -> Option<()> {
     }
     state.names.shrink();
     Some(())
+}
+
+fn modseq(input: &mut In) -> Option<ModSeq> {
+    input.u64().map(ModSeq).filter(|modseq| *modseq <= ModSeq::MAX)
 }
 
 /// Bytes written or read at once.

@@ -61,7 +61,7 @@ impl Mailbox {
     /// What is known, loaded again if it was given up.
     pub(super) fn awake(&self) -> Result<MutexGuard<'_, Inner>> {
         let mut inner = self.lock();
-        if inner.state.is_none() && inner.seen.is_some() {
+        if inner.state.is_none() {
             let _lock = self.lock_file()?;
             self.look(&mut inner)?;
             self.count_bytes(&inner);
@@ -108,7 +108,7 @@ impl Mailbox {
     /// Writes the index; the lock file is held.
     pub(super) fn save(&self, inner: &mut Inner) -> Result<()> {
         let stamp = self.settled_stamp(inner)?;
-        if inner.records > 2 * inner.live_records() + RECORDS_SPARE {
+        if inner.has_spare_records() {
             self.rewrite_cache(inner)?;
         }
         let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
@@ -230,6 +230,12 @@ impl Mailbox {
                 state.facts.cached[row] = place + 1;
             }
         }
+        // Who asks for ever new subsets of headers shall not fill the disk.
+        if inner.has_spare_records()
+            && let Err(error) = self.rewrite_cache(&mut inner)
+        {
+            tracing::debug!(%error, "the cache stays as it is");
+        }
     }
 
     /// Writes the cache anew with the records that are in use, in the order of their messages.
@@ -265,6 +271,11 @@ impl Inner {
             }
         }
         (self.cache, self.records, self.unsaved) = (Some(cache.identity), records.len(), true);
+    }
+
+    /// Whether most of the cache's records were replaced by others.
+    fn has_spare_records(&self) -> bool {
+        self.records > 2 * self.live_records() + RECORDS_SPARE
     }
 
     /// Messages with a record in the cache.

@@ -48,10 +48,14 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
 pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
     inner.pending.clear();
-    if inner.state.is_none() {
+    let was_unknown = inner.state.is_none();
+    if was_unknown {
         mailbox.restore(inner)?;
     }
     let appended = read_list(mailbox, inner)?;
+    if was_unknown {
+        keep_modseqs_ahead(inner)?;
+    }
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
             Some(events) if events.is_empty() => {}
@@ -119,6 +123,7 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
                 inner.state = Some(state);
                 written.map(|()| false)
             }
+            None if inner.told.is_some() => find_again(mailbox, inner).map(|()| false),
             None => make_list(mailbox, inner).map(|()| false),
         },
         _ => read_whole(mailbox, inner).map(|()| true),
@@ -138,7 +143,7 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
             take(line);
         })
     })?;
-    let known = inner.state.as_ref().map(|state| state.uid_validity);
+    let known = inner.state.as_ref().map(|state| state.uid_validity).or(inner.told);
     if known.is_some() && validity.is_some() && known != validity {
         return Err(mailbox.deleted());
     }
@@ -175,10 +180,24 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
     match &state.reserve {
         Some((upto, boot)) if Some(boot.as_str()) != super::boot_id() && *upto > state.highest_modseq => {
             let line = Line::Next(state.uid_next.unwrap_or(Uid::MAX), *upto);
-            inner.record(&[line])
+            inner.record(&[line])?;
+            inner.publish();
+            Ok(())
         }
         _ => Ok(()),
     }
+}
+
+/// The list is gone while nothing of it was in memory: the index has what it said.
+fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+    let saved = super::index::load(&mailbox.directory);
+    let saved = saved.filter(|saved| Some(saved.state.uid_validity) == inner.told);
+    let Some(saved) = saved else { return Err(mailbox.deleted()) };
+    tracing::warn!(directory = %mailbox.directory.display(), "restante-uidlist is gone: written again from the index");
+    inner.list.replace(saved.state.checkpoint())?;
+    inner.state = Some(saved.state);
+    inner.seen = None;
+    Ok(())
 }
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
@@ -264,7 +283,8 @@ fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
     state.apply(lines());
     state.locate(differences);
     inner.publish();
-    inner.checkpoint_if_due()
+    inner.checkpoint_if_due();
+    Ok(())
 }
 
 /// Of a Maildir seen for the first time, mail is recent from the oldest in `new/` on: what lies

@@ -69,6 +69,7 @@ pub(crate) struct Suffixes {
 #[derive(Debug)]
 pub(crate) struct KeywordSets {
     all: Vec<Box<[usize]>>,
+    numbers: HashMap<Box<[usize]>, u32>,
     /// As snapshots have them, of the keywords that were known then.
     published: Option<Published>,
 }
@@ -129,7 +130,7 @@ impl State {
             expunged: Vec::new(),
             keywords: Vec::new(),
             uidls: BTreeMap::new(),
-            sets: KeywordSets { all: vec![Box::default()], published: None },
+            sets: KeywordSets::default(),
             uids: Arc::new([]),
             flags: Column::new(),
             modseqs: ModSeqs::new(),
@@ -438,11 +439,17 @@ impl State {
             return false;
         }
         self.uids = snapshot.uids.clone();
+        // Sets are numbered in the order in which they were met: another process, which may have
+        // written the index, met them in another.
+        let (keyword_sets, _) = self.sets.published(&self.keywords);
         let same = self.uid_validity == snapshot.uid_validity
             && self.uid_next.unwrap_or(Uid::MAX) == snapshot.uid_next
             && self.highest_modseq == snapshot.highest_modseq
             && self.recent_from == snapshot.recent_from
-            && self.flags.iter().eq(snapshot.flags.iter());
+            && self.flags.iter().eq(snapshot.flags.iter())
+            && self.modseqs.iter().eq(snapshot.modseqs.iter())
+            && keyword_sets == snapshot.keyword_sets
+            && self.set_of.iter().eq(snapshot.keyword_set_of.iter());
         if same {
             self.flags = snapshot.flags.clone();
             self.modseqs = snapshot.modseqs.clone();
@@ -631,6 +638,12 @@ impl Suffixes {
     }
 }
 
+impl Default for KeywordSets {
+    fn default() -> Self {
+        Self { all: vec![Box::default()], numbers: HashMap::from([(Box::default(), 0)]), published: None }
+    }
+}
+
 impl KeywordSets {
     /// The number of a combination of keyword indices.
     pub(crate) fn number(&mut self, keywords: &[usize]) -> u32 {
@@ -640,12 +653,14 @@ impl KeywordSets {
         let mut keywords = keywords.to_vec();
         keywords.sort_unstable();
         keywords.dedup();
-        let at = self.all.iter().position(|set| **set == *keywords).unwrap_or_else(|| {
-            self.published = None;
-            self.all.push(keywords.into());
-            self.all.len() - 1
-        });
-        u32::try_from(at).unwrap_or(0)
+        if let Some(number) = self.numbers.get(&*keywords) {
+            return *number;
+        }
+        let number = u32::try_from(self.all.len()).unwrap_or(0);
+        self.published = None;
+        self.all.push(keywords.clone().into());
+        self.numbers.insert(keywords.into(), number);
+        number
     }
 
     pub(crate) fn get(&self, set: u32) -> &[usize] {
