@@ -85,7 +85,9 @@ impl Session {
         if !self.out.is_empty() {
             idle.rest = None;
             idle.rest_ms = now.monotonic_ms + Idle::REST_AFTER_MS;
-        } else if idle.rest.is_none() && now.monotonic_ms >= idle.rest_ms {
+        } else if now.monotonic_ms >= idle.rest_ms {
+            // Anew after each look: one that told nothing may have loaded it all the same.
+            idle.rest = None;
             idle.rest = self.selected_mailbox().map(|mailbox| mailbox.rest());
         }
     }

@@ -32,8 +32,9 @@ const NEW_TO_SAVE: usize = 1000;
 /// See [`Mailbox::refresh`].
 pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Result<Refreshed> {
     mailbox.check_identity()?;
-    let has_unclaimed = |state: &State| state.uids.last().is_some_and(|last| *last >= state.recent_from);
-    let unclaimed = inner.state.as_ref().is_none_or(has_unclaimed);
+    // Of what was published: a mailbox that rests has nothing else, and is not loaded for a look.
+    let published = &inner.snapshot;
+    let unclaimed = published.uids.last().is_some_and(|last| *last >= published.recent_from);
     if !(claim && unclaimed) && is_unchanged(mailbox, inner)? {
         return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
     }
