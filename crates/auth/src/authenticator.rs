@@ -1,16 +1,16 @@
 //! The decision: a name, a password and an address in, a user or a refusal out.
 
+use crate::chain::{Chain, Link};
 use crate::delay::Delays;
 use crate::hash_pool::HashPool;
+use crate::login_name::{BadName, LoginName};
 use crate::scheme;
 use crate::secret::Secret;
-use crate::source::{Found, Source, Unavailable, User};
+use crate::source::{Found, Query, Source, Unavailable, User};
+use crate::trace::Trace;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Longest user name, in bytes.
-const NAME_MAX: usize = 255;
 
 /// Why nobody came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ pub type Outcome = Result<User, Refusal>;
 
 /// Asks the sources in order, checks passwords, delays failures.
 pub struct Authenticator {
-    sources: Vec<Box<dyn Source>>,
+    chain: Chain,
     default_domain: Option<String>,
     hashes: HashPool,
     /// Shared with the authenticator that replaces this one.
@@ -44,10 +44,11 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator over sources, asked in that order. `default_domain` is added to names
     /// without `@`; at most `hashes_at_once` passwords are checked at a time.
-    pub fn new(sources: Vec<Box<dyn Source>>, default_domain: Option<String>, hashes_at_once: usize) -> Self {
+    pub fn new(links: Vec<Link>, default_domain: Option<String>, hashes_at_once: usize) -> Self {
+        let default_domain = default_domain.map(|domain| domain.to_lowercase());
         Self {
-            sources,
-            default_domain: default_domain.map(|domain| domain.to_ascii_lowercase()),
+            chain: Chain::new(links, default_domain.clone()),
+            default_domain,
             hashes: HashPool::new(hashes_at_once),
             delays: Arc::default(),
             dummy: Secret::new(scheme::dummy().into_bytes()),
@@ -63,7 +64,7 @@ impl Authenticator {
     /// Whether `login` with `password` may come in from `peer` for `service`; waits out the
     /// delay of a failed attempt. Never shows the password.
     pub async fn check(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
-        let outcome = self.decide(login, password, service).await;
+        let outcome = self.decide(login, password, peer, service).await;
         match &outcome {
             Ok(user) => {
                 tracing::debug!(user = ?user.name, %peer, service, "logged in");
@@ -82,106 +83,84 @@ impl Authenticator {
         outcome
     }
 
-    async fn decide(&self, login: &[u8], password: &Secret, service: &str) -> Outcome {
-        let found = match normalize(login) {
-            Ok(name) => self.find(&name, Some(password)).await.map_err(|error| {
-                tracing::error!("{error}");
-                Refusal::Unavailable
-            })?,
-            Err(_) => Found::Unknown,
+    async fn decide(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
+        let Ok(name) = self.name(login) else {
+            return self.nobody(password).await;
         };
-        let (user, stored) = match found {
-            Found::Checked(user, right) => return self.admit(user, right, service),
-            Found::Hash(user, stored) => (Some(user), stored),
-            Found::Unknown => (None, self.dummy.clone()),
-        };
-        let verified = self.hashes.verify(password, &stored).await.ok_or_else(|| {
-            tracing::warn!("too many passwords are being checked: a log-in was refused as unavailable");
+        let query =
+            Query { name: &name, password: Some(password), service, peer: Some(peer), trace: Trace::OFF };
+        let found = self.chain.find(query).await.map_err(|error| {
+            tracing::error!("{error}");
             Refusal::Unavailable
         })?;
-        match (user, verified) {
-            (Some(user), Ok(right)) => self.admit(user, right, service),
-            (Some(user), Err(bad)) => {
-                tracing::error!(user = ?user.name, "the stored password cannot be used: {bad}");
-                Err(Refusal::Credentials)
+        match found {
+            Found::Unknown => self.nobody(password).await,
+            Found::Checked(user, right) => admit(user, right, service),
+            Found::Stored(user, stored) => {
+                let right = self.matches(password, &stored, &user.name).await?;
+                admit(user, right, service)
             }
-            (None, _) => Err(Refusal::Credentials),
+            Found::Known(user) => {
+                tracing::error!(user = ?user.name, "its source checked no password");
+                Err(Refusal::Unavailable)
+            }
         }
     }
 
-    fn admit(&self, user: User, right: bool, service: &str) -> Outcome {
-        if !right {
-            return Err(Refusal::Credentials);
-        }
-        if user.disabled_services.iter().any(|disabled| disabled == service) {
-            return Err(Refusal::Disabled);
-        }
-        Ok(user)
+    /// Whoever is not there costs what others cost.
+    async fn nobody(&self, password: &Secret) -> Outcome {
+        self.matches(password, std::slice::from_ref(&self.dummy), "").await?;
+        Err(Refusal::Credentials)
     }
 
-    /// Asks for the name with its domain, then for the bare name where the domain is the
-    /// default one. The user's canonical name is what was asked for with its domain.
-    async fn find(&self, name: &str, password: Option<&Secret>) -> Result<Found, Unavailable> {
-        let full = match (&self.default_domain, name.contains('@')) {
-            (Some(domain), false) => format!("{name}@{domain}"),
-            _ => name.to_owned(),
-        };
-        let bare = match (&self.default_domain, full.split_once('@')) {
-            (Some(default), Some((bare, domain))) if domain == default => Some(bare),
-            _ => None,
-        };
-        for source in &self.sources {
-            for asked in std::iter::once(full.as_str()).chain(bare) {
-                match source.find(asked, password).await? {
-                    Found::Unknown => {}
-                    Found::Hash(user, stored) => return Ok(Found::Hash(User { name: full, ..user }, stored)),
-                    Found::Checked(user, right) => {
-                        return Ok(Found::Checked(User { name: full, ..user }, right));
-                    }
-                }
+    /// Whether one of the stored passwords matches.
+    async fn matches(&self, password: &Secret, stored: &[Secret], user: &str) -> Result<bool, Refusal> {
+        for stored in stored {
+            let verified = self.hashes.verify(password, stored).await.ok_or_else(|| {
+                tracing::warn!("too many passwords are being checked: a log-in was refused as unavailable");
+                Refusal::Unavailable
+            })?;
+            match verified {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(bad) => tracing::error!(user, "the stored password cannot be used: {bad}"),
             }
         }
-        Ok(Found::Unknown)
+        Ok(false)
+    }
+
+    fn name(&self, login: &[u8]) -> Result<LoginName, BadName> {
+        LoginName::new(login, self.default_domain.as_deref())
     }
 
     /// Looks a user up without a password.
     pub async fn lookup(&self, login: &str) -> Result<Option<User>, Unavailable> {
-        let Ok(name) = normalize(login.as_bytes()) else { return Ok(None) };
-        Ok(match self.find(&name, None).await? {
+        let Ok(name) = self.name(login.as_bytes()) else { return Ok(None) };
+        let query = Query { name: &name, password: None, service: "imap", peer: None, trace: Trace::OFF };
+        Ok(match self.chain.find(query).await? {
             Found::Unknown => None,
-            Found::Hash(user, _) | Found::Checked(user, _) => Some(user),
+            Found::Stored(user, _) | Found::Checked(user, _) | Found::Known(user) => Some(user),
         })
     }
 
     /// All users of all sources.
     pub async fn list(&self) -> Result<Vec<User>, Unavailable> {
-        let mut users = Vec::new();
-        for source in &self.sources {
-            users.extend(source.list().await?);
-        }
-        Ok(users)
+        self.chain.list().await
     }
 
     /// Sources read their data again.
     pub fn reload(&self) {
-        self.sources.iter().for_each(|source| source.reload());
+        self.chain.sources().for_each(Source::reload);
     }
 }
 
-/// A user name as it is looked up: lower case, and nothing in it that a path, a query or a log
-/// could take for more than a name.
-pub(crate) fn normalize(login: &[u8]) -> Result<String, &'static str> {
-    let name = std::str::from_utf8(login).map_err(|_| "it is no UTF-8")?.trim().to_lowercase();
-    if name.is_empty() || name.len() > NAME_MAX {
-        return Err("it is empty or too long");
+/// The last question: may the user do this?
+fn admit(user: User, right: bool, service: &str) -> Outcome {
+    match (right, user.may_use(service)) {
+        (false, _) => Err(Refusal::Credentials),
+        (true, false) => Err(Refusal::Disabled),
+        (true, true) => Ok(user),
     }
-    let (local, domain) = name.split_once('@').unwrap_or((&name, "x"));
-    let clean = |part: &str| {
-        let forbidden =
-            |c: char| c.is_control() || c.is_whitespace() || "/\\%:*?\"'`$|<>&;()[]{}#!,=~^@".contains(c);
-        !part.is_empty() && !part.starts_with('.') && !part.contains("..") && !part.contains(forbidden)
-    };
-    if clean(local) && clean(domain) { Ok(name) } else { Err("it has characters that names cannot have") }
 }
 
 #[cfg(test)]

@@ -4,17 +4,25 @@
 //! mail lies; opening it is the caller's.
 
 pub mod authenticator;
+pub mod chain;
 pub mod delay;
 pub mod hash_pool;
+pub mod login_name;
 pub mod passwd_file;
 pub mod sasl;
 pub mod scheme;
 pub mod secret;
 pub mod source;
+pub mod trace;
 
 mod crypt;
+#[cfg(test)]
+mod testing;
 
 pub use authenticator::{Authenticator, Outcome, Refusal};
+pub use chain::Link;
+pub use login_name::LoginName;
 pub use sasl::{Exchange, Mechanism, Progress};
 pub use secret::Secret;
-pub use source::{Found, Source, Unavailable, User};
+pub use source::{Found, Query, Source, Unavailable, User};
+pub use trace::Trace;

@@ -12,7 +12,7 @@ mod edit;
 pub use edit::{EditError, add, delete, set_password};
 
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Source, Unavailable, User};
+use crate::source::{Asking, Found, Query, Source, Unavailable, User};
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -103,10 +103,16 @@ impl Source for PasswdFile {
         &self.name
     }
 
-    fn find<'a>(&'a self, name: &'a str, _password: Option<&'a Secret>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(async move {
-            Ok(match self.users()?.get(name) {
-                Some(entry) => Found::Hash(entry.user.clone(), entry.password.clone()),
+            let users = self.users()?;
+            let entry = query.name.variants().find_map(|name| users.get(name));
+            query.trace.step(|| match entry {
+                Some(entry) => format!("the file has {}", entry.user.name),
+                None => "the file has no such user".to_owned(),
+            });
+            Ok(match entry {
+                Some(entry) => Found::Stored(entry.user.clone(), vec![entry.password.clone()]),
                 None => Found::Unknown,
             })
         })
@@ -114,6 +120,10 @@ impl Source for PasswdFile {
 
     fn list(&self) -> Asking<'_, Vec<User>> {
         Box::pin(async move { Ok(self.users()?.values().map(|entry| entry.user.clone()).collect()) })
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 
     fn reload(&self) {
@@ -143,12 +153,16 @@ fn parse(text: &str) -> (HashMap<String, Entry>, Vec<String>) {
 fn parse_line(line: &str) -> Result<Entry, String> {
     let mut fields = line.splitn(8, ':');
     let name = fields.next().unwrap_or_default();
-    let name = crate::authenticator::normalize(name.as_bytes()).map_err(|why| format!("user name: {why}"))?;
+    let name = crate::login_name::normalize(name.as_bytes()).map_err(|why| format!("user name: {why}"))?;
     let password = fields.next().ok_or("expected user:password")?;
     let mut fields = fields.map(|field| Some(field).filter(|field| !field.is_empty()));
     let mut field = || fields.next().flatten();
-    let (_uid, _gid, _gecos, home, _shell, extra) = (field(), field(), field(), field(), field(), field());
-    let mut user = User { name, home: home.map(str::to_owned), ..User::default() };
+    let (uid, gid, _gecos, home, _shell, extra) = (field(), field(), field(), field(), field(), field());
+    let id = |what: &str, field: Option<&str>| {
+        field.map(|text| text.parse().map_err(|_| format!("{what} is no number: {text}"))).transpose()
+    };
+    let (uid, gid) = (id("uid", uid)?, id("gid", gid)?);
+    let mut user = User { name, home: home.map(str::to_owned), uid, gid, ..User::default() };
     for pair in extra.unwrap_or_default().split_ascii_whitespace() {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match key.strip_prefix("userdb_").unwrap_or(key) {
@@ -175,6 +189,7 @@ fn maildir(value: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{asked, name};
 
     #[test]
     fn lines_are_read_as_dovecot_reads_them() {
@@ -186,6 +201,7 @@ mod tests {
         assert_eq!(users["anna@example.com"].password.expose(), b"{PLAIN}a");
         let bert = &users["bert"].user;
         assert_eq!((bert.home.as_deref(), bert.maildir.as_deref()), (Some("/home/bert"), Some("Mail")));
+        assert_eq!((bert.uid, bert.gid), (Some(1000), Some(1000)));
         assert_eq!(bert.extra, [("quota".to_owned(), "5M".to_owned())]);
         assert_eq!(users["carl"].password.expose(), b"");
         assert_eq!(users["dora"].user.disabled_services, ["imap", "pop3"]);
@@ -207,13 +223,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("users");
         let source = PasswdFile::new(path.clone());
-        assert!(source.find("anna", None).await.is_err());
+        let (anna, bert) = (name("anna"), name("bert"));
+        assert!(source.find(asked(&anna)).await.is_err());
         std::fs::write(&path, "anna:{PLAIN}a\n").unwrap();
-        assert!(matches!(source.find("anna", None).await, Ok(Found::Hash(..))));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Stored(..))));
         std::fs::write(&path, "bert:{PLAIN}bb\n").unwrap();
-        assert!(matches!(source.find("anna", None).await, Ok(Found::Unknown)));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Unknown)));
         std::fs::remove_file(&path).unwrap();
-        assert!(source.find("bert", None).await.is_err());
+        assert!(source.find(asked(&bert)).await.is_err());
         assert_eq!(source.check().len(), 1);
     }
 }

@@ -278,11 +278,10 @@ fn reload_from(server: &Server, path: &Path) {
 
 /// Who knows the users, by these settings.
 pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
-    let source = |path: &PathBuf| -> Box<dyn auth::Source> {
-        Box::new(auth::passwd_file::PasswdFile::new(path.clone()))
-    };
-    let sources = configuration.passwd_files.iter().map(source).collect();
-    Authenticator::new(sources, configuration.default_domain.clone(), configuration.hashes_at_once)
+    let source =
+        |path: &PathBuf| auth::Link::for_all(Box::new(auth::passwd_file::PasswdFile::new(path.clone())));
+    let links = configuration.passwd_files.iter().map(source).collect();
+    Authenticator::new(links, configuration.default_domain.clone(), configuration.hashes_at_once)
 }
 
 fn notify(state: &[sd_notify::NotifyState<'_>]) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::source::Asking;
+use crate::testing::secret;
 use std::collections::HashMap;
 
 #[derive(Default)]
@@ -22,13 +23,13 @@ impl Source for Fixed {
         "fixed"
     }
 
-    fn find<'a>(&'a self, name: &'a str, _: Option<&'a Secret>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(async move {
             if self.down {
                 return Err(Unavailable { source_name: "fixed".to_owned(), reason: "down".to_owned() });
             }
-            Ok(match self.users.get(name) {
-                Some((hash, user)) => Found::Hash(user.clone(), Secret::new(hash.as_bytes().to_vec())),
+            Ok(match query.name.variants().find_map(|name| self.users.get(name)) {
+                Some((hash, user)) => Found::Stored(user.clone(), vec![secret(hash)]),
                 None => Found::Unknown,
             })
         })
@@ -46,7 +47,7 @@ async fn outcome(authenticator: &Authenticator, login: &str, password: &str) -> 
 }
 
 fn over(sources: Vec<Fixed>, domain: Option<&str>) -> Authenticator {
-    let sources = sources.into_iter().map(|source| Box::new(source) as Box<dyn Source>).collect();
+    let sources = sources.into_iter().map(|source| Link::for_all(Box::new(source))).collect();
     Authenticator::new(sources, domain.map(str::to_owned), 2)
 }
 
@@ -110,20 +111,6 @@ async fn security_14_sources_do_not_mix() {
     assert_eq!(outcome(&authenticator, "anna", "second").await, Err(Refusal::Credentials));
     let user = authenticator.lookup("anna").await.unwrap().unwrap();
     assert_eq!((user.home.as_deref(), user.maildir), (Some("/first"), None));
-}
-
-#[test]
-fn security_13_names_that_mean_more_than_a_name_are_refused() {
-    for name in [
-        "a/b", "../a", "..", ".a", "a..b", "%u", "a%n", "a@b/c", "a@", "@b", "a@b@c", "a\nb", "a\0", "a b",
-        "a:b", "*", "",
-    ] {
-        assert!(normalize(name.as_bytes()).is_err(), "{name:?}");
-    }
-    assert!(normalize(b"\xff").is_err() && normalize(&[b'a'; 256]).is_err());
-    for name in ["a", "a.b", "a+tag@example.com", "a_b-c@x", "jörg@example.com"] {
-        assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(name));
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Changing a passwd file: one line of it, all or nothing, comments and order kept.
 
-use crate::authenticator::normalize;
+use crate::login_name::{BadName, normalize};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -17,7 +17,7 @@ pub enum EditError {
     Missing(String),
     /// The name cannot be a user's.
     #[error("{0}")]
-    BadName(&'static str),
+    BadName(BadName),
     /// The file cannot be read or written.
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),

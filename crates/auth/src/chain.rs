@@ -1,0 +1,98 @@
+//! The sources in their order.
+
+use crate::login_name::{LoginName, normalize};
+use crate::source::{Found, Query, Source, Unavailable, User};
+
+/// A source, and for whom it is asked.
+pub struct Link {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// If there, only names of these domains (lower case) are looked up in it; an empty one is
+    /// that of names without a domain.
+    pub domains: Option<Vec<String>>,
+}
+
+impl Link {
+    /// A source that is asked for everybody.
+    pub fn for_all(source: Box<dyn Source>) -> Self {
+        Self { source, domains: None }
+    }
+
+    fn serves(&self, name: &LoginName) -> bool {
+        let domain = name.domain().unwrap_or_default();
+        self.domains.as_ref().is_none_or(|domains| domains.iter().any(|one| one == domain))
+    }
+}
+
+/// Sources, asked in their order: who is unknown to one is looked up in the next, and the first
+/// that knows somebody has the last word, right or wrong. A source that does not answer stops
+/// the chain: behind it somebody else might have that name.
+pub struct Chain {
+    links: Vec<Link>,
+    default_domain: Option<String>,
+}
+
+impl Chain {
+    /// A chain; `default_domain` is added to canonical names without one.
+    pub fn new(links: Vec<Link>, default_domain: Option<String>) -> Self {
+        Self { links, default_domain }
+    }
+
+    /// The sources that are asked for a name, in their order.
+    pub fn sources_for<'a>(&'a self, name: &'a LoginName) -> impl Iterator<Item = &'a dyn Source> {
+        self.links.iter().filter(|link| link.serves(name)).map(|link| &*link.source)
+    }
+
+    /// All sources, in their order.
+    pub fn sources(&self) -> impl Iterator<Item = &dyn Source> {
+        self.links.iter().map(|link| &*link.source)
+    }
+
+    /// What the first source says that knows the user, with the canonical name filled in.
+    pub async fn find(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+        for source in self.sources_for(query.name) {
+            query.trace.step(|| format!("asking {}", source.name()));
+            match source.find(query).await? {
+                Found::Unknown => {}
+                found => return self.named(source, query.name, found),
+            }
+        }
+        Ok(Found::Unknown)
+    }
+
+    /// All users of all sources, by their canonical names.
+    pub async fn list(&self) -> Result<Vec<User>, Unavailable> {
+        let mut users = Vec::new();
+        for source in self.sources() {
+            users.extend(source.list().await?);
+        }
+        Ok(users)
+    }
+
+    /// Gives the user that was found their canonical name.
+    fn named(&self, source: &dyn Source, asked: &LoginName, found: Found) -> Result<Found, Unavailable> {
+        let name = |user: User| self.canonical(source, asked, user);
+        Ok(match found {
+            Found::Unknown => Found::Unknown,
+            Found::Stored(user, stored) => Found::Stored(name(user)?, stored),
+            Found::Checked(user, right) => Found::Checked(name(user)?, right),
+            Found::Known(user) => Found::Known(name(user)?),
+        })
+    }
+
+    fn canonical(&self, source: &dyn Source, asked: &LoginName, user: User) -> Result<User, Unavailable> {
+        if user.name.is_empty() {
+            return Ok(User { name: asked.full().to_owned(), ..user });
+        }
+        // A canonical name becomes a path, as a name that somebody typed does.
+        let name = normalize(user.name.as_bytes()).map_err(|error| Unavailable {
+            source_name: source.name().to_owned(),
+            reason: format!("the user's name there is {:?}, but {error}", user.name),
+        })?;
+        let name = match &self.default_domain {
+            Some(domain) if !name.contains('@') => format!("{name}@{domain}"),
+            _ => name,
+        };
+        Ok(User { name, ..user })
+    }
+}

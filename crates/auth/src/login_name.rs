@@ -1,0 +1,126 @@
+//! The name that somebody logs in with, as sources are asked for it.
+
+/// Longest user name, in bytes.
+pub const NAME_MAX: usize = 255;
+
+/// A name in lower case, with nothing in it that a path, a query or a log could take for more
+/// than a name. Sources escape it nevertheless.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LoginName {
+    full: String,
+    /// Length of the part before the `@`.
+    local: usize,
+    /// The domain is the default one.
+    in_default_domain: bool,
+}
+
+/// Why a name is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadName {
+    /// Bytes that are no text.
+    #[error("it is no UTF-8")]
+    NoText,
+    /// No name, or more than [`NAME_MAX`] bytes of it.
+    #[error("it is empty or too long")]
+    Length,
+    /// See [`LoginName`].
+    #[error("it has characters that names cannot have")]
+    Characters,
+}
+
+impl LoginName {
+    /// From what a client sent. `default_domain` is added to a name without `@`.
+    pub fn new(login: &[u8], default_domain: Option<&str>) -> Result<Self, BadName> {
+        let name = normalize(login)?;
+        let (full, in_default_domain) = match (name.split_once('@'), default_domain) {
+            (None, Some(default)) => (format!("{name}@{default}"), true),
+            (Some((_, domain)), Some(default)) => {
+                let same = domain == default;
+                (name, same)
+            }
+            (_, None) => (name, false),
+        };
+        let local = full.find('@').unwrap_or(full.len());
+        Ok(Self { full, local, in_default_domain })
+    }
+
+    /// All of it: `anna@example.com`, or `anna` where there is no domain. `%u` of templates.
+    pub fn full(&self) -> &str {
+        &self.full
+    }
+
+    /// What stands before the `@`. `%n` of templates.
+    pub fn local(&self) -> &str {
+        &self.full[..self.local]
+    }
+
+    /// What stands behind the `@`. `%d` of templates.
+    pub fn domain(&self) -> Option<&str> {
+        self.full.get(self.local + 1..)
+    }
+
+    /// The name without a domain, where it has none or the default one: only such a name means
+    /// the same user without it.
+    pub fn bare(&self) -> Option<&str> {
+        (self.in_default_domain || self.domain().is_none()).then(|| self.local())
+    }
+
+    /// The names under which a source may have the user: in full, then bare.
+    pub fn variants(&self) -> impl Iterator<Item = &str> {
+        let bare = self.bare().filter(|bare| *bare != self.full);
+        std::iter::once(self.full.as_str()).chain(bare)
+    }
+}
+
+/// Lower case, clean, and of a length that names have.
+pub(crate) fn normalize(login: &[u8]) -> Result<String, BadName> {
+    let name = std::str::from_utf8(login).map_err(|_| BadName::NoText)?.trim().to_lowercase();
+    if name.is_empty() || name.len() > NAME_MAX {
+        return Err(BadName::Length);
+    }
+    let (local, domain) = name.split_once('@').unwrap_or((&name, "x"));
+    let clean = |part: &str| {
+        let forbidden =
+            |c: char| c.is_control() || c.is_whitespace() || "/\\%:*?\"'`$|<>&;()[]{}#!,=~^@".contains(c);
+        !part.is_empty() && !part.starts_with('.') && !part.contains("..") && !part.contains(forbidden)
+    };
+    if clean(local) && clean(domain) { Ok(name) } else { Err(BadName::Characters) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_parts() {
+        for (login, default, full, bare, domain) in [
+            ("Anna", None, "anna", Some("anna"), None),
+            ("anna", Some("example.com"), "anna@example.com", Some("anna"), Some("example.com")),
+            ("anna@Example.com", Some("example.com"), "anna@example.com", Some("anna"), Some("example.com")),
+            ("anna@other.example", Some("example.com"), "anna@other.example", None, Some("other.example")),
+            ("anna@example.com", None, "anna@example.com", None, Some("example.com")),
+        ] {
+            let name = LoginName::new(login.as_bytes(), default).expect("a name");
+            assert_eq!((name.full(), name.bare(), name.domain()), (full, bare, domain), "{login}");
+            assert_eq!(name.local(), "anna");
+            let variants: Vec<&str> = name.variants().collect();
+            let expected: Vec<&str> =
+                std::iter::once(full).chain(bare.filter(|bare| *bare != full)).collect();
+            assert_eq!(variants, expected, "{login}");
+        }
+    }
+
+    #[test]
+    fn security_13_names_that_mean_more_than_a_name_are_refused() {
+        for name in [
+            "a/b", "../a", "..", ".a", "a..b", "%u", "a%n", "a@b/c", "a@", "@b", "a@b@c", "a\nb", "a\0",
+            "a b", "a:b", "*", "",
+        ] {
+            assert!(normalize(name.as_bytes()).is_err(), "{name:?}");
+        }
+        assert!(normalize(b"\xff").is_err() && normalize(&[b'a'; 256]).is_err());
+        for name in ["a", "a.b", "a+tag@example.com", "a_b-c@x", "jörg@example.com"] {
+            assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(name));
+        }
+    }
+}
