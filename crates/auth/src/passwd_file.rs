@@ -57,7 +57,7 @@ impl PasswdFile {
     }
 
     /// All that is wrong with the file.
-    pub fn check(&self) -> Vec<String> {
+    fn check(&self) -> Vec<String> {
         match std::fs::read_to_string(&self.path) {
             Ok(text) => {
                 parse(&text).1.iter().map(|problem| format!("{}:{problem}", self.path.display())).collect()
@@ -124,6 +124,10 @@ impl Source for PasswdFile {
 
     fn is_local(&self) -> bool {
         true
+    }
+
+    fn problems(&self) -> Asking<'_, Vec<String>> {
+        Box::pin(async move { Ok(self.check()) })
     }
 
     fn reload(&self) {

@@ -53,7 +53,7 @@ impl Which {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             lines.join("\nrestante: ")
         })?;
-        configuration.passwd_files.first().cloned().ok_or_else(|| "no passwd-file is configured".to_owned())
+        configuration.passwd_files().next().cloned().ok_or_else(|| "no passwd-file is configured".to_owned())
     }
 }
 

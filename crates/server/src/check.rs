@@ -1,7 +1,7 @@
 //! `restante check`: everything that is wrong, at once.
 
 use crate::settings::{self, Configuration};
-use crate::{privileges, tls};
+use crate::{privileges, serve, sources, tls};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,9 +22,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 fn further_problems(configuration: &Configuration) -> Vec<String> {
     let mut problems = tls::configure(configuration).err().unwrap_or_default();
     problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
-    for path in &configuration.passwd_files {
-        problems.extend(auth::passwd_file::PasswdFile::new(path.clone()).check());
-    }
+    problems.extend(problems_of_sources(configuration));
     let directory = directory_of_all(&configuration.maildir);
     problems.extend(directory.and_then(directory_problem));
     if problems.is_empty() {
@@ -35,6 +33,17 @@ fn further_problems(configuration: &Configuration) -> Vec<String> {
     problems
 }
 
+/// What the sources of users say of themselves.
+fn problems_of_sources(configuration: &Configuration) -> Vec<String> {
+    serve::block_on(async {
+        let mut problems = Vec::new();
+        for source in configuration.sources.iter().filter_map(|source| sources::open(&source.kind)) {
+            problems.extend(source.problems().await.unwrap_or_else(|error| vec![error.to_string()]));
+        }
+        problems
+    })
+}
+
 /// What root may do and the user of `[mail]` may not, though the running server must.
 fn problems_of_user(configuration: &Configuration, directory: Option<&Path>) -> Vec<String> {
     let user = configuration.user.as_deref().unwrap_or_default();
@@ -42,7 +51,7 @@ fn problems_of_user(configuration: &Configuration, directory: Option<&Path>) -> 
         format!("{}: {user}, the user of [mail], cannot {what} it: {error}", path.display())
     };
     let unread = |path: &PathBuf| Some(problem(path, "read", std::fs::File::open(path).err()?));
-    let mut problems: Vec<String> = configuration.passwd_files.iter().filter_map(unread).collect();
+    let mut problems: Vec<String> = configuration.passwd_files().filter_map(unread).collect();
     let entered = directory.map(|directory| {
         let access = rustix::fs::access(directory, rustix::fs::Access::EXEC_OK);
         access.map_err(|error| problem(directory, "enter", error.into()))

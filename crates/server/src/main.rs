@@ -17,6 +17,7 @@ mod progress;
 mod quota;
 mod serve;
 mod settings;
+mod sources;
 mod stream;
 mod template;
 mod tls;

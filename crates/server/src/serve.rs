@@ -4,7 +4,7 @@ use crate::connection;
 use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
-use crate::{log, privileges, tls};
+use crate::{log, privileges, sources, tls};
 use arc_swap::ArcSwap;
 use auth::Authenticator;
 use rustls::ServerConfig;
@@ -119,7 +119,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
     }
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref())?;
-    for path in &configuration.passwd_files {
+    for path in configuration.passwd_files() {
         if let Err(error) = std::fs::File::open(path) {
             tracing::error!(path = %path.display(), %error, "its users cannot log in");
         }
@@ -278,9 +278,7 @@ fn reload_from(server: &Server, path: &Path) {
 
 /// Who knows the users, by these settings.
 pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
-    let source =
-        |path: &PathBuf| auth::Link::for_all(Box::new(auth::passwd_file::PasswdFile::new(path.clone())));
-    let links = configuration.passwd_files.iter().map(source).collect();
+    let links = sources::links(configuration);
     Authenticator::new(links, configuration.default_domain.clone(), configuration.hashes_at_once)
 }
 

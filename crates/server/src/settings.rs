@@ -5,11 +5,14 @@ mod configuration;
 pub(crate) mod document;
 mod kind;
 mod parse;
+mod reader;
+mod sources;
 mod table;
 
 pub(crate) use configuration::{Certificate, Configuration, Listen, ListenTls};
 pub(crate) use parse::Problem;
-pub(crate) use table::{SECTIONS, SETTINGS, Setting, find as find_setting};
+pub(crate) use sources::{SourceKind, UserSource};
+pub(crate) use table::{SECTIONS, Section, Setting, find as find_setting, settings};
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The `restante.toml` being built: each line with the setting it came from, and what was lost.
 
-use crate::settings::{SECTIONS, SETTINGS, Setting, find_setting};
+use crate::settings::{SECTIONS, Section, Setting, find_setting, settings};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -193,10 +193,16 @@ impl Draft {
 
     /// Fills in what must be given and had no source.
     pub(crate) fn complete(&mut self) {
-        for Setting { section, key, why, .. } in SETTINGS.iter().filter(|setting| setting.required) {
-            if ["tls", "mail", "users"].contains(section) && !self.has(section, key) {
+        for Setting { section, key, why, .. } in settings().filter(|setting| setting.required) {
+            if ["tls", "mail"].contains(section) && !self.has(section, key) {
                 self.fill_in(section, key, why);
             }
+        }
+        let is_source = |table: &Table| table.section.starts_with("users") && !table.lines.is_empty();
+        if let Some(setting) = find_setting("users", "passwd-file")
+            && !self.tables.iter().any(is_source)
+        {
+            self.fill_in("users", "passwd-file", setting.why);
         }
         if !self.has("mail", "user") {
             self.fill_in(
@@ -218,20 +224,17 @@ impl Draft {
             "# Settings of Restante, from {}.\n# Behind each line stands the setting it comes from. Check with `restante check`.\n",
             harmless(source)
         );
-        for section in SECTIONS {
-            for table in self.tables.iter().filter(|table| table.section == section.name) {
-                let is_empty = table.lines.is_empty();
-                out.push('\n');
-                if !section.name.is_empty() {
-                    let heading = section.heading();
-                    out.push_str(&if is_empty { format!("# {heading}\n") } else { format!("{heading}\n") });
-                }
-                table.notes.iter().for_each(|note| out.push_str(&format!("# {note}\n")));
-                for setting in SETTINGS.iter().filter(|setting| setting.section == section.name) {
-                    if let Some(line) = table.lines.iter().find(|line| line.key == setting.key) {
-                        line.write(&mut out);
-                    }
-                }
+        for outer in SECTIONS.iter().filter(|section| section.parent().is_none()) {
+            // A table within one that repeats stands behind it.
+            let belongs = |section: &Section| {
+                section.name == outer.name || section.parent().is_some_and(|parent| parent.name == outer.name)
+            };
+            let section_of = |table: &Table| SECTIONS.iter().find(|section| section.name == table.section);
+            let mut tables =
+                self.tables.iter().filter(|table| section_of(table).is_some_and(belongs)).peekable();
+            while let Some(table) = tables.next() {
+                let holds_one = tables.peek().is_some_and(|next| next.section != outer.name);
+                table.write(&mut out, table.lines.is_empty() && !(table.section == outer.name && holds_one));
             }
         }
         if !self.losses.is_empty() {
@@ -250,6 +253,24 @@ impl Draft {
             }
         };
         &mut self.tables[at]
+    }
+}
+
+impl Table {
+    /// As it stands in the file; one that is not in use is a comment.
+    fn write(&self, out: &mut String, unused: bool) {
+        out.push('\n');
+        if let Some(section) =
+            SECTIONS.iter().find(|section| section.name == self.section && !section.name.is_empty())
+        {
+            out.push_str(&format!("{}{}\n", if unused { "# " } else { "" }, section.heading()));
+        }
+        self.notes.iter().for_each(|note| out.push_str(&format!("# {note}\n")));
+        for setting in settings().filter(|setting| setting.section == self.section) {
+            if let Some(line) = self.lines.iter().find(|line| line.key == setting.key) {
+                line.write(out);
+            }
+        }
     }
 }
 

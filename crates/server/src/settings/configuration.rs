@@ -2,7 +2,8 @@
 
 use super::kind::Value;
 use super::parse::{Entries, Problem, Values};
-use super::table::find;
+use super::reader::Reader;
+use super::sources::{self, SourceKind, UserSource};
 use codec::Limits;
 use ipnet::IpNet;
 use mail::MailboxName;
@@ -34,8 +35,8 @@ pub(crate) struct Configuration {
     pub(crate) create_maildir: bool,
     /// Limits of users whose source gives none.
     pub(crate) quota: Option<QuotaLimits>,
-    /// passwd files, in order.
-    pub(crate) passwd_files: Vec<PathBuf>,
+    /// Where users come from, in the order in which they are asked.
+    pub(crate) sources: Vec<UserSource>,
     /// Added to names without a domain.
     pub(crate) default_domain: Option<String>,
     /// Networks from which a password may come in clear.
@@ -120,7 +121,7 @@ impl Configuration {
             group: mail.text_if("group"),
             create_maildir: mail.bool("create"),
             quota: mail.quota("quota"),
-            passwd_files: repeated("users").map(|reader| reader.path("passwd-file")).collect(),
+            sources: sources::build(values),
             default_domain: login.text_if("default-domain"),
             cleartext_from: login.networks("cleartext-from"),
             hashes_at_once: login.count("hashes-at-once"),
@@ -129,7 +130,7 @@ impl Configuration {
             connections_per_user_max: limits.count("connections-per-user-and-address"),
             write_timeout_ms: limits.number("write-timeout"),
             file_jobs: limits.count("file-jobs"),
-            listen: repeated("listen").filter_map(|reader| reader.listen()).collect(),
+            listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
             log_level: log.text("level"),
             session: Arc::new(session_settings(&hostname, &mail, &section("special-use"), &login, &limits)),
             store: StoreSettings {
@@ -166,6 +167,15 @@ impl Configuration {
         same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
     }
 
+    /// The passwd files among the sources, in their order.
+    pub(crate) fn passwd_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::PasswdFile(path) => Some(path),
+            #[allow(unreachable_patterns, reason = "until there is another")]
+            _ => None,
+        })
+    }
+
     /// What is wrong between settings that are each allowed.
     pub(crate) fn problems(&self, path: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -177,6 +187,11 @@ impl Configuration {
         if self.certificate.is_none() && self.cleartext_from.is_empty() {
             wrong("nobody could log in: there is neither [tls] nor cleartext-from in [login]".to_owned());
         }
+        for (number, source) in (1..).zip(&self.sources) {
+            if let SourceKind::Wrong(what) = &source.kind {
+                wrong(format!("[[users]] number {number} {what}"));
+            }
+        }
         for mechanism in &self.session.mechanisms {
             if auth::Mechanism::by_name(mechanism).is_none() {
                 let known: Vec<&str> = auth::Mechanism::ALL.iter().map(|m| m.name()).collect();
@@ -185,6 +200,12 @@ impl Configuration {
         }
         problems
     }
+}
+
+fn listen(reader: &Reader<'_>) -> Option<Listen> {
+    let Some(Value::Address(address)) = reader.value("address") else { return None };
+    let tls = if reader.text("tls") == "implicit" { ListenTls::Implicit } else { ListenTls::StartTls };
+    Some(Listen { address, tls })
 }
 
 fn session_settings(
@@ -242,82 +263,6 @@ fn session_settings(
         idle_keepalive_ms: limits.number("idle-keepalive"),
         bad_commands_max: u32::try_from(limits.count("bad-commands")).unwrap_or(u32::MAX),
         failed_logins_max: u32::try_from(login.count("failures")).unwrap_or(u32::MAX),
-    }
-}
-
-/// Reads one table's values, defaults filled in. What it is asked for is in the table of
-/// settings: the tests ask for everything.
-struct Reader<'a> {
-    section: &'static str,
-    entries: &'a Entries,
-}
-
-impl Reader<'_> {
-    fn value(&self, key: &str) -> Option<Value> {
-        if let Some(value) = self.entries.get(key) {
-            return Some(value.clone());
-        }
-        let setting =
-            find(self.section, key).unwrap_or_else(|| panic!("no setting {key} in [{}]", self.section));
-        let default: toml_edit::Value = setting.default?.parse().expect("defaults are TOML");
-        Some(setting.kind.read(&default).expect("defaults are allowed"))
-    }
-
-    fn text_if(&self, key: &str) -> Option<String> {
-        match self.value(key)? {
-            Value::Text(text) => Some(text),
-            other => panic!("{key} is no text: {other:?}"),
-        }
-    }
-
-    fn text(&self, key: &str) -> String {
-        self.text_if(key).unwrap_or_default()
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.text(key).into()
-    }
-
-    fn bool(&self, key: &str) -> bool {
-        matches!(self.value(key), Some(Value::Bool(true)))
-    }
-
-    fn number(&self, key: &str) -> u64 {
-        match self.value(key) {
-            Some(Value::Number(number)) => number,
-            other => panic!("{key} is no number: {other:?}"),
-        }
-    }
-
-    fn count(&self, key: &str) -> usize {
-        usize::try_from(self.number(key)).unwrap_or(usize::MAX)
-    }
-
-    fn texts(&self, key: &str) -> Vec<String> {
-        match self.value(key) {
-            Some(Value::Texts(texts)) => texts,
-            _ => Vec::new(),
-        }
-    }
-
-    fn networks(&self, key: &str) -> Vec<IpNet> {
-        match self.value(key) {
-            Some(Value::Networks(networks)) => networks,
-            _ => Vec::new(),
-        }
-    }
-
-    fn quota(&self, key: &str) -> Option<QuotaLimits> {
-        match self.value(key) {
-            Some(Value::Quota(limits)) => Some(limits),
-            _ => None,
-        }
-    }
-
-    fn listen(&self) -> Option<Listen> {
-        let Some(Value::Address(address)) = self.value("address") else { return None };
-        let tls = if self.text("tls") == "implicit" { ListenTls::Implicit } else { ListenTls::StartTls };
-        Some(Listen { address, tls })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sample file and the man page, from the table of settings.
 
-use super::table::{SECTIONS, SETTINGS, Section, Setting};
+use super::table::{SECTIONS, Section, Setting, settings};
 
 /// `config/restante.toml`: every setting with its default and why.
 pub(crate) fn sample() -> String {
@@ -17,7 +17,7 @@ pub(crate) fn sample() -> String {
         for setting in of(section) {
             out.push_str(&comment(setting.why));
             let value = setting.default.unwrap_or(setting.example);
-            let mark = if setting.required && is_in_use(section) { "" } else { "# " };
+            let mark = if (setting.required || setting.in_sample) && is_in_use(section) { "" } else { "# " };
             out.push_str(&format!("{mark}{} = {value}\n", setting.key));
         }
     }
@@ -82,7 +82,7 @@ passwd-file = \"/etc/restante/users\"
 
 fn of(section: &Section) -> impl Iterator<Item = &'static Setting> {
     let name = section.name;
-    SETTINGS.iter().filter(move |setting| setting.section == name)
+    settings().filter(move |setting| setting.section == name)
 }
 
 /// Sections that the sample has in use: those without which there is no server.

@@ -1,7 +1,7 @@
 //! From TOML to values, by the table of settings; everything that is wrong, with its place.
 
 use super::kind::Value;
-use super::table::{SECTIONS, SETTINGS, Section, Setting, find};
+use super::table::{SECTIONS, Section, Setting, find, settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
@@ -42,12 +42,22 @@ pub(crate) type Entries = BTreeMap<&'static str, Value>;
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     sections: BTreeMap<&'static str, Vec<Entries>>,
+    /// For each table of a section: which table of the section above it is in.
+    parents: BTreeMap<&'static str, Vec<usize>>,
 }
 
 impl Values {
     /// The tables of a section, in their order.
     pub(crate) fn tables(&self, section: &str) -> &[Entries] {
         self.sections.get(section).map_or(&[], Vec::as_slice)
+    }
+
+    /// The table of a section that stands within the `index`th one of the section above it.
+    #[allow(dead_code, reason = "the first source with a table of its own comes next")]
+    pub(crate) fn below(&self, section: &str, index: usize) -> Option<&Entries> {
+        let parents = self.parents.get(section)?;
+        let at = parents.iter().position(|parent| *parent == index)?;
+        self.tables(section).get(at)
     }
 }
 
@@ -66,7 +76,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Parsed {
         Reader { path, text, problems: Vec::new(), values: Values::default(), given: BTreeSet::new() };
     let complete = match Document::parse(text) {
         Ok(document) => {
-            reader.table("", document.as_table(), None);
+            reader.table("", document.as_table(), None, 0);
             reader.required()
         }
         Err(error) => {
@@ -90,13 +100,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// One table of a section, and the sections below it.
-    fn table(&mut self, section: &'static str, table: &dyn TableLike, span: Option<Range<usize>>) {
+    fn table(
+        &mut self,
+        section: &'static str,
+        table: &dyn TableLike,
+        span: Option<Range<usize>>,
+        parent: usize,
+    ) {
         let index = self.values.tables(section).len();
         let mut entries = Entries::new();
         for (key, item) in table.iter() {
             let full = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
             if let Some(below) = SECTIONS.iter().find(|known| known.name == full && !full.is_empty()) {
-                self.section(below, item);
+                self.section(below, item, index);
                 continue;
             }
             let key_span = table.get_key_value(key).and_then(|(key, _)| key.span());
@@ -112,22 +128,23 @@ impl Reader<'_> {
             }
         }
         self.values.sections.entry(section).or_default().push(entries);
-        for setting in SETTINGS.iter().filter(|setting| setting.section == section && setting.required) {
+        self.values.parents.entry(section).or_default().push(parent);
+        for setting in settings().filter(|setting| setting.section == section && setting.required) {
             if !self.given.contains(&(section, index, setting.key)) {
                 self.wanted(setting, span.clone());
             }
         }
     }
 
-    fn section(&mut self, section: &Section, item: &Item) {
+    fn section(&mut self, section: &Section, item: &Item, parent: usize) {
         let name = section.name;
         match item {
             Item::ArrayOfTables(tables) if section.repeats => {
-                tables.iter().for_each(|table| self.table(name, table, table.span()));
+                tables.iter().for_each(|table| self.table(name, table, table.span(), parent));
             }
-            Item::Table(table) if !section.repeats => self.table(name, table, table.span()),
+            Item::Table(table) if !section.repeats => self.table(name, table, table.span(), parent),
             Item::Value(Toml::InlineTable(table)) if !section.repeats => {
-                self.table(name, table, table.span());
+                self.table(name, table, table.span(), parent);
             }
             _ if section.repeats => {
                 self.problem(
@@ -157,17 +174,21 @@ impl Reader<'_> {
     /// Whether all that must be given is, and is right. Says which sections are missing.
     fn required(&mut self) -> bool {
         // [tls] is needed unless nothing listens with it; the configuration checks that.
-        for setting in SETTINGS.iter().filter(|setting| setting.required) {
-            let must_be = setting.section == "mail" || setting.section == "users";
-            if must_be && self.values.tables(setting.section).is_empty() {
+        let must_be = |setting: &Setting| ["mail", "users"].contains(&setting.section);
+        let missing = |reader: &Self, setting: &Setting| reader.values.tables(setting.section).is_empty();
+        for setting in
+            settings().filter(|setting| (setting.required || setting.in_sample) && must_be(setting))
+        {
+            if missing(self, setting) {
                 self.wanted(setting, None);
             }
         }
-        SETTINGS.iter().filter(|setting| setting.required).all(|setting| {
+        let is_there = |setting: &Setting| {
             let tables = self.values.tables(setting.section);
-            let must_be = setting.section == "mail" || setting.section == "users";
-            !(must_be && tables.is_empty()) && tables.iter().all(|table| table.contains_key(setting.key))
-        })
+            !(must_be(setting) && tables.is_empty())
+                && (setting.in_sample || tables.iter().all(|table| table.contains_key(setting.key)))
+        };
+        settings().filter(|setting| setting.required || setting.in_sample).all(is_there)
     }
 
     fn wanted(&mut self, setting: &Setting, span: Option<Range<usize>>) {
@@ -198,10 +219,10 @@ fn nearest(section: &str, key: &str) -> Option<String> {
     let best = |names: Vec<(String, f64)>| {
         names.into_iter().filter(|(_, likeness)| *likeness > 0.8).max_by(|a, b| a.1.total_cmp(&b.1))
     };
-    let same = SETTINGS.iter().filter(|s| s.section == section).map(|s| (s.key.to_owned(), likeness(s.key)));
+    let same = settings().filter(|s| s.section == section).map(|s| (s.key.to_owned(), likeness(s.key)));
     let here = best(same.collect()).map(|(name, _)| name);
     here.or_else(|| {
-        let others = SETTINGS.iter().map(|s| {
+        let others = settings().map(|s| {
             let place = if s.section.is_empty() { String::new() } else { format!(" of [{}]", s.section) };
             (format!("{}{place}", s.key), likeness(s.key))
         });

@@ -1,6 +1,7 @@
 //! The table of settings.
 
 use super::kind::Kind;
+use super::sources;
 
 /// A table of the file.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,12 @@ pub(crate) struct Section {
 }
 
 impl Section {
+    /// The section that repeats and within which it stands.
+    pub(crate) fn parent(&self) -> Option<&'static Section> {
+        let (parent, _) = self.name.rsplit_once('.')?;
+        SECTIONS.iter().find(|section| section.name == parent && section.repeats)
+    }
+
     /// As it stands above its settings.
     pub(crate) fn heading(&self) -> String {
         if self.repeats { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
@@ -35,6 +42,8 @@ pub(crate) struct Setting {
     pub(crate) example: &'static str,
     /// The section or file makes no sense without it.
     pub(crate) required: bool,
+    /// The sample file has it in use, though there are others that would do.
+    pub(crate) in_sample: bool,
     /// Why one would set it.
     pub(crate) why: &'static str,
 }
@@ -58,7 +67,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         repeats: false,
         about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such. Levels are parted by a dot.",
     },
-    Section { name: "users", repeats: true, about: "Where users come from. Asked in this order." },
+    sources::SECTION,
     Section { name: "login", repeats: false, about: "Who may log in, and how." },
     Section {
         name: "limits",
@@ -73,38 +82,52 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "log", repeats: false, about: "The log goes to standard error, one line an event." },
 ];
 
-const fn setting(
+pub(super) const fn setting(
     section: &'static str,
     key: &'static str,
     kind: Kind,
     default: &'static str,
     why: &'static str,
 ) -> Setting {
-    Setting { section, key, kind, default: Some(default), example: "", required: false, why }
+    Setting {
+        section,
+        key,
+        kind,
+        default: Some(default),
+        example: "",
+        required: false,
+        in_sample: false,
+        why,
+    }
 }
 
-const fn required(
+pub(super) const fn required(
     section: &'static str,
     key: &'static str,
     kind: Kind,
     example: &'static str,
     why: &'static str,
 ) -> Setting {
-    Setting { section, key, kind, default: None, example, required: true, why }
+    Setting { section, key, kind, default: None, example, required: true, in_sample: false, why }
 }
 
-const fn optional(
+pub(super) const fn optional(
     section: &'static str,
     key: &'static str,
     kind: Kind,
     example: &'static str,
     why: &'static str,
 ) -> Setting {
-    Setting { section, key, kind, default: None, example, required: false, why }
+    Setting { section, key, kind, default: None, example, required: false, in_sample: false, why }
 }
 
-/// All settings, in the order of the sample file.
-pub(crate) const SETTINGS: &[Setting] = &[
+/// All settings; those of one section in the order of the sample file.
+pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
+    std::iter::once(SETTINGS).chain(sources::SETTINGS.iter().copied()).flatten()
+}
+
+/// The settings that are not of one source of users.
+const SETTINGS: &[Setting] = &[
     optional(
         "",
         "hostname",
@@ -244,13 +267,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Messages to be deleted.",
     ),
     setting("special-use", "archive", Kind::TextList, "[\"Archive\"]", "Messages to be kept."),
-    required(
-        "users",
-        "passwd-file",
-        Kind::Path,
-        "\"/etc/restante/users\"",
-        "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
-    ),
     optional("login", "default-domain", Kind::Text, "\"example.com\"", "Added to user names without an @."),
     setting("login", "mechanisms", Kind::TextList, "[\"PLAIN\", \"LOGIN\"]", "SASL mechanisms to offer."),
     setting(
@@ -406,5 +422,5 @@ pub(crate) const SETTINGS: &[Setting] = &[
 
 /// The setting of that name.
 pub(crate) fn find(section: &str, key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.section == section && setting.key == key)
+    settings().find(|setting| setting.section == section && setting.key == key)
 }

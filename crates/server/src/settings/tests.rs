@@ -19,7 +19,7 @@ fn with(before: &str, behind: &str) -> String {
 fn the_file_of_a_small_site_is_enough() {
     let configuration = read_text(Path::new("r.toml"), document::MINIMAL).expect("it is right");
     assert_eq!(configuration.session.hostname, "mail.example.com");
-    assert_eq!(configuration.passwd_files, [PathBuf::from("/etc/restante/users")]);
+    assert!(configuration.passwd_files().eq([&PathBuf::from("/etc/restante/users")]));
     assert_eq!(configuration.session.limits.append_max, 100 << 20);
     assert_eq!(configuration.session.idle_timeout_ms, 30 * 60 * 1000);
     assert!(configuration.cleartext_from.is_empty() && configuration.listen.is_empty());
@@ -158,5 +158,8 @@ fn the_sample_file_is_right_also_with_everything_in_use() {
         })
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(problems(&uncommented), Vec::<String>::new(), "{uncommented}");
+    let mut found = problems(&uncommented);
+    // All sources are in use there, in one table.
+    found.retain(|problem| !problem.contains("has more than one source"));
+    assert_eq!(found, Vec::<String>::new(), "{uncommented}");
 }

@@ -25,7 +25,7 @@ fn a_small_site_loses_nothing() {
     assert_eq!(configuration.session.hostname, "mail.example.com");
     assert_eq!(configuration.maildir, "/srv/mail/%d/%n/Maildir");
     assert_eq!(configuration.user.as_deref(), Some("vmail"));
-    assert_eq!(configuration.passwd_files, [Path::new("/etc/dovecot/users")]);
+    assert!(configuration.passwd_files().eq([Path::new("/etc/dovecot/users")]));
     assert_eq!(configuration.session.namespace, session::NamespaceStyle::Plain);
     assert!(!configuration.store.utf8_names && configuration.listen.is_empty(), "{toml}");
     for line in [
@@ -53,7 +53,7 @@ fn the_words_of_2_4_mean_the_same() {
     let read = |toml: &str| read_text(Path::new("r.toml"), toml).expect(toml);
     let (new, old) = (read(&toml), read(&old));
     assert_eq!((&new.maildir, &new.user, &new.group), (&old.maildir, &old.user, &old.group));
-    assert_eq!((&new.passwd_files, &new.session.mechanisms), (&old.passwd_files, &old.session.mechanisms));
+    assert_eq!((&new.sources, &new.session.mechanisms), (&old.sources, &old.session.mechanisms));
     assert_eq!(new.certificate.expect("there is one").key, Path::new("/etc/ssl/k.pem"));
 }
 

@@ -1,0 +1,96 @@
+//! Sources of users: what may be said of each, and what was said.
+//!
+//! A source is one file below this one: its rows of the table of settings, and how they become
+//! what the source itself goes by. A source with one setting has a row in `[[users]]`, others a
+//! table of their own below it, such as `[users.ldap]`.
+
+use super::kind::Kind;
+use super::parse::{Entries, Values};
+use super::reader::Reader;
+use super::table::{Section, Setting, optional};
+use std::path::PathBuf;
+
+/// `[[users]]`.
+pub(super) const SECTION: Section = Section {
+    name: "users",
+    repeats: true,
+    about: "Where users come from: each table has one source. They are asked in this order: who is unknown to one is looked up in the next; who is known has the right password there or none.",
+};
+
+/// The settings of all sources.
+pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS];
+
+const IN_USERS: &[Setting] = &[
+    optional(
+        "users",
+        "domains",
+        Kind::TextList,
+        "[\"example.com\"]",
+        "Only users of these domains are looked up here; \"\" is that of names without a domain. Without it, everybody is.",
+    ),
+    optional(
+        "users",
+        "masters-of",
+        Kind::TextList,
+        "[\"example.com\"]",
+        "The users of this source are masters: they may act for the users of these domains (\"*\": of all), by logging in as anna@example.com*master, or by an authorization identity. For themselves they have no mail here.",
+    ),
+    Setting {
+        in_sample: true,
+        ..optional(
+            "users",
+            "passwd-file",
+            Kind::Path,
+            "\"/etc/restante/users\"",
+            "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
+        )
+    },
+];
+
+/// A source, and for whom it is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UserSource {
+    /// If there, domains in lower case.
+    pub(crate) domains: Option<Vec<String>>,
+    /// Domains whose users its users may act for; `None`: they are no masters.
+    pub(crate) masters_of: Option<Vec<String>>,
+    /// What it is.
+    pub(crate) kind: SourceKind,
+}
+
+/// What a source is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum SourceKind {
+    /// A passwd file.
+    PasswdFile(PathBuf),
+    /// None, or more than one: the text says so.
+    Wrong(String),
+}
+
+/// All sources of a file, in its order.
+pub(super) fn build(values: &Values) -> Vec<UserSource> {
+    let table = |(index, entries)| one(values, index, entries);
+    values.tables("users").iter().enumerate().map(table).collect()
+}
+
+fn one(values: &Values, index: usize, entries: &Entries) -> UserSource {
+    let users = Reader { section: "users", entries };
+    let lower = |key: &str| {
+        entries.contains_key(key).then(|| users.texts(key).iter().map(|one| one.to_lowercase()).collect())
+    };
+    let mut kinds = kinds(values, index, &users);
+    let kind = match (kinds.pop(), kinds.is_empty()) {
+        (Some(kind), true) => kind,
+        (None, _) => SourceKind::Wrong("has no source, such as passwd-file".to_owned()),
+        (Some(_), false) => SourceKind::Wrong("has more than one source: give each a table".to_owned()),
+    };
+    UserSource { domains: lower("domains"), masters_of: lower("masters-of"), kind }
+}
+
+/// The sources that one table of `[[users]]` has.
+fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
+    let path = |key: &str| users.entries.contains_key(key).then(|| users.path(key));
+    // A source with a table of its own: values.below("users.ldap", index), read by ldap::build.
+    let _ = (values, index);
+    [path("passwd-file").map(SourceKind::PasswdFile)].into_iter().flatten().collect()
+}

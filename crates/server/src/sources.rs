@@ -1,0 +1,22 @@
+//! From settings to sources of users.
+
+use crate::settings::{Configuration, SourceKind, UserSource};
+use auth::passwd_file::PasswdFile;
+use auth::{Link, Source};
+
+/// The sources that the settings name, in their order; those of masters left out.
+pub(crate) fn links(configuration: &Configuration) -> Vec<Link> {
+    let users = configuration.sources.iter().filter(|source| source.masters_of.is_none());
+    let link = |UserSource { domains, kind, .. }: &UserSource| {
+        Some(Link { source: open(kind)?, domains: domains.clone() })
+    };
+    users.filter_map(link).collect()
+}
+
+/// `None`: the settings are wrong, which was said.
+pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
+    Some(match kind {
+        SourceKind::PasswdFile(path) => Box::new(PasswdFile::new(path.clone())),
+        SourceKind::Wrong(_) => return None,
+    })
+}
