@@ -5,9 +5,12 @@
 
 pub mod authenticator;
 pub mod chain;
+pub mod checkpassword;
 pub mod delay;
 pub mod hash_pool;
+pub mod helper;
 pub mod login_name;
+pub mod pam;
 pub mod passwd_file;
 pub mod sasl;
 pub mod scheme;
@@ -16,6 +19,7 @@ pub mod source;
 pub mod trace;
 
 mod crypt;
+mod system_users;
 #[cfg(test)]
 mod testing;
 

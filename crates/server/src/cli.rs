@@ -38,6 +38,9 @@ enum Command {
     ImportConfig(import::Options),
     /// Print every setting with its default and what it is for.
     Settings,
+    /// The process that checks passwords with rights that the server gives up.
+    #[command(hide = true)]
+    AuthHelper { arguments: Vec<String> },
 }
 
 /// Where the configuration is.
@@ -66,6 +69,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Migrate(options) => ended(migrate::run(&options)),
         Command::Hash => ended(admin::hash()),
         Command::ImportConfig(options) => ended(import::run(&options)),
+        Command::AuthHelper { arguments } => {
+            crate::log::start("info");
+            auth::helper::run(&arguments)
+        }
         Command::Settings => {
             print!("{}", settings::document::sample());
             ExitCode::SUCCESS

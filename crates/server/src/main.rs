@@ -1,6 +1,7 @@
 //! Restante, an IMAP server on Maildir.
 
 mod admin;
+mod auth_helper;
 mod check;
 mod cli;
 mod connection;

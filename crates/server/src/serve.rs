@@ -4,7 +4,7 @@ use crate::connection;
 use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
-use crate::{log, privileges, sources, tls};
+use crate::{auth_helper, log, privileges, sources, tls};
 use arc_swap::ArcSwap;
 use auth::Authenticator;
 use rustls::ServerConfig;
@@ -114,6 +114,8 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     log::start(&configuration.log_level);
     raise_descriptor_limit();
     let listeners = listeners(&configuration.listen)?;
+    // With root, before there are keys in memory, and with no other thread.
+    auth_helper::start(&configuration)?;
     let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
     if tls.is_none() && listeners.iter().any(|listener| listener.tls == ListenTls::Implicit) {
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
@@ -127,10 +129,12 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     for problem in tls::unreadable_keys(&configuration) {
         tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");
     }
-    block_on(async move {
+    let outcome = block_on(async move {
         let reload = Some(path);
         serve(Server::new(configuration, tls), listeners, reload, std::future::pending()).await
-    })
+    });
+    auth_helper::stop();
+    outcome
 }
 
 /// Serves on these listeners until a signal comes or `stop` is done.

@@ -1,6 +1,10 @@
 //! From settings to sources of users.
 
+use crate::auth_helper;
 use crate::settings::{Configuration, SourceKind, UserSource};
+use auth::checkpassword::CheckPassword;
+use auth::helper::Check;
+use auth::pam::Pam;
 use auth::passwd_file::PasswdFile;
 use auth::{Link, Source};
 
@@ -17,6 +21,13 @@ pub(crate) fn links(configuration: &Configuration) -> Vec<Link> {
 pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
     Some(match kind {
         SourceKind::PasswdFile(path) => Box::new(PasswdFile::new(path.clone())),
+        SourceKind::Helped(check) => {
+            let helper = auth_helper::for_source(check)?;
+            match check.clone() {
+                Check::CheckPassword(settings) => Box::new(CheckPassword::new(settings, helper)),
+                Check::Pam(settings) => Box::new(Pam::new(settings, helper)),
+            }
+        }
         SourceKind::Wrong(_) => return None,
     })
 }

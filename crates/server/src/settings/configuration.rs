@@ -163,6 +163,7 @@ impl Configuration {
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
             ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
+            ("checkpassword or pam of [[users]]", self.helped().eq(old.helped())),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
     }
@@ -171,7 +172,14 @@ impl Configuration {
     pub(crate) fn passwd_files(&self) -> impl Iterator<Item = &PathBuf> {
         self.sources.iter().filter_map(|source| match &source.kind {
             SourceKind::PasswdFile(path) => Some(path),
-            #[allow(unreachable_patterns, reason = "until there is another")]
+            _ => None,
+        })
+    }
+
+    /// What the helper process asks, in the order of the sources.
+    pub(crate) fn helped(&self) -> impl Iterator<Item = &auth::helper::Check> {
+        self.sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::Helped(check) => Some(check),
             _ => None,
         })
     }

@@ -53,7 +53,6 @@ impl Values {
     }
 
     /// The table of a section that stands within the `index`th one of the section above it.
-    #[allow(dead_code, reason = "the first source with a table of its own comes next")]
     pub(crate) fn below(&self, section: &str, index: usize) -> Option<&Entries> {
         let parents = self.parents.get(section)?;
         let at = parents.iter().position(|parent| *parent == index)?;

@@ -4,10 +4,13 @@
 //! what the source itself goes by. A source with one setting has a row in `[[users]]`, others a
 //! table of their own below it, such as `[users.ldap]`.
 
+pub(super) mod helped;
+
 use super::kind::Kind;
 use super::parse::{Entries, Values};
 use super::reader::Reader;
 use super::table::{Section, Setting, optional};
+use auth::helper::Check;
 use std::path::PathBuf;
 
 /// `[[users]]`.
@@ -18,7 +21,7 @@ pub(super) const SECTION: Section = Section {
 };
 
 /// The settings of all sources.
-pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS];
+pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS];
 
 const IN_USERS: &[Setting] = &[
     optional(
@@ -63,6 +66,8 @@ pub(crate) struct UserSource {
 pub(crate) enum SourceKind {
     /// A passwd file.
     PasswdFile(PathBuf),
+    /// What the helper process asks.
+    Helped(Check),
     /// None, or more than one: the text says so.
     Wrong(String),
 }
@@ -91,6 +96,15 @@ fn one(values: &Values, index: usize, entries: &Entries) -> UserSource {
 fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
     let path = |key: &str| users.entries.contains_key(key).then(|| users.path(key));
     // A source with a table of its own: values.below("users.ldap", index), read by ldap::build.
-    let _ = (values, index);
-    [path("passwd-file").map(SourceKind::PasswdFile)].into_iter().flatten().collect()
+    let below =
+        |section: &'static str| values.below(section, index).map(|entries| Reader { section, entries });
+    let checkpassword = below("users.checkpassword").map(|reader| {
+        let settings = helped::checkpassword(&reader);
+        match helped::problem(&settings) {
+            Some(problem) => SourceKind::Wrong(format!("has a checkpassword that {problem}")),
+            None => SourceKind::Helped(Check::CheckPassword(settings)),
+        }
+    });
+    let pam = below("users.pam").map(|reader| SourceKind::Helped(Check::Pam(helped::pam(&reader))));
+    [path("passwd-file").map(SourceKind::PasswdFile), checkpassword, pam].into_iter().flatten().collect()
 }

@@ -68,6 +68,8 @@ pub(crate) const SECTIONS: &[Section] = &[
         about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such. Levels are parted by a dot.",
     },
     sources::SECTION,
+    sources::helped::CHECKPASSWORD,
+    sources::helped::PAM,
     Section { name: "login", repeats: false, about: "Who may log in, and how." },
     Section {
         name: "limits",

@@ -1,0 +1,101 @@
+//! `[users.checkpassword]` and `[users.pam]`: what the helper process asks.
+
+use super::super::kind::Kind;
+use super::super::reader::Reader;
+use super::super::table::{Section, Setting, optional, required, setting};
+use auth::{checkpassword, pam};
+use std::time::Duration;
+
+pub(in super::super) const CHECKPASSWORD: Section = Section {
+    name: "users.checkpassword",
+    repeats: false,
+    about: "Users whom a checkpassword program lets in, such as vpopmail's vchkpw. It is run by a process that stays root when the server gives that up. It cannot tell who is unknown: what comes after it in the chain is not asked. Read at the start only.",
+};
+
+pub(in super::super) const PAM: Section = Section {
+    name: "users.pam",
+    repeats: false,
+    about: "Users whom PAM lets in; where they are system users, with their home, uid and gid of passwd(5). PAM is asked by a process that stays root when the server gives that up. Read at the start only.",
+};
+
+const AT_ONCE: Kind = Kind::Count { min: 1, max: 1_000 };
+const TIMEOUT: Kind = Kind::Duration { min_ms: 100, max_ms: 300_000 };
+
+pub(in super::super) const SETTINGS: &[Setting] = &[
+    required(
+        "users.checkpassword",
+        "program",
+        Kind::TextList,
+        "[\"/home/vpopmail/bin/vchkpw\"]",
+        "The program with its arguments; what it is to run is added.",
+    ),
+    setting(
+        "users.checkpassword",
+        "user-name",
+        Kind::Text,
+        "\"%u\"",
+        "The name that the program is given: %u is the whole one, %n the part before the @, %d the domain.",
+    ),
+    optional(
+        "users.checkpassword",
+        "run-as",
+        Kind::Text,
+        "\"vpopmail\"",
+        "The system user as whom it is run. Without it: as who started the server, root.",
+    ),
+    setting("users.checkpassword", "at-once", AT_ONCE, "10", "How many of it run at once."),
+    setting("users.checkpassword", "timeout", TIMEOUT, "\"30s\"", "Who takes longer is killed."),
+    setting("users.pam", "service", Kind::Text, "\"imap\"", "The service's name: a file in /etc/pam.d."),
+    optional(
+        "users.pam",
+        "directory",
+        Kind::Path,
+        "\"/etc/restante/pam.d\"",
+        "Where such files are, if not in PAM's own places.",
+    ),
+    setting(
+        "users.pam",
+        "minimum-uid",
+        Kind::Count { min: 0, max: 4_294_967_295 },
+        "1000",
+        "System users with smaller uids have no mail: root and daemons.",
+    ),
+    setting("users.pam", "at-once", AT_ONCE, "10", "How many checks run at once."),
+    setting("users.pam", "timeout", TIMEOUT, "\"30s\"", "A check that takes longer is ended."),
+];
+
+/// `[users.checkpassword]`.
+pub(super) fn checkpassword(reader: &Reader<'_>) -> checkpassword::Settings {
+    checkpassword::Settings {
+        program: reader.texts("program"),
+        user_name: reader.text("user-name"),
+        run_as: reader.text_if("run-as"),
+        at_once: reader.count("at-once"),
+        timeout: Duration::from_millis(reader.number("timeout")),
+    }
+}
+
+/// `[users.pam]`.
+pub(super) fn pam(reader: &Reader<'_>) -> pam::Settings {
+    pam::Settings {
+        service: reader.text("service"),
+        directory: reader.text_if("directory"),
+        minimum_uid: u32::try_from(reader.number("minimum-uid")).unwrap_or(u32::MAX),
+        at_once: reader.count("at-once"),
+        timeout: Duration::from_millis(reader.number("timeout")),
+    }
+}
+
+/// What of a program's settings could not work.
+pub(super) fn problem(settings: &checkpassword::Settings) -> Option<&'static str> {
+    if !settings.program.first().is_some_and(|program| program.starts_with('/')) {
+        return Some("wants an absolute path first in program");
+    }
+    let mut chars = settings.user_name.chars();
+    while let Some(c) = chars.next() {
+        if c == '%' && !matches!(chars.next(), Some('u' | 'n' | 'd' | '%')) {
+            return Some("knows %u, %n, %d and %% in user-name");
+        }
+    }
+    None
+}
