@@ -9,6 +9,7 @@ pub mod checkpassword;
 pub mod delay;
 pub mod hash_pool;
 pub mod helper;
+pub mod ldap;
 pub mod login_name;
 pub mod pam;
 pub mod passwd_file;
