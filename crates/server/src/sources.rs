@@ -5,6 +5,7 @@ use crate::settings::{Configuration, SourceKind, UserSource};
 use auth::checkpassword::CheckPassword;
 use auth::helper::Check;
 use auth::pam::Pam;
+use auth::ldap::Ldap;
 use auth::passwd_file::PasswdFile;
 use auth::{Link, Source};
 
@@ -28,6 +29,7 @@ pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
                 Check::Pam(settings) => Box::new(Pam::new(settings, helper)),
             }
         }
+        SourceKind::Ldap(settings) => Box::new(Ldap::new(*settings.clone()).ok()?),
         SourceKind::Wrong(_) => return None,
     })
 }

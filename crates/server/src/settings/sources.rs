@@ -5,6 +5,7 @@
 //! table of their own below it, such as `[users.ldap]`.
 
 pub(super) mod helped;
+mod ldap;
 
 use super::kind::Kind;
 use super::parse::{Entries, Values};
@@ -20,8 +21,12 @@ pub(super) const SECTION: Section = Section {
     about: "Where users come from: each table has one source. They are asked in this order: who is unknown to one is looked up in the next; who is known has the right password there or none.",
 };
 
+/// `[users.ldap]`.
+pub(super) const LDAP: Section = ldap::SECTION;
+
 /// The settings of all sources.
 pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS];
+pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, ldap::SETTINGS];
 
 const IN_USERS: &[Setting] = &[
     optional(
@@ -68,6 +73,8 @@ pub(crate) enum SourceKind {
     PasswdFile(PathBuf),
     /// What the helper process asks.
     Helped(Check),
+    /// An LDAP directory.
+    Ldap(Box<auth::ldap::Settings>),
     /// None, or more than one: the text says so.
     Wrong(String),
 }
@@ -107,4 +114,10 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
     });
     let pam = below("users.pam").map(|reader| SourceKind::Helped(Check::Pam(helped::pam(&reader))));
     [path("passwd-file").map(SourceKind::PasswdFile), checkpassword, pam].into_iter().flatten().collect()
+    let below =
+        |section: &'static str| values.below(section, index).map(|entries| Reader { section, entries });
+    [path("passwd-file").map(SourceKind::PasswdFile), below(LDAP.name).map(|reader| ldap::build(&reader))]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -70,6 +70,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     sources::SECTION,
     sources::helped::CHECKPASSWORD,
     sources::helped::PAM,
+    sources::LDAP,
     Section { name: "login", repeats: false, about: "Who may log in, and how." },
     Section {
         name: "limits",
