@@ -14,5 +14,6 @@ pub mod random;
 pub mod response;
 pub mod script;
 pub mod shim;
+pub mod slapd;
 pub mod target;
 pub mod worker;
