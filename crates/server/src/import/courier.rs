@@ -2,6 +2,7 @@
 //! `authdaemonrc`, `authldaprc`, `userdb`.
 
 mod authentication;
+mod ldap;
 mod listeners;
 mod table;
 

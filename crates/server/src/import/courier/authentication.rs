@@ -1,7 +1,7 @@
 //! Where Courier's users come from: `authdaemonrc`, `authldaprc`, `userdb`.
 
-use super::{is_on, origin_with_value, set};
-use crate::import::draft::{Draft, Origin, is_secret};
+use super::{is_on, ldap, origin_with_value, set};
+use crate::import::draft::{Draft, Origin};
 use crate::import::shell::{LINE_MAX, Variables};
 use crate::import::{Problem, read_file, read_if_there, text, unreadable};
 use std::collections::BTreeSet;
@@ -13,7 +13,6 @@ const MODULES: &[(&str, &str)] = &[
         "authuserdb",
         "each line of userdb becomes a line of the passwd file: NAME:SYSTEMPW:UID:GID::HOME:: and, where it has mail=, userdb_mail=maildir:MAIL behind the last colon",
     ),
-    ("authldap", "LDAP is not there yet: put the users into the passwd file; what authldaprc says follows"),
     (
         "authpam",
         "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are",
@@ -52,7 +51,8 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
     }
     let list = set(&variables, "authmodulelist");
     let modules: Vec<&str> = list.map(|list| list.value.split_whitespace().collect()).unwrap_or_default();
-    for module in &modules {
+    // LDAP is there: what authldaprc says is a source.
+    for module in modules.iter().filter(|module| **module != "authldap") {
         let why = MODULES.iter().find(|(known, _)| known == module).map(|(_, why)| *why);
         let why =
             why.unwrap_or("no module of authdaemond that is known here: put its users into the passwd file");
@@ -67,9 +67,10 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
                 origin_with_value(name, variable),
                 "users have no options; who shall not come in is taken out of the passwd file",
             ),
-            _ if name.starts_with("LDAPTLS_") => {
-                draft.lose(origin_with_value(name, variable), "LDAP is not there yet")
-            }
+            _ if name.starts_with("LDAPTLS_") => draft.lose(
+                origin_with_value(name, variable),
+                "the authority of LDAP servers is ca-file of [users.ldap]; certificates are always checked",
+            ),
             _ => {
                 draft.lose(Origin::new("authdaemonrc", name), "no setting of authdaemond that is known here")
             }
@@ -79,45 +80,16 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
         draft.set("log", "level", "debug", &[origin_with_value("DEBUG_LOGIN", debug)]);
         draft.remark("log", "level", "Passwords are never logged.");
     }
-    if modules.contains(&"authldap") {
-        ldap(&directory.join("authldaprc"), draft)?;
-    }
+    let has_ldap = modules.contains(&"authldap") && ldap::import(&directory.join("authldaprc"), draft)?;
     if modules.contains(&"authuserdb") {
         userdb(&directory.join("userdb"), draft)?;
+    }
+    if has_ldap && modules.iter().all(|module| *module == "authldap") {
+        return Ok(());
     }
     let remark = "a file of users, kept with `restante user add`, or filled from what authmodulelist names (see the end).";
     draft.start("users");
     draft.fill_in("users", "passwd-file", remark);
-    Ok(())
-}
-
-/// `FIELD value`; what says whom mail belongs to is taken, the rest is shown for the day when
-/// there is LDAP.
-fn ldap(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
-    let Some(bytes) = read_if_there(path)? else { return Ok(()) };
-    let text = text("authldaprc", &bytes, LINE_MAX)?;
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, value)) = line.trim().split_once([' ', '\t']) else { continue };
-        let value = value.trim();
-        let origin = if is_secret(name) {
-            Origin::with_value("authldaprc", name, "")
-        } else {
-            Origin::with_value("authldaprc", name, value)
-        };
-        let from = std::slice::from_ref(&origin);
-        match name {
-            "LDAP_GLOB_UID" => {
-                draft.set("mail", "user", value, from);
-            }
-            "LDAP_GLOB_GID" => {
-                draft.set("mail", "group", value, from);
-            }
-            "LDAP_DOMAIN" if !draft.has("login", "default-domain") => {
-                draft.set("login", "default-domain", value, from);
-            }
-            _ => draft.lose(origin, "LDAP is not there yet"),
-        }
-    }
     Ok(())
 }
 

@@ -184,28 +184,79 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
     }
 }
 
+/// With `authldap` alone, or what else the list has.
+fn import_ldap(modules: &str, authldaprc: &str) -> (String, Vec<String>) {
+    import_with(&[("authdaemonrc", &format!("authmodulelist=\"{modules}\"\n")), ("authldaprc", authldaprc)])
+}
+
+const AUTHLDAPRC: &str = "##NAME: LOCATION:1\n# LDAP_TLS 1\nLDAP_URI\t\tldaps://ldap.example.com, ldaps://b.example.com\n\
+    LDAP_PROTOCOL_VERSION\t3\nLDAP_BASEDN\t\to=example, c=com\nLDAP_BINDDN\tcn=administrator, o=example\n\
+    LDAP_BINDPW\t\ttoto\nLDAP_INITBIND 1\nLDAP_TIMEOUT\t7\nLDAP_AUTHBIND\t1\nLDAP_MAIL\tmail\n\
+    LDAP_FILTER\t(objectClass=CourierMailAccount)\nLDAP_GLOB_UID vmail\nLDAP_DOMAIN\texample.com\n\
+    LDAP_HOMEDIR\thomeDirectory\nLDAP_MAILROOT\t/var/mail\nLDAP_MAILDIR\tmailbox\nLDAP_MAILDIRQUOTA\tquota\n\
+    LDAP_FULLNAME\tcn\nLDAP_UID\tuidNumber\nLDAP_AUXOPTIONS\tnoimap=disableimap,shared=sharedgroup\n\
+    LDAP_DEREF\tnever\nLDAP_EMAILMAP\t(&(userid=@user@)(realm=@realm@))\n";
+
 #[test]
-fn ldap_is_shown_but_for_its_password() {
-    let (toml, losses) = import_with(&[
-        ("authdaemonrc", "authmodulelist=\"authldap\"\n"),
-        (
-            "authldaprc",
-            "##NAME: LOCATION:1\n# LDAP_TLS 1\nLDAP_URI\t\tldaps://ldap.example.com, ldaps://b.example.com\nLDAP_BINDDN\tcn=administrator, o=example\nLDAP_BINDPW\t\ttoto\nLDAP_GLOB_UID vmail\nLDAP_DOMAIN\texample.com\n",
-        ),
-    ]);
+fn ldap_becomes_a_source_but_for_its_password() {
+    use crate::settings::SourceKind;
+    use auth::ldap::{Mode, OwnBind};
+    let (toml, losses) = import_ldap("authldap", AUTHLDAPRC);
     let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
     assert_eq!(configuration.user.as_deref(), Some("vmail"));
     assert_eq!(configuration.default_domain.as_deref(), Some("example.com"));
-    let ldap: Vec<&String> = losses.iter().filter(|loss| loss.starts_with("authldaprc")).collect();
+    let [source] = configuration.sources.as_slice() else { panic!("{toml}") };
+    let SourceKind::Ldap(ldap) = &source.kind else { panic!("{toml}") };
+    assert_eq!(ldap.servers, ["ldaps://ldap.example.com", "ldaps://b.example.com"]);
+    assert_eq!((ldap.mode, ldap.base.as_str()), (Mode::Search, "o=example, c=com"));
+    assert_eq!(ldap.filter.as_deref(), Some("(&(objectClass=CourierMailAccount)(mail=%u))"));
+    assert_eq!(ldap.list_filter.as_deref(), Some("(objectClass=CourierMailAccount)"));
+    assert_eq!(ldap.operation_timeout.as_secs(), 7);
+    let file = "/etc/restante/ldap-password".into();
+    assert_eq!(ldap.own_bind, OwnBind::PasswordFile("cn=administrator, o=example".to_owned(), file));
+    let attributes = &ldap.attributes;
+    assert_eq!(attributes.home.as_deref(), Some("homeDirectory"));
+    assert_eq!(ldap.mail_root.as_deref(), Some("/var/mail"));
     assert_eq!(
-        ldap,
-        [
-            "authldaprc: LDAP_URI=ldaps://ldap.example.com, ldaps://b.example.com: LDAP is not there yet",
-            "authldaprc: LDAP_BINDDN=cn=administrator, o=example: LDAP is not there yet",
-            "authldaprc: LDAP_BINDPW=(not shown): LDAP is not there yet",
-        ]
+        (attributes.maildir.as_deref(), attributes.quota.as_deref()),
+        (Some("mailbox"), Some("quota"))
     );
+    // One uid for all is what counts.
+    assert_eq!(attributes.uid, None);
+    assert_eq!(attributes.disabling, [("noimap".to_owned(), "imap".to_owned())]);
+    let lost: Vec<&String> = losses.iter().filter(|loss| loss.starts_with("authldaprc")).collect();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(lost[0].contains("shared=sharedgroup") && lost[1].contains("LDAP_EMAILMAP"), "{lost:?}");
     assert!(!toml.contains("toto"), "{toml}");
+}
+
+#[test]
+fn ldap_in_its_other_forms() {
+    use crate::settings::SourceKind;
+    use auth::ldap::{Mode, OwnBind};
+    let source = |toml: &str| {
+        let configuration = read_text(Path::new("r.toml"), toml).expect(toml);
+        match &configuration.sources[0].kind {
+            SourceKind::Ldap(ldap) => (*ldap.clone(), configuration.sources.len()),
+            other => panic!("{other:?}: {toml}"),
+        }
+    };
+    let (toml, _) = import_ldap(
+        "authldap authuserdb",
+        "LDAP_URI ldap://l.example.com\nLDAP_BASEDN o=x\nLDAP_TLS 1\nLDAP_AUTHBIND 0\nLDAP_CLEARPW clearPassword\n\
+         LDAP_CRYPTPW userPassword\nLDAP_UID uidNumber\nLDAP_GID gidNumber\nLDAP_BINDDN cn=a\nLDAP_BINDPW b\n",
+    );
+    let (ldap, sources) = source(&toml);
+    // The passwd file, for what userdb has, stands behind it.
+    assert_eq!(sources, 2, "{toml}");
+    assert!(ldap.start_tls && ldap.mode == Mode::Compare && ldap.own_bind == OwnBind::Anonymous, "{toml}");
+    assert_eq!(ldap.attributes.password, ["userPassword"]);
+    assert_eq!(ldap.attributes.clear_password.as_deref(), Some("clearPassword"));
+    assert_eq!(ldap.attributes.uid.as_deref(), Some("uidNumber"));
+    // Without a directory, there is the passwd file.
+    let (toml, losses) = import_ldap("authldap", "LDAP_URI\tldaps://ldap.example.com\n");
+    assert!(toml.contains("passwd-file"), "{toml}");
+    assert!(losses.iter().any(|loss| loss.starts_with("authldaprc: LDAP_URI")), "{losses:?}");
     // Shipped with examples in it: of no account where LDAP is not asked.
     let (_, losses) = import_with(&[("authldaprc", "LDAP_URI\tldaps://ldap.example.com\n")]);
     assert!(!losses.iter().any(|loss| loss.starts_with("authldaprc")), "{losses:?}");

@@ -209,7 +209,9 @@ fn instead(driver: &str) -> &'static str {
             "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are"
         }
         "shadow" | "passwd" => "put the users into the passwd file; hashes of /etc/shadow go in as they are",
-        "ldap" => "LDAP is not there yet: put the users into the passwd file",
+        "ldap" => {
+            "write it as [users.ldap]: uris are servers, base is base, pass_filter is filter, auth_bind is mode \"search\", auth_bind_userdn is user-dn, pass_attrs and user_attrs are the settings that end in -attribute"
+        }
         "sql" => "SQL is not there yet: put the users into the passwd file; its hashes go in as they are",
         "checkpassword" => "no program is asked for users: put them into the passwd file",
         "vpopmail" => {
