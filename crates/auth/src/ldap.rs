@@ -317,3 +317,77 @@ fn shown(search: &Search) -> String {
     let Search { base, scope, filter, attributes, .. } = search;
     format!("search {filter} below {base:?} ({scope:?}) for {}", attributes.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{log_in, name, secret};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// What comes of a log-in to a server that answers every request with these bytes.
+    async fn answered_with(mode: Mode, answer: &'static [u8]) -> Result<Found, Unavailable> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ldap://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                        let _ = stream.write_all(answer).await;
+                    }
+                });
+            }
+        });
+        let mut settings = Settings::new(vec![url], "dc=x");
+        settings.mode = mode;
+        settings.filter = Some("(mail=%u)".to_owned());
+        settings.user_dn = Some("uid=%n,dc=x".to_owned());
+        settings.operation_timeout = std::time::Duration::from_secs(2);
+        let (anna, password) = (name("anna"), secret("x"));
+        Ldap::new(settings).unwrap().find(log_in(&anna, &password)).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_none_is_unavailable() {
+        for (mode, answer) in [
+            // No LDAP, a text that is no UTF-8, an answer to something else, a length without an end.
+            (Mode::Search, &b"HTTP/1.0 400 Bad\r\n\r\n"[..]),
+            (Mode::Search, b"\x30\x0d\x02\x01\x01\x65\x08\x0a\x01\x00\x04\x00\x04\x01\xff"),
+            (Mode::Search, b"\x30\x0c\x02\x01\x01\x69\x07\x0a\x01\x00\x04\x00\x04\x00"),
+            (Mode::Search, b"\x30\x84\xff\xff\xff\xff"),
+            (Mode::Direct, b"\x30\x0d\x02\x01\x01\x61\x08\x0a\x01\x00\x04\x00\x04\x01\xff"),
+            (Mode::Direct, b"\x30\x03\x02\x01\x01"),
+            (Mode::Direct, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x33\x04\x00\x04\x00"),
+        ] {
+            let found = answered_with(mode, answer).await;
+            assert!(found.is_err(), "{}: {found:?}", answer.escape_ascii());
+        }
+        // invalidCredentials, and a search that finds nothing, are answers.
+        let found =
+            answered_with(Mode::Direct, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\x00\x04\x00").await;
+        assert!(matches!(found, Ok(Found::Checked(_, false))), "{found:?}");
+        let found =
+            answered_with(Mode::Search, b"\x30\x0c\x02\x01\x01\x65\x07\x0a\x01\x00\x04\x00\x04\x00").await;
+        assert!(matches!(found, Ok(Found::Unknown)), "{found:?}");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        for (change, why) in [
+            ((|s| s.servers.clear()) as fn(&mut Settings), "servers names none"),
+            (|s| s.filter = None, "wants filter"),
+            (|s| s.filter = Some("(objectClass=*)".to_owned()), "filter finds the same entry"),
+            (|s| s.mode = Mode::Direct, "mode \"direct\" wants user-dn"),
+            (|s| s.mode = Mode::Compare, "mode \"compare\" wants password-attributes"),
+            (|s| s.own_bind = OwnBind::External, "sasl-external is for ldapi://"),
+            (|s| s.list_filter = Some("(a=%u)".to_owned()), "list-filter has %u"),
+        ] {
+            let mut settings = Settings::new(vec!["ldap://x".to_owned()], "dc=x");
+            settings.filter = Some("(mail=%u)".to_owned());
+            assert_eq!(settings.check(), Ok(()));
+            change(&mut settings);
+            assert!(settings.check().unwrap_err().starts_with(why), "{why}: {:?}", settings.check());
+        }
+    }
+}

@@ -270,7 +270,7 @@ impl Server {
             return Ok((number, ldap, false));
         }
         if !was_down && lock(&self.down).is_some() {
-            return Err(Fault::new(FaultKind::Busy, "somebody else could not connect just now"));
+            return Err(Fault::new(FaultKind::Busy, "it failed somebody else just now"));
         }
         let connected = self.connect_and_bind().await;
         if let Err(fault @ Fault { kind: FaultKind::Broken | FaultKind::TimedOut, .. }) = &connected {
@@ -291,10 +291,14 @@ impl Server {
         then: Option<&Search>,
     ) -> Result<(Bound, Vec<Entry>), Fault> {
         let timeout = self.settings.operation_timeout;
+        let was_down = lock(&self.down).is_some();
         let waited = tokio::time::timeout(timeout, self.binders.acquire()).await;
         let Ok(Ok(_permit)) = waited else {
             return Err(Fault::new(FaultKind::Busy, "all connections for binds are in use"));
         };
+        if !was_down && lock(&self.down).is_some() {
+            return Err(Fault::new(FaultKind::Busy, "it failed somebody else just now"));
+        }
         let idle = std::iter::from_fn(|| lock(&self.idle).pop()).find(|ldap| !ldap.clone().is_closed());
         if let Some(ldap) = idle {
             match self.bind_on(ldap, dn, password, then).await {

@@ -90,7 +90,7 @@ pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<bool, Problem> {
         }
     }
     options(&fields, draft);
-    for (name, _) in &fields.0 {
+    for name in fields.0.keys() {
         let known = NO_DIFFERENCE.contains(&name.as_str())
             || ATTRIBUTES.iter().any(|(known, _)| known == name)
             || ["LDAP_GLOB_UID", "LDAP_GLOB_GID", "LDAP_DOMAIN"].contains(&name.as_str());
