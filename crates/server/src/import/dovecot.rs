@@ -1,5 +1,6 @@
 //! Dovecot's settings, from the output of `doveconf -n`: of 2.3, and as 2.4 has renamed them.
 
+mod ldap;
 mod listeners;
 mod mailboxes;
 mod plugins;

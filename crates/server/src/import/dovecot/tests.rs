@@ -310,3 +310,51 @@ plugin {
         }
     }
 }
+
+#[test]
+fn ldap_becomes_a_source_but_for_its_password() {
+    use crate::settings::SourceKind;
+    use auth::ldap::{Mode, OwnBind};
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dovecot-ldap.conf.ext");
+    let blocks = "passdb {\n  args = username_format=%u /etc/dovecot/users\n  driver = passwd-file\n}\n";
+    let ldap = format!(
+        "passdb {{\n  args = {path}\n  driver = ldap\n}}\nuserdb {{\n  args = {path}\n  driver = ldap\n}}\n",
+        path = path.display()
+    );
+    let import_ldap = |file: &str| {
+        std::fs::write(&path, file).expect("a file");
+        let (toml, losses) = import_text(&SMALL.replace(blocks, &ldap));
+        let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+        let [source] = configuration.sources.as_slice() else { panic!("{toml}") };
+        let SourceKind::Ldap(settings) = &source.kind else { panic!("{toml}") };
+        assert!(!toml.contains("toto"), "{toml}");
+        (*settings.clone(), losses)
+    };
+    let (settings, losses) = import_ldap(
+        "# comment\nhosts = l1.example.com l2.example.com:1389\ntls = yes\ntls_ca_cert_file = /etc/ca.pem\ndn = cn=dovecot\n\
+         dnpass = toto\nauth_bind = yes\nbase = ou=people,o=x\nscope = onelevel\nldap_version = 3\n\
+         pass_filter = (&(objectClass=posixAccount)(mail=%Lu))\nuser_filter = (mail=%u)\n\
+         pass_attrs = mail=user,userPassword=password\nuser_attrs = homeDirectory=home,uidNumber=uid,=gid=8,q=quota_rule=*:bytes=%$\n",
+    );
+    assert_eq!(settings.servers, ["ldap://l1.example.com", "ldap://l2.example.com:1389"]);
+    assert!(settings.start_tls && settings.mode == Mode::Search);
+    assert_eq!(settings.filter.as_deref(), Some("(&(objectClass=posixAccount)(mail=%u))"));
+    let file = "/etc/restante/ldap-password".into();
+    assert_eq!(settings.own_bind, OwnBind::PasswordFile("cn=dovecot".to_owned(), file));
+    let attributes = &settings.attributes;
+    assert_eq!(
+        (attributes.name.as_deref(), attributes.home.as_deref()),
+        (Some("mail"), Some("homeDirectory"))
+    );
+    assert_eq!((attributes.uid.as_deref(), attributes.quota_size.as_deref()), (Some("uidNumber"), Some("q")));
+    assert_eq!(losses.len(), 2, "{losses:?}");
+    assert!(losses[0].contains("user_filter") && losses[1].contains("=gid=8"), "{losses:?}");
+    let (settings, losses) = import_ldap(
+        "uris = ldapi:///run/slapd/ldapi\nsasl_bind = yes\nsasl_mech = EXTERNAL\nauth_bind = yes\n\
+         auth_bind_userdn = uid=%n,ou=people,o=x\nbase = o=x\nuser_filter = (uid=%n)\n",
+    );
+    assert_eq!((settings.mode, settings.own_bind), (Mode::Direct, OwnBind::External));
+    assert_eq!(settings.user_dn.as_deref(), Some("uid=%n,ou=people,o=x"));
+    assert_eq!(losses, Vec::<String>::new());
+}

@@ -28,6 +28,7 @@ impl Import {
                     self.draft.lose(origin, "nobody logs in as somebody else: there are no master users")
                 }
                 None if driver == "passwd-file" => self.passwd_file(block, &origin),
+                None if driver == "ldap" && self.ldap_block(block) => {}
                 None => self.draft.lose(origin, instead(&driver)),
             }
             for key in ["default_fields", "override_fields"] {
@@ -41,7 +42,7 @@ impl Import {
                 }
             }
         }
-        if !self.draft.has("users", "passwd-file") {
+        if !self.draft.has("users", "passwd-file") && !self.draft.has("users.ldap", "servers") {
             let remark = "a file of users, kept with `restante user add`, or filled from what Dovecot's passdb names (see the end).";
             self.draft.start("users");
             self.draft.fill_in("users", "passwd-file", remark);
@@ -78,6 +79,12 @@ impl Import {
         }
     }
 
+    /// The file that it names.
+    fn ldap_block(&mut self, block: &Block) -> bool {
+        let path = Arguments::of(block).path.filter(|path| path.starts_with('/'));
+        path.is_some_and(|path| self.ldap(&path))
+    }
+
     fn userdbs(&mut self, passdbs: &[Block]) {
         let files: Vec<Option<String>> = passdbs.iter().map(|block| Arguments::of(block).path).collect();
         let userdbs: Vec<Block> = self.root.of_kind("userdb").cloned().collect();
@@ -86,6 +93,8 @@ impl Import {
             let origin = self.origin(format!("userdb {driver}").trim());
             match driver.as_str() {
                 "prefetch" => {}
+                // Looked at with the passdb.
+                "ldap" if self.draft.has("users.ldap", "servers") => {}
                 "static" => self.static_userdb(block, &origin),
                 "passwd-file" if files.contains(&Arguments::of(block).path) => {}
                 "passwd-file" => {
