@@ -269,6 +269,16 @@ fn a_killed_server_and_a_frozen_one() {
         first.start_again();
         wait_until_asked(&source, &first).await;
 
+        // Frozen when it has a connection: the search goes there, and no answer comes.
+        first.signal("STOP");
+        let steps = log_in(3).await;
+        let silent = format!("{}: no answer in", first.url());
+        assert!(steps.iter().any(|step| step.starts_with(&silent)) && asked_of(&steps, &second), "{steps:?}");
+        // Known to be silent, it is passed over.
+        assert!(asked_of(&log_in(4).await, &second));
+        first.signal("CONT");
+        wait_until_asked(&source, &first).await;
+
         // Frozen while log-ins are under way: each comes to its end by the other server.
         let tasks: Vec<_> = (0..300_usize)
             .map(|number| {
@@ -284,8 +294,6 @@ fn a_killed_server_and_a_frozen_one() {
             let found = task.await.unwrap();
             assert!(found.starts_with("true user"), "{found}");
         }
-        // With a search that has surely been sent to it.
-        assert!(asked_of(&log_in(3).await, &second));
         first.signal("CONT");
         wait_until_asked(&source, &first).await;
 
