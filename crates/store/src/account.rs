@@ -6,6 +6,7 @@ use crate::kept::Kept;
 use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Preference, dovecot};
@@ -43,7 +44,7 @@ pub struct Store {
     settings: StoreSettings,
     watcher: Arc<Watcher>,
     kept: Arc<Kept>,
-    accounts: Mutex<HashMap<PathBuf, Weak<Account>>>,
+    accounts: Mutex<HashMap<(PathBuf, Option<Arc<Owner>>), Weak<Account>>>,
 }
 
 /// One user's Maildir. Sessions of one user share one.
@@ -57,6 +58,8 @@ pub struct Account {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: PathBuf,
+    /// Whom the files belong to, if not to the user that the process runs as.
+    pub(crate) owner: Option<Arc<Owner>>,
     pub(crate) settings: StoreSettings,
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
@@ -91,6 +94,18 @@ impl Store {
     /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
     /// `create`; else that is `NonExistent`.
     pub fn account(self: &Arc<Self>, root: &Path, create: bool) -> Result<Arc<Account>> {
+        self.account_of(root, create, None)
+    }
+
+    /// Likewise, with files that belong to `owner`: whatever is done to them is done as that
+    /// user. Two owners of one Maildir get an account each.
+    pub fn account_of(
+        self: &Arc<Self>,
+        root: &Path,
+        create: bool,
+        owner: Option<Arc<Owner>>,
+    ) -> Result<Arc<Account>> {
+        let _entered = owner::enter(owner.as_ref(), root)?;
         if !directory::is_mailbox(root)? {
             if !create {
                 return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", root));
@@ -101,20 +116,23 @@ impl Store {
             directory::make(root, true)?;
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = accounts.get(root).and_then(Weak::upgrade) {
+        let key = (root.to_owned(), owner.clone());
+        if let Some(account) = accounts.get(&key).and_then(Weak::upgrade) {
             return Ok(account);
         }
         accounts.retain(|_, account| account.strong_count() > 0);
         let quota = Quota::new(root, &self.settings.hostname, self.settings.quota_counts_trash);
+        let quota = quota.owned_by(owner.clone());
         let shared = Shared {
             root: root.to_owned(),
+            owner,
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
             quota,
         };
         let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
-        accounts.insert(root.to_owned(), Arc::downgrade(&account));
+        accounts.insert(key, Arc::downgrade(&account));
         Ok(account)
     }
 }
@@ -130,6 +148,7 @@ impl Account {
     /// All mailboxes, the inbox first, then in order of their names; parents without a
     /// directory included.
     pub fn list(&self) -> Result<Vec<Listed>> {
+        let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
         let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
@@ -160,6 +179,7 @@ impl Account {
     /// Opens a mailbox and shares it with those who have it open. Does not read its messages:
     /// [`Mailbox::refresh`] does.
     pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>> {
+        let _entered = self.shared.enter()?;
         let mut mailboxes = self.lock();
         if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
             && mailbox.is_there()
@@ -179,6 +199,7 @@ impl Account {
 
     /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none).
     pub fn create(&self, name: &MailboxName) -> Result<()> {
+        let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         if directory::find(root, name)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(name.as_str())));
@@ -190,6 +211,7 @@ impl Account {
     /// gets a greater UIDVALIDITY. The inbox is `Forbidden`; a name that is only a parent is
     /// `NonExistent`.
     pub fn delete(&self, name: &MailboxName) -> Result<()> {
+        let _entered = self.shared.enter()?;
         if name.is_inbox() {
             return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
         }
@@ -214,6 +236,7 @@ impl Account {
     /// Renames a mailbox and all below it (RFC 3501 section 6.3.5); subscriptions stay as they
     /// are. The inbox: its messages move to the new mailbox, the inbox stays, empty.
     pub fn rename(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         if from.is_inbox() {
             self.create(to)?;
@@ -277,11 +300,13 @@ impl Account {
 
     /// Subscribed names, in order; they need not exist.
     pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
+        let _entered = self.shared.enter()?;
         Ok(Subscriptions::read(&self.shared.root)?.names())
     }
 
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
+        let _entered = self.shared.enter()?;
         let _lock = self.shared.lock()?;
         let mut subscriptions = Subscriptions::read(&self.shared.root)?;
         if subscriptions.set(name, subscribed) {
@@ -294,6 +319,17 @@ impl Account {
     /// The user's quota.
     pub fn quota(&self) -> &Quota {
         &self.shared.quota
+    }
+
+    /// Whom the files belong to, if not to the user that the process runs as.
+    pub fn owner(&self) -> Option<&Arc<Owner>> {
+        self.shared.owner.as_ref()
+    }
+
+    /// Works as the one whose mail it is until the guard is dropped, if that is not the user of
+    /// the process: what is done meanwhile need not change users each time.
+    pub fn enter(&self) -> Result<Option<Guard>> {
+        self.shared.enter()
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -312,6 +348,11 @@ impl Account {
 }
 
 impl Shared {
+    /// Works as the files' owner until the guard is dropped.
+    pub(crate) fn enter(&self) -> Result<Option<Guard>> {
+        owner::enter(self.owner.as_ref(), &self.root)
+    }
+
     /// The account's own lock, for files that belong to no mailbox.
     pub(crate) fn lock(&self) -> Result<Lock> {
         Lock::take(&self.root.join("restante.lock"), self.settings.lock_wait_ms_max)

@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::file_name::unique;
+use crate::owner::{self, Owner};
 use mail::crlf::{ToDisk, octets};
 use mail::{UidSet, UidValidity};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A message being written to `tmp/`, with CRLF turned into LF. Dropped without being
@@ -29,6 +31,8 @@ pub(crate) struct Temporary {
     pub(crate) path: PathBuf,
     /// The base name that it gets, sizes included.
     pub(crate) base: String,
+    /// Who made it, and so may remove it.
+    owner: Option<Arc<Owner>>,
 }
 
 /// What an append gave the messages (RFC 4315).
@@ -46,7 +50,7 @@ impl Delivery {
         let base = unique(hostname);
         let path = directory.join("tmp").join(&base);
         let file = private_file(&path).map_err(|error| Error::io("cannot create", &path, error))?;
-        let temporary = Temporary { path, base };
+        let temporary = Temporary::new(path, base);
         Ok(Self { file, temporary, converter: ToDisk::new(), on_disk: 0, on_wire: 0, last: 0 })
     }
 
@@ -85,8 +89,16 @@ impl Delivery {
     }
 }
 
+impl Temporary {
+    /// A file that the caller makes next, as whoever this thread works as.
+    pub(crate) fn new(path: PathBuf, base: String) -> Self {
+        Self { path, base, owner: owner::current() }
+    }
+}
+
 impl Drop for Temporary {
     fn drop(&mut self) {
+        let Ok(_entered) = owner::enter(self.owner.as_ref(), &self.path) else { return };
         // Most often it was moved away and is not there.
         let _ = std::fs::remove_file(&self.path);
     }

@@ -110,12 +110,14 @@ impl Account {
     /// What opening a mailbox for the first time takes over from another server. Nothing is
     /// written, and nothing locked.
     pub fn survey(&self, name: &MailboxName) -> Result<Survey> {
+        let _entered = self.enter()?;
         peek(&self.find(name)?, self.shared().settings.take_over).map(|peeked| peeked.survey())
     }
 
     /// Writes a mailbox's files as `to` has them; our list gives way. With `is_dry` says what
     /// would be done and writes nothing. See the module.
     pub fn hand_over(self: &Arc<Self>, name: &MailboxName, to: Origin, is_dry: bool) -> Result<HandedOver> {
+        let _entered = self.enter()?;
         if !is_dry {
             return self.open(name)?.hand_over(to);
         }
@@ -129,6 +131,7 @@ impl Account {
     /// renames directories whose names `to` reads otherwise: Dovecot wants modified UTF-7,
     /// Courier what the settings say. Comes after all mailboxes.
     pub fn hand_over_account(&self, to: Origin, is_dry: bool) -> Result<AccountHandedOver> {
+        let _entered = self.enter()?;
         let (root, settings) = (&self.shared().root, &self.shared().settings);
         let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
         let mut done = AccountHandedOver::default();

@@ -7,6 +7,7 @@
 //! Every call may block on the file system. No lock is held between calls.
 
 pub mod file_name;
+pub mod owner;
 pub mod take_over;
 pub mod uid_list;
 
@@ -44,6 +45,7 @@ pub use hand_over::{AccountHandedOver, HandedOver, Survey};
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};
 pub use message::MessageFile;
+pub use owner::Owner;
 pub use quota::{Quota, QuotaLimits, QuotaStatus, QuotaUsage};
 pub use snapshot::{Row, Snapshot, SnapshotBuilder};
 pub use watch::{Wake, Watch};

@@ -185,6 +185,7 @@ impl Mailbox {
     /// changed where something did. `Deleted` when the directory is gone or was replaced, or
     /// UIDVALIDITY changed under us.
     pub fn refresh(&self, claim: bool) -> Result<Refreshed> {
+        let _entered = self.shared.enter()?;
         let mut inner = self.lock();
         look::refresh(self, &mut inner, claim)
     }
@@ -196,12 +197,14 @@ impl Mailbox {
 
     /// Opens a message's file. `None` when it is gone.
     pub fn open_message(&self, uid: Uid) -> Result<Option<MessageFile>> {
+        let _entered = self.shared.enter()?;
         self.with_path(uid, MessageFile::open)
     }
 
     /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see
     /// [`Pass::size`], which remembers it. `None` when it is gone.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
+        let _entered = self.shared.enter()?;
         let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
         if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
             return Ok(Some(size));
@@ -212,6 +215,7 @@ impl Mailbox {
     /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone. See
     /// [`Pass::internal_date`], which remembers it.
     pub fn internal_date(&self, uid: Uid) -> Result<Option<i64>> {
+        let _entered = self.shared.enter()?;
         self.with_path(uid, MessageFile::date_of)
     }
 
@@ -228,34 +232,40 @@ impl Mailbox {
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsStored> {
+        let _entered = self.shared.enter()?;
         change::store_flags(self, uids, change, unchanged_since)
     }
 
     /// Begins a message: a file in `tmp/`, dropped unless given to [`Mailbox::append`].
     pub fn deliver(&self) -> Result<Delivery> {
+        let _entered = self.shared.enter()?;
         self.check_identity()?;
         Delivery::create(&self.directory, &self.shared.settings.hostname)
     }
 
     /// Brings messages in, all or none, durably: OK may be answered when this returns.
     pub fn append(&self, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
+        let _entered = self.shared.enter()?;
         bring_in::append(self, messages)
     }
 
     /// Copies messages with flags and dates to `target`, all or none, durably. Messages that
     /// are gone are left out. The files are linked where the file system allows, else copied.
     pub fn copy(&self, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
+        let _entered = self.shared.enter()?;
         bring_in::copy(self, uids, target)
     }
 
     /// Moves messages to `target` (RFC 6851), durably: no crash loses one or leaves two.
     pub fn move_to(&self, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
+        let _entered = self.shared.enter()?;
         bring_in::move_to(self, uids, target)
     }
 
     /// Removes messages that have `\Deleted` now, of `uids` where given; returns the state
     /// after it. Removed is what was decided on, not what another session undeleted meanwhile.
     pub fn expunge(&self, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
+        let _entered = self.shared.enter()?;
         change::expunge(self, uids)
     }
 

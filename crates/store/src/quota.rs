@@ -23,11 +23,12 @@ mod limits;
 pub use limits::QuotaLimits;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::owner::{self, Owner};
 use count::Stamps;
 use file::Contents;
 use mail::{MailboxName, SystemFlags};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// Age from which a file that says "over quota" is not believed (the Maildir++ rule).
@@ -62,6 +63,8 @@ pub struct QuotaStatus {
 #[derive(Debug)]
 pub struct Quota {
     root: PathBuf,
+    /// Whom it belongs to, if not to the user that the process runs as.
+    owner: Option<Arc<Owner>>,
     hostname: String,
     /// `Trash` and messages with `\Deleted` count too.
     counts_trash: bool,
@@ -109,11 +112,18 @@ impl Quota {
     pub fn new(root: &Path, hostname: &str, counts_trash: bool) -> Self {
         Self {
             root: root.to_owned(),
+            owner: None,
             hostname: hostname.to_owned(),
             counts_trash,
             configured: Mutex::default(),
             counting: RwLock::default(),
         }
+    }
+
+    /// The same, of a Maildir whose files belong to `owner`.
+    #[must_use]
+    pub fn owned_by(self, owner: Option<Arc<Owner>>) -> Self {
+        Self { owner, ..self }
     }
 
     /// Sets the limits that the user source or the settings give. `None`: the file's own are
@@ -125,6 +135,7 @@ impl Quota {
     /// What the user has and may have; `None` without limits. Counts everything where the file
     /// cannot be believed, which takes as long as reading all names.
     pub fn status(&self) -> Result<Option<QuotaStatus>> {
+        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
         Ok(self.known(QuotaUsage::default())?.status)
     }
 
@@ -137,12 +148,14 @@ impl Quota {
 
     /// `OverQuota` unless there is room for so much more.
     pub fn check(&self, more: QuotaUsage) -> Result<()> {
+        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
         self.check_and_look(more).map(drop)
     }
 
     /// Counts everything, and writes the file where there are limits or a file. `progress` is
     /// told how many messages were counted since the last time.
     pub fn recalculate(&self, progress: &mut dyn FnMut(u64)) -> Result<QuotaStatus> {
+        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
         let _alone = self.counting.write().unwrap_or_else(PoisonError::into_inner);
         let contents = self.read();
         let of_file = contents.as_ref().and_then(|contents| contents.limits);

@@ -182,7 +182,10 @@ impl Watcher {
                 std::thread::sleep(POLL);
             }
         };
-        if let Err(error) = std::thread::Builder::new().name("poll".to_owned()).spawn(poll) {
+        // A user's watch may be the first that is refused, and the thread is everybody's.
+        let spawned = crate::owner::step_out()
+            .and_then(|_outside| std::thread::Builder::new().name("poll".to_owned()).spawn(poll));
+        if let Err(error) = spawned {
             tracing::error!(%error, "no thread to poll mailboxes: new mail shows with the next command");
         }
     }

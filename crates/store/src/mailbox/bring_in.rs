@@ -369,7 +369,7 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
         let Some(path) = source.path_of(&*source.awake()?, uid) else { return Ok(None) };
         let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
         let base = new_base(target, crate::file_name::split(&old).0);
-        let temporary = Temporary { path: target.directory.join("tmp").join(&base), base: base.clone() };
+        let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
         // A link would be made to a symbolic link or FIFO too.
         let regular = std::fs::symlink_metadata(&path).map(|metadata| metadata.is_file());
         let linked = match regular {

@@ -147,6 +147,7 @@ impl Account {
     /// Mailboxes that can be checked, in the order of LIST: those that are there, and those
     /// whose `cur/` has vanished; each with how many entries `new/` and `cur/` have.
     pub fn checkable(&self) -> Result<Vec<(MailboxName, u64)>> {
+        let _entered = self.enter()?;
         let root = &self.shared().root;
         let mut names = vec![MailboxName::inbox()];
         let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
@@ -176,6 +177,7 @@ impl Account {
         options: CheckOptions,
         progress: &mut dyn FnMut(u64),
     ) -> Result<CheckReport> {
+        let _entered = self.enter()?;
         let shared = self.shared();
         let directory = directory_of(&shared.root, name)?;
         let subject = Subject { shared, directory, is_inbox: name.is_inbox(), sizes: options.sizes };

@@ -15,6 +15,7 @@ impl Mailbox {
     /// A message's POP3 UIDL: the one that another server gave it, else one made of UID and
     /// UIDVALIDITY. `None` when the message is not there. Touches no disk.
     pub fn pop3_uidl(&self, uid: Uid) -> Option<String> {
+        let _entered = self.shared.enter().ok()?;
         let inner = self.awake().ok()?;
         let state = inner.state.as_ref()?;
         state.row(uid)?;

@@ -34,7 +34,9 @@ impl Mailbox {
     /// it again. Blocks like any look.
     pub fn rest(self: &Arc<Self>) -> Rest {
         let resting = self.resting.fetch_add(1, Relaxed) + 1;
-        if resting >= self.watched.wakes() {
+        if resting >= self.watched.wakes()
+            && let Ok(_entered) = self.shared.enter()
+        {
             let mut inner = self.lock();
             if let Err(error) = self.give_up(&mut inner) {
                 tracing::debug!(%error, "a mailbox stays in memory");
@@ -90,7 +92,15 @@ impl Drop for Mailbox {
     /// once: the index can be made again.
     fn drop(&mut self) {
         let mut inner = self.lock();
-        if inner.state.is_none() || !inner.unsaved || !self.is_there() {
+        if inner.state.is_none() || !inner.unsaved {
+            return;
+        }
+        // Whoever lets go of it last: often a session of somebody else, who takes its room.
+        let _entered = match self.shared.enter() {
+            Ok(entered) => entered,
+            Err(error) => return tracing::warn!(%error, "the index stays as it was"),
+        };
+        if !self.is_there() {
             return;
         }
         let path = self.directory.join("restante-uidlist.lock");
@@ -162,6 +172,7 @@ impl Mailbox {
 impl Mailbox {
     /// The cache, as the places in memory have it.
     pub(super) fn open_cache(&self) -> Option<Cache> {
+        let _entered = self.shared.enter().ok()?;
         let mut inner = self.awake().ok()?;
         let mut cache = Cache::open(&self.directory, inner.uid_validity())?;
         if inner.cache != Some(cache.identity) {
@@ -181,6 +192,7 @@ impl Mailbox {
     /// What is known of the messages from `uid` on, `count` of them at most.
     pub(super) fn known_from(&self, uid: Uid, count: usize, known: &mut Vec<Known>) {
         known.clear();
+        let Ok(_entered) = self.shared.enter() else { return };
         let Ok(mut inner) = self.awake() else { return };
         if inner.cache.is_none() {
             self.find_cache(&mut inner);
@@ -201,6 +213,7 @@ impl Mailbox {
 
     /// Keeps what a pass found out. A cache that cannot be written is none.
     pub(super) fn keep(&self, learned: &[Learned], records: &[(Uid, Vec<u8>)]) {
+        let Ok(_entered) = self.shared.enter() else { return };
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
             let validity = self.snapshot().uid_validity();

@@ -8,6 +8,7 @@ use super::Mailbox;
 use crate::cache::{self, Cache, Kind};
 use crate::error::Result;
 use crate::message::MessageFile;
+use crate::owner::Guard;
 use mail::Uid;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -57,6 +58,12 @@ impl Pass {
         Self { mailbox, known: Vec::new(), cur: None, cache: None, learned: Vec::new(), learned_bytes: 0 }
     }
 
+    /// Works as the one whose mail it is until the guard is dropped: for a thread that goes
+    /// through many messages.
+    pub fn enter(&self) -> Result<Option<Guard>> {
+        self.mailbox.shared.enter()
+    }
+
     /// RFC822.SIZE, octets with CRLF, where no file has to be read for it.
     pub fn known_size(&mut self, uid: Uid) -> Option<u64> {
         self.known(uid).and_then(|known| known.size.checked_sub(1)).map(u64::from)
@@ -84,6 +91,7 @@ impl Pass {
 
     /// Opens a message's file. `None` when it is gone.
     pub fn open(&mut self, uid: Uid) -> Result<Option<MessageFile>> {
+        let _entered = self.enter()?;
         if self.cur.is_none() {
             self.cur = self.mailbox.open_cur();
         }

@@ -105,7 +105,7 @@ pub(super) fn append(path: &Path, bytes: i64, messages: i64) -> Result<Option<u6
 /// Replaces it by a whole count: written to `tmp/`, then renamed.
 pub(super) fn replace(root: &Path, hostname: &str, status: QuotaStatus) -> Result<()> {
     let base = unique(hostname);
-    let temporary = Temporary { path: root.join("tmp").join(&base), base };
+    let temporary = Temporary::new(root.join("tmp").join(&base), base);
     let QuotaStatus { limits, usage } = status;
     let text = format!("{limits}\n{}", line(signed(usage.bytes), signed(usage.messages)));
     let written = private_file(&temporary.path).and_then(|mut file| {

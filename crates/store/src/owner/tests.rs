@@ -1,0 +1,262 @@
+//! As root these change users for real; as anybody else only what needs no right is tried.
+
+use super::*;
+use crate::{Account, Store, StoreSettings};
+use mail::MailboxName;
+use mail::flag::Flags;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+
+/// Uid, gid and groups by which the kernel checks this thread's access to files.
+fn by_the_kernel() -> (String, String, Vec<String>) {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    (field("Uid:")[3].clone(), field("Gid:")[3].clone(), field("Groups:"))
+}
+
+fn as_owner(uid: u32, gid: u32, groups: &[u32]) -> (String, String, Vec<String>) {
+    (uid.to_string(), gid.to_string(), groups.iter().map(u32::to_string).collect())
+}
+
+fn is_skipped() -> bool {
+    let is_skipped = !can_enter_others();
+    if is_skipped {
+        eprintln!("SKIPPED: only root can work as others");
+    }
+    is_skipped
+}
+
+fn owner(uid: u32) -> Arc<Owner> {
+    Owner::new(uid, uid + 1000, &[uid + 1000, uid + 2000]).unwrap()
+}
+
+#[test]
+fn root_owns_no_mail() {
+    for (uid, gid, groups, expected) in [
+        (0, 5, &[][..], None),
+        (5, 0, &[], None),
+        (u32::MAX, 5, &[], None),
+        (5, u32::MAX, &[], None),
+        (5, 6, &[0, 7, 6, 7], Some(&[6, 7][..])),
+    ] {
+        let found = Owner::new(uid, gid, groups);
+        assert_eq!(found.as_ref().map(|owner| owner.groups()), expected, "{uid} {gid} {groups:?}");
+    }
+}
+
+#[test]
+fn who_may_not_enter_stays_who_they_are() {
+    if can_enter_others() {
+        eprintln!("SKIPPED: root may enter");
+        return;
+    }
+    let before = by_the_kernel();
+    assert!(owner(40_001).enter().is_err());
+    assert_eq!(by_the_kernel(), before);
+    assert!(step_out().is_ok_and(|guard| guard.is_none()));
+}
+
+#[test]
+fn guards_nest_and_go_back() {
+    if is_skipped() {
+        return;
+    }
+    let before = by_the_kernel();
+    let (a, b) = (owner(40_001), owner(40_002));
+    {
+        let _a = a.enter().unwrap();
+        assert_eq!(by_the_kernel(), as_owner(40_001, 41_001, &[41_001, 42_001]));
+        {
+            let _again = owner(40_001).enter().unwrap();
+            let _b = b.enter().unwrap();
+            assert_eq!(by_the_kernel(), as_owner(40_002, 41_002, &[41_002, 42_002]));
+            {
+                let _outside = step_out().unwrap();
+                assert_eq!(by_the_kernel(), before);
+                let _b = b.enter().unwrap();
+                assert_eq!(by_the_kernel().0, "40002");
+            }
+            assert_eq!(by_the_kernel().0, "40002");
+        }
+        assert_eq!(by_the_kernel(), as_owner(40_001, 41_001, &[41_001, 42_001]));
+    }
+    assert_eq!(by_the_kernel(), before);
+    assert!(current().is_none());
+}
+
+#[test]
+fn nothing_is_left_set_after_a_panic() {
+    if is_skipped() {
+        return;
+    }
+    let before = by_the_kernel();
+    let (a, b) = (owner(40_001), owner(40_002));
+    let panicked = std::panic::catch_unwind(|| {
+        let _a = a.enter().unwrap();
+        let _b = b.enter().unwrap();
+        assert_ne!(by_the_kernel(), by_the_kernel(), "a panic is wanted");
+    });
+    assert!(panicked.is_err());
+    assert_eq!(by_the_kernel(), before);
+}
+
+#[test]
+fn threads_are_different_users_at_the_same_time() {
+    if is_skipped() {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            scope.spawn(move || {
+                let before = by_the_kernel();
+                for round in 0..500_u32 {
+                    let uid = 40_000 + thread * 1000 + round % 7;
+                    let entered = owner(uid).enter().unwrap();
+                    assert_eq!(by_the_kernel(), as_owner(uid, uid + 1000, &[uid + 1000, uid + 2000]));
+                    drop(entered);
+                    assert_eq!(by_the_kernel(), before);
+                }
+            });
+        }
+    });
+}
+
+/// Two users, each with a home directory that nobody else can enter.
+struct Homes {
+    directory: tempfile::TempDir,
+    store: Arc<Store>,
+}
+
+impl Homes {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for uid in [40_001, 40_002] {
+            let home = directory.path().join(uid.to_string());
+            std::fs::create_dir(&home).unwrap();
+            std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+            std::os::unix::fs::chown(&home, Some(uid), Some(uid + 1000)).unwrap();
+        }
+        let store = Store::new(StoreSettings {
+            utf8_names: true,
+            lock_wait_ms_max: 5_000,
+            keywords_max: 100,
+            take_over: crate::take_over::Preference::Newer,
+            kept_bytes_max: 0,
+            hostname: "host".to_owned(),
+            quota_counts_trash: false,
+        });
+        Self { directory, store }
+    }
+
+    fn maildir(&self, uid: u32) -> PathBuf {
+        self.directory.path().join(uid.to_string()).join("Maildir")
+    }
+
+    fn account(&self, uid: u32) -> Arc<Account> {
+        self.store.account_of(&self.maildir(uid), true, Some(owner(uid))).unwrap()
+    }
+
+    fn assert_owned(&self, uid: u32) {
+        let mut directories = vec![self.maildir(uid)];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = std::fs::symlink_metadata(&path).unwrap();
+                assert_eq!((metadata.uid(), metadata.gid()), (uid, uid + 1000), "{}", path.display());
+                if metadata.is_dir() {
+                    directories.push(path);
+                }
+            }
+        }
+    }
+}
+
+fn append(account: &Arc<Account>) {
+    let inbox = account.open(&MailboxName::inbox()).unwrap();
+    inbox.refresh(true).unwrap();
+    let mut delivery = inbox.deliver().unwrap();
+    delivery.write(b"Subject: a\r\n\r\nb\r\n").unwrap();
+    inbox.append(vec![(delivery, Flags::default(), None)]).unwrap();
+    // One that is given up, by a thread that is nobody in particular.
+    drop(inbox.deliver().unwrap());
+}
+
+#[test]
+fn files_belong_to_their_user_also_when_others_let_go_of_them() {
+    if is_skipped() {
+        return;
+    }
+    let homes = Homes::new();
+    let before = by_the_kernel();
+    let sent = MailboxName::new("Sent").unwrap();
+    for _ in 0..3 {
+        for uid in [40_001, 40_002] {
+            // Opening this one lets go of the other one's, whose index is written then.
+            let account = homes.account(uid);
+            append(&account);
+            if account.create(&sent).is_ok() {
+                account.subscribe(&sent, true).unwrap();
+            }
+            account.quota().set_limits(crate::QuotaLimits::parse("50M").ok());
+            account.quota().status().unwrap();
+        }
+    }
+    homes.store.close();
+    assert_eq!(by_the_kernel(), before);
+    for uid in [40_001, 40_002] {
+        homes.assert_owned(uid);
+        for name in ["restante-index", "restante-uidlist", "maildirsize", ".Sent/cur"] {
+            assert!(homes.maildir(uid).join(name).exists(), "{uid}: {name}");
+        }
+        assert_eq!(std::fs::read_dir(homes.maildir(uid).join("tmp")).unwrap().count(), 0, "{uid}");
+    }
+}
+
+#[test]
+fn the_kernel_refuses_what_is_another_users() {
+    if is_skipped() {
+        return;
+    }
+    let homes = Homes::new();
+    homes.account(40_002).create(&MailboxName::new("Private").unwrap()).unwrap();
+    let ours = homes.account(40_001);
+    append(&ours);
+    append(&homes.account(40_002));
+    let refused = |error: crate::Error| assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    // Their Maildir as ours, found by a path or by a link.
+    let store = &homes.store;
+    refused(store.account_of(&homes.maildir(40_002), true, Some(owner(40_001))).unwrap_err());
+    let link = homes.maildir(40_001).with_file_name("link");
+    std::os::unix::fs::symlink(homes.maildir(40_002), &link).unwrap();
+    assert!(store.account_of(&link, true, Some(owner(40_001))).is_err());
+    // Whatever the store's own checks would say of it: the kernel's word alone.
+    let entered = owner(40_001).enter().unwrap();
+    for path in [homes.maildir(40_002).join("cur"), link.join("cur")] {
+        let error = std::fs::read_dir(path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+    drop(entered);
+    // In our Maildir, a mailbox that is theirs.
+    let mailbox = homes.maildir(40_001).join(".Theirs");
+    std::os::unix::fs::symlink(homes.maildir(40_002).join(".Private"), mailbox).unwrap();
+    assert!(ours.open(&MailboxName::new("Theirs").unwrap()).is_err());
+}
+
+#[test]
+fn two_owners_of_one_maildir_do_not_share_an_account() {
+    if is_skipped() {
+        return;
+    }
+    let homes = Homes::new();
+    let root = homes.maildir(40_001);
+    let first = homes.account(40_001);
+    assert!(Arc::ptr_eq(&first, &homes.account(40_001)));
+    let other_group = Owner::new(40_001, 45_000, &[]);
+    let other = homes.store.account_of(&root, false, other_group).unwrap();
+    assert!(!Arc::ptr_eq(&first, &other));
+    assert_eq!(other.owner().map(|owner| owner.gid()), Some(45_000));
+}
