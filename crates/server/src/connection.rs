@@ -225,20 +225,29 @@ impl Driver {
 
     /// Lets the session work where blocking is allowed.
     async fn work(&mut self) -> Result<(), String> {
-        let Some(mut session) = self.session.take() else { return Err(PANICKED.to_owned()) };
+        let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
         let server = self.server.clone();
         let _permit = server.file_job().await;
         let now = self.now();
+        let owner = self.log_in.owner();
         let worked = tokio::task::spawn_blocking(move || {
+            let _entered = owner.as_ref().map(|owner| owner.enter()).transpose()?;
+            // So that a panic drops it before the thread is the server's again.
+            let mut session = session;
             session.work(now);
             #[cfg(test)]
             tests::panic_if(session.stats().user.as_deref() == Some("worker"));
-            session
+            Ok::<_, io::Error>(session)
         });
         match worked.await {
-            Ok(session) => {
+            Ok(Ok(session)) => {
                 self.session = Some(session);
                 Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::error!(peer = %self.peer, %error, "cannot work as the user's own uid");
+                let _ = self.write(b"* BYE The mail cannot be reached; it was logged\r\n").await;
+                Err("the uid could not be changed".to_owned())
             }
             Err(_) => {
                 self.server.note_panic(&self.peer.to_string());
@@ -291,7 +300,14 @@ impl Drop for Driver {
         // With the last session of a mailbox what is known of it is written to disk.
         if let Some(session) = self.session.take() {
             match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn_blocking(move || drop(session))),
+                Ok(runtime) => {
+                    let owner = self.log_in.owner();
+                    drop(runtime.spawn_blocking(move || {
+                        // Without it the store tries again, and says so.
+                        let _entered = owner.as_ref().map(|owner| owner.enter());
+                        drop(session);
+                    }));
+                }
                 Err(_) => drop(session),
             }
         }

@@ -1,13 +1,15 @@
 //! Who comes in: from what a session asks to the user's account.
 
 use crate::counts::Counted;
+use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{maildir_of, quota_of};
 use auth::{Exchange, Mechanism, Progress, Refusal, Secret, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
-use store::ErrorKind;
+use store::{Account, ErrorKind, Owner, Store};
 
 /// One connection's log-in: at most one exchange is under way.
 pub(crate) struct LogIn {
@@ -16,12 +18,19 @@ pub(crate) struct LogIn {
     exchange: Option<Exchange>,
     /// The user that came in is counted as long as the connection lasts.
     counted: Option<Counted<(String, IpAddr)>>,
+    /// Whom the files of that user belong to, if not to the server's user.
+    owner: Option<Arc<Owner>>,
 }
 
 impl LogIn {
     /// For a connection from `peer`.
     pub(crate) fn new(server: Arc<Server>, peer: IpAddr) -> Self {
-        Self { server, peer, exchange: None, counted: None }
+        Self { server, peer, exchange: None, counted: None, owner: None }
+    }
+
+    /// As whom to work on files for the user that came in, if not as the server's user.
+    pub(crate) fn owner(&self) -> Option<Arc<Owner>> {
+        self.owner.clone()
     }
 
     /// Answers what a session asks. Takes as long as the password check and the delay of a
@@ -98,14 +107,17 @@ impl LogIn {
             configuration.quota
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
-        let path = maildir.clone();
+        let (path, of_user, own_uids) = (maildir.clone(), user.clone(), configuration.own_uids);
         let permit = self.server.file_job().await;
-        let opened = tokio::task::spawn_blocking(move || store.account(&path, create)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || open_account(&store, &path, create, &of_user, own_uids))
+                .await;
         drop(permit);
         match opened {
             Ok(Ok(account)) => {
                 account.quota().set_limits(quota);
                 self.counted = Some(counted);
+                self.owner = account.owner().cloned();
                 Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
             }
             Ok(Err(error)) => {
@@ -125,4 +137,21 @@ impl LogIn {
             }
         }
     }
+}
+
+/// The account, as whoever its files belong to.
+fn open_account(
+    store: &Arc<Store>,
+    path: &Path,
+    create: bool,
+    user: &User,
+    own_uids: Option<OwnUids>,
+) -> store::Result<Arc<Account>> {
+    let owner = owner_of(user, own_uids).map_err(|why| store::Error {
+        kind: ErrorKind::Denied,
+        doing: "nobody to be the owner of",
+        path: path.to_owned(),
+        source: Some(std::io::Error::other(why)),
+    })?;
+    store.account_of(path, create, owner)
 }

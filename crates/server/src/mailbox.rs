@@ -63,8 +63,11 @@ impl OneUser {
         as_mail_user(&configuration, || {
             let found = Users::open(&configuration).find(&self.user)?;
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
-            let account = Store::new(configuration.store.clone()).account(&user.root, false);
-            work(&user, &account.map_err(|error| error.to_string())?)
+            let owner = user.owner(&configuration)?;
+            let account = Store::new(configuration.store.clone()).account_of(&user.root, false, owner);
+            let account = account.map_err(|error| error.to_string())?;
+            let _entered = account.enter().map_err(|error| error.to_string())?;
+            work(&user, &account)
         })
     }
 }

@@ -13,6 +13,7 @@ mod log;
 mod log_in;
 mod mailbox;
 mod migrate;
+mod owners;
 mod privileges;
 mod progress;
 mod quota;

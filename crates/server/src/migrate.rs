@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::take_over::{Faults, Origin, Preference};
-use store::{Account, Store};
+use store::{Account, Owner, Store};
 
 /// What `restante migrate` understands.
 #[derive(Args, Debug)]
@@ -106,12 +106,16 @@ fn all(options: &Options, direction: Direction, configuration: &Configuration) -
     };
     let store = Store::new(configuration.store.clone());
     let mailboxes = found.iter().flatten().map(|user| {
-        let listed = store.account(&user.root, false).and_then(|account| account.list());
+        let owner = user.owner(configuration).unwrap_or_default();
+        let listed = store.account_of(&user.root, false, owner).and_then(|account| account.list());
         listed.map_or(0, |listed| listed.iter().filter(|listed| listed.selectable).count() as u64)
     });
     let progress = Progress::new(Some(mailboxes.sum()), "mailboxes");
     let migration = Migration { store: store.clone(), direction, is_dry: options.dry_run, progress };
-    let done: Vec<_> = found.into_iter().map(|user| user.and_then(|user| migration.user(&user))).collect();
+    let done: Vec<_> = found
+        .into_iter()
+        .map(|user| user.and_then(|user| migration.user(&user, user.owner(configuration)?)))
+        .collect();
     // The line of progress is wiped before anything else is said.
     drop(migration);
     let mut total = Counts::default();
@@ -149,9 +153,9 @@ struct Migration {
 
 impl Migration {
     /// The report on a user, and its figures. An error when nothing could be done at all.
-    fn user(&self, user: &ResolvedUser) -> Result<(String, Counts), String> {
+    fn user(&self, user: &ResolvedUser, owner: Option<Arc<Owner>>) -> Result<(String, Counts), String> {
         let named = |error: store::Error| format!("{}: {error}", user.name);
-        let account = self.store.account(&user.root, false).map_err(named)?;
+        let account = self.store.account_of(&user.root, false, owner).map_err(named)?;
         let mut counts = Counts { users: 1, ..Counts::default() };
         let mut notes = String::new();
         let listed = account.list().map_err(named)?;

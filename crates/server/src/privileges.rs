@@ -1,14 +1,29 @@
 //! Giving up root, for good.
 
 use rustix::process::{getgid, getuid};
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+
+/// What of root is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Keep {
+    /// Nothing.
+    Nothing,
+    /// The capabilities to work as another user: [`OWNERS`].
+    Owners,
+}
+
+/// What it takes to work on files as their owner. Whoever gets to run code of their own in the
+/// server can become anybody with them; a mistake in what is opened as whom, they do not reach.
+const OWNERS: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);
 
 /// Becomes `user`, with `group` or the user's own, and with the groups that the user is a member
 /// of, such as one that may read keys. Nothing of root is left, and no program that is started
 /// gets more. Of the thread that calls: it must be the only one of the process.
 ///
+/// With [`Keep::Owners`], these capabilities stay permitted and effective.
+///
 /// Not root: nothing to give up, and a warning when another user was asked for.
-pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), String> {
+pub(crate) fn give_up(user: Option<&str>, group: Option<&str>, keep: Keep) -> Result<(), String> {
     let Some(user) = user else {
         if getuid().is_root() {
             return Err("started as root: [mail] wants user, such as user = \"vmail\"".to_owned());
@@ -24,6 +39,9 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), Str
         if getuid() != uid {
             tracing::warn!(user, "not started as root: going on as the user that started it");
         }
+        if keep == Keep::Owners {
+            tracing::warn!("own-uid, not started as root: users with another uid than ours cannot log in");
+        }
         return no_new_privileges();
     }
     if uid.is_root() || gid.is_root() {
@@ -33,9 +51,24 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), Str
         |what: &'static str| move |error: rustix::io::Errno| format!("cannot give up root ({what}): {error}");
     // Groups first: without root they cannot be changed any more. All three ids, so that none
     // is left to go back to.
+    if keep == Keep::Owners {
+        bound_to(OWNERS);
+        rustix::thread::set_keep_capabilities(true).map_err(failed("keeping capabilities"))?;
+    }
     rustix::thread::set_thread_groups(&groups_of(user, gid)).map_err(failed("groups"))?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(failed("group"))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(failed("user"))?;
+    if keep == Keep::Owners {
+        rustix::thread::set_keep_capabilities(false).map_err(failed("keeping capabilities"))?;
+        let sets =
+            CapabilitySets { effective: OWNERS, permitted: OWNERS, inheritable: CapabilitySet::empty() };
+        rustix::thread::set_capabilities(None, sets).map_err(failed("capabilities"))?;
+        let left = rustix::thread::capabilities(None).map_err(failed("capabilities"))?;
+        if left != sets || getuid() != uid || getgid() != gid {
+            return Err("more than the change of owners is left of root".to_owned());
+        }
+        return no_new_privileges();
+    }
     if getuid() != uid
         || getgid() != gid
         || rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).is_ok()
@@ -43,6 +76,16 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>) -> Result<(), Str
         return Err("root could be taken back after it was given up".to_owned());
     }
     no_new_privileges()
+}
+
+/// No program that is started gets other capabilities. It cannot get any without new privileges;
+/// where we may not change the set (systemd's `CapabilityBoundingSet`), it is small already.
+fn bound_to(kept: CapabilitySet) {
+    for capability in CapabilitySet::all().difference(kept) {
+        if let Err(error) = rustix::thread::remove_capability_from_bounding_set(capability) {
+            tracing::debug!(%error, ?capability, "stays in the bounding set");
+        }
+    }
 }
 
 fn no_new_privileges() -> Result<(), String> {
@@ -78,6 +121,20 @@ fn groups_of(user: &str, gid: Gid) -> Vec<Gid> {
     groups
 }
 
+/// The group of the system's user with this uid; `None` when there is none.
+pub(crate) fn gid_of(uid: u32) -> Option<u32> {
+    getent("passwd", &uid.to_string()).ok()?.split(':').nth(3)?.parse().ok()
+}
+
+/// `gid`, and the further groups of the system's user with this uid, if there is one.
+pub(crate) fn group_ids_of(uid: u32, gid: u32) -> Vec<u32> {
+    let line = getent("passwd", &uid.to_string()).unwrap_or_default();
+    match line.split(':').next().filter(|name| !name.is_empty()) {
+        Some(name) => groups_of(name, Gid::from_raw(gid)).into_iter().map(Gid::as_raw).collect(),
+        None => vec![gid],
+    }
+}
+
 fn getent(database: &str, name: &str) -> Result<String, String> {
     let output = std::process::Command::new("getent")
         .args(["--", database, name])
@@ -102,7 +159,7 @@ pub(crate) fn as_user<T: Send>(
     if !getuid().is_root() || user.is_none() {
         return None;
     }
-    let on_thread = || give_up(user, group).is_ok().then(work);
+    let on_thread = || give_up(user, group, Keep::Nothing).is_ok().then(work);
     std::thread::scope(|scope| scope.spawn(on_thread).join().ok().flatten())
 }
 
@@ -125,7 +182,7 @@ mod tests {
         }
         // What a thread gives up, the others keep: the tests go on as root.
         let thread = std::thread::spawn(|| {
-            give_up(Some("nobody"), None).expect("an ordinary user");
+            give_up(Some("nobody"), None, Keep::Nothing).expect("an ordinary user");
             let status = std::fs::read_to_string("/proc/thread-self/status").expect("what the system says");
             let field = |name: &str| {
                 let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -158,7 +215,8 @@ mod tests {
             (Some("root"), None, if is_root { "[mail] user root is root" } else { "" }),
             (Some("nobody"), Some("root"), if is_root { "[mail] user nobody is root or" } else { "" }),
         ] {
-            let given_up = std::thread::spawn(move || give_up(user, group)).join().expect("no panic");
+            let given_up =
+                std::thread::spawn(move || give_up(user, group, Keep::Nothing)).join().expect("no panic");
             let error = given_up.err().unwrap_or_default();
             assert!(error.starts_with(expected), "{user:?} {group:?}: {error}");
             assert_eq!(error.is_empty(), expected.is_empty(), "{user:?} {group:?}: {error}");

@@ -120,7 +120,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     if tls.is_none() && listeners.iter().any(|listener| listener.tls == ListenTls::Implicit) {
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
     }
-    privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref())?;
+    privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref(), configuration.keep())?;
     for path in configuration.passwd_files() {
         if let Err(error) = std::fs::File::open(path) {
             tracing::error!(path = %path.display(), %error, "its users cannot log in");

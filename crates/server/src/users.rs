@@ -3,11 +3,13 @@
 //! Calls wait: they are for commands, not for the server. What they do to a Maildir they do as
 //! the user of `[mail]`, so that files get the right owner: see [`as_mail_user`].
 
+use crate::owners::owner_of;
 use crate::settings::Configuration;
 use crate::{privileges, serve, template};
 use auth::{Authenticator, User};
 use std::path::{Component, Path, PathBuf};
-use store::QuotaLimits;
+use std::sync::Arc;
+use store::{Owner, QuotaLimits};
 
 /// Everybody who could log in.
 pub(crate) struct Users {
@@ -76,6 +78,13 @@ impl Users {
     }
 }
 
+impl ResolvedUser {
+    /// Whom the files belong to, as a log-in finds it; `None`: the user of `[mail]`.
+    pub(crate) fn owner(&self, configuration: &Configuration) -> Result<Option<Arc<Owner>>, String> {
+        owner_of(&self.user, configuration.own_uids).map_err(|why| format!("{}: {why}", self.name))
+    }
+}
+
 /// Does something as the user that the server becomes: started as root, on a thread that gives
 /// root up; else as who started it.
 pub(crate) fn as_mail_user<T: Send>(
@@ -83,7 +92,7 @@ pub(crate) fn as_mail_user<T: Send>(
     work: impl FnOnce() -> Result<T, String> + Send,
 ) -> Result<T, String> {
     let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
-    let on_thread = || privileges::give_up(user, group).and_then(|()| work());
+    let on_thread = || privileges::give_up(user, group, configuration.keep()).and_then(|()| work());
     std::thread::scope(|scope| match scope.spawn(on_thread).join() {
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic),

@@ -4,6 +4,8 @@ use super::kind::Value;
 use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
+use crate::owners::OwnUids;
+use crate::privileges::Keep;
 use codec::Limits;
 use ipnet::IpNet;
 use mail::MailboxName;
@@ -31,6 +33,8 @@ pub(crate) struct Configuration {
     pub(crate) user: Option<String>,
     /// And its group.
     pub(crate) group: Option<String>,
+    /// Files belong to each user's own uid.
+    pub(crate) own_uids: Option<OwnUids>,
     /// A missing Maildir is made.
     pub(crate) create_maildir: bool,
     /// Limits of users whose source gives none.
@@ -119,6 +123,7 @@ impl Configuration {
             maildir: mail.text("maildir"),
             user: mail.text_if("user"),
             group: mail.text_if("group"),
+            own_uids: own_uids(&mail),
             create_maildir: mail.bool("create"),
             quota: mail.quota("quota"),
             sources: sources::build(values),
@@ -149,6 +154,11 @@ impl Configuration {
         }
     }
 
+    /// What of root the server has to keep.
+    pub(crate) fn keep(&self) -> Keep {
+        if self.own_uids.is_some() { Keep::Owners } else { Keep::Nothing }
+    }
+
     /// Settings that differ from `old` and that a running server cannot change.
     pub(crate) fn fixed_at_start(&self, old: &Self) -> Vec<&'static str> {
         let (store, old_store) = (&self.store, &old.store);
@@ -156,6 +166,7 @@ impl Configuration {
             ("[[listen]]", self.listen == old.listen),
             ("user of [mail]", self.user == old.user),
             ("group of [mail]", self.group == old.group),
+            ("own-uid of [mail]", self.own_uids.is_some() == old.own_uids.is_some()),
             ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
             ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
@@ -208,6 +219,12 @@ impl Configuration {
         }
         problems
     }
+}
+
+fn own_uids(mail: &Reader<'_>) -> Option<OwnUids> {
+    let id = |key| u32::try_from(mail.number(key)).unwrap_or(u32::MAX);
+    let own_uids = || OwnUids { minimum_uid: id("minimum-uid"), minimum_gid: id("minimum-gid") };
+    mail.bool("own-uid").then(own_uids)
 }
 
 fn listen(reader: &Reader<'_>) -> Option<Listen> {

@@ -192,6 +192,27 @@ const SETTINGS: &[Setting] = &[
     optional("mail", "group", Kind::Text, "\"vmail\"", "Its group, if it is not the user's own."),
     setting(
         "mail",
+        "own-uid",
+        Kind::Bool,
+        "false",
+        "Mail belongs to the uid and gid that the user source gives, and is worked on as that user; a user without a uid has that of user. Else all of it belongs to user. Started as root, the server then keeps the capabilities to change uid and gid, and no others.",
+    ),
+    setting(
+        "mail",
+        "minimum-uid",
+        Kind::Count { min: 1, max: 4_294_967_294 },
+        "100",
+        "With own-uid: users with a smaller uid cannot log in. Root never can.",
+    ),
+    setting(
+        "mail",
+        "minimum-gid",
+        Kind::Count { min: 1, max: 4_294_967_294 },
+        "100",
+        "With own-uid: likewise for the gid. System users of old may have 50 or even less.",
+    ),
+    setting(
+        "mail",
         "create",
         Kind::Bool,
         "false",
