@@ -1,9 +1,16 @@
 //! `restante check`: everything that is wrong, at once.
 
+use crate::owners::OwnUids;
 use crate::settings::{self, Configuration};
+use crate::users::maildir_of;
 use crate::{privileges, serve, sources, tls};
+use auth::User;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Users with a wrong uid that are named at most.
+const OWNERS_TOLD_MAX: usize = 20;
 
 /// Checks configuration, certificates, users and directories.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -23,6 +30,7 @@ fn further_problems(configuration: &Configuration) -> Vec<String> {
     let mut problems = tls::configure(configuration).err().unwrap_or_default();
     problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
     problems.extend(problems_of_sources(configuration));
+    problems.extend(problems_of_owners(configuration));
     let directory = directory_of_all(&configuration.maildir);
     problems.extend(directory.and_then(directory_problem));
     if problems.is_empty() {
@@ -41,6 +49,43 @@ fn problems_of_sources(configuration: &Configuration) -> Vec<String> {
             problems.extend(source.problems().await.unwrap_or_else(|error| vec![error.to_string()]));
         }
         problems
+    })
+}
+
+/// With own uids: users of local sources who could not log in, or not use the Maildir that is
+/// there. The first ones; what all have in common is seen in them.
+fn problems_of_owners(configuration: &Configuration) -> Vec<String> {
+    let Some(own_uids) = configuration.own_uids else { return Vec::new() };
+    let listed = serve::block_on(async {
+        let mut users = Vec::new();
+        let sources = configuration.sources.iter().filter_map(|source| sources::open(&source.kind));
+        for source in sources.filter(|source| source.is_local()) {
+            // Why it cannot be listed is said elsewhere.
+            users.extend(source.list().await.unwrap_or_default());
+        }
+        users
+    });
+    let mut problems: Vec<String> =
+        listed.iter().filter_map(|user| problem_of_owner(user, own_uids, configuration)).collect();
+    let more = problems.len().saturating_sub(OWNERS_TOLD_MAX);
+    problems.truncate(OWNERS_TOLD_MAX);
+    if more > 0 {
+        problems.push(format!("own-uid: {more} more users like these"));
+    }
+    problems
+}
+
+fn problem_of_owner(user: &User, own_uids: OwnUids, configuration: &Configuration) -> Option<String> {
+    let uid = user.uid?;
+    if let Err(why) = user.gid.map_or(Ok(()), |gid| own_uids.check(uid, gid)) {
+        return Some(format!("{}: {why}", user.name));
+    }
+    // Without its default domain a name may have no place in the template: nothing to look at.
+    let maildir = maildir_of(user, &configuration.maildir).ok()?;
+    let owner = std::fs::metadata(&maildir).ok()?.uid();
+    let is_theirs = owner == uid;
+    (!is_theirs).then(|| {
+        format!("{}: {} belongs to uid {owner}, and not to theirs, {uid}", user.name, maildir.display())
     })
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn owner_of(user: &User, own_uids: Option<OwnUids>) -> Result<Option<
 
 impl OwnUids {
     /// Root is refused whatever the settings say.
-    fn check(self, uid: u32, gid: u32) -> Result<(), String> {
+    pub(crate) fn check(self, uid: u32, gid: u32) -> Result<(), String> {
         for (what, id, minimum) in [("uid", uid, self.minimum_uid), ("gid", gid, self.minimum_gid)] {
             if id == 0 || id < minimum {
                 return Err(format!("{what} {id} is below minimum-{what} of [mail], which is {minimum}"));

@@ -206,6 +206,32 @@ mod tests {
     }
 
     #[test]
+    fn of_root_only_the_change_of_owners_is_kept() {
+        if !getuid().is_root() {
+            eprintln!("SKIPPED: only root has something to keep");
+            return;
+        }
+        let thread = std::thread::spawn(|| {
+            give_up(Some("nobody"), None, Keep::Owners).expect("an ordinary user");
+            let status = std::fs::read_to_string("/proc/thread-self/status").expect("what the system says");
+            let owner = store::Owner::new(40_001, 40_001, &[]).expect("an owner");
+            let entered = owner.enter().expect("the right to");
+            // What root could read whatever its mode.
+            assert!(std::fs::read_to_string("/etc/shadow").is_err());
+            drop(entered);
+            status
+        });
+        let status = thread.join().expect("see above");
+        for line in ["CapPrm:\t00000000000000c0", "CapEff:\t00000000000000c0", "CapInh:\t0000000000000000"] {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+        assert!(
+            status.contains("CapAmb:\t0000000000000000") && status.contains("NoNewPrivs:\t1"),
+            "{status}"
+        );
+    }
+
+    #[test]
     fn mail_is_served_by_an_ordinary_user() {
         let is_root = getuid().is_root();
         for (user, group, expected) in [

@@ -233,6 +233,24 @@ fn another_users_mail_is_refused() {
 }
 
 #[test]
+fn a_maildir_of_somebody_else_is_a_problem_that_check_finds() {
+    let more = |homes: &Path| {
+        std::fs::create_dir(homes.join("shared")).unwrap();
+        line("carl", 40_003, 41_003, &homes.join("shared")) + &line("dora", 99, 41_004, &homes.join("none"))
+    };
+    let Some(site) = Site::start(more) else { return };
+    let output = site.restante(&["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    for expected in
+        ["belongs to uid 0, and not to theirs, 40003", "dora@example.com: uid 99 is below minimum-uid"]
+    {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("anna") && !said.contains("bert"), "{said}");
+}
+
+#[test]
 fn without_own_uid_nothing_of_root_is_left() {
     if !is_root() {
         eprintln!("SKIPPED: only root has something to give up");
