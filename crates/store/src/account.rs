@@ -44,8 +44,11 @@ pub struct Store {
     settings: StoreSettings,
     watcher: Arc<Watcher>,
     kept: Arc<Kept>,
-    accounts: Mutex<HashMap<(PathBuf, Option<Arc<Owner>>), Weak<Account>>>,
+    accounts: Mutex<HashMap<AccountKey, Weak<Account>>>,
 }
+
+/// An account's Maildir and owner.
+type AccountKey = (PathBuf, Option<Arc<Owner>>);
 
 /// One user's Maildir. Sessions of one user share one.
 #[derive(Debug)]

@@ -85,25 +85,27 @@ impl Owner {
     /// Works as this user until the guard is dropped. An error (it takes `CAP_SETUID` and
     /// `CAP_SETGID`) leaves the thread as it was.
     pub fn enter(self: &Arc<Self>) -> io::Result<Guard> {
-        ENTERED.with_borrow_mut(|entered| {
-            let entered = match entered {
+        ENTERED.with_borrow_mut(|slot| {
+            let mut entered = match slot.take() {
                 Some(entered) => entered,
-                none => {
+                None => {
                     let outside = Arc::new(Self::of_thread()?);
-                    none.insert(Entered { now: outside.clone(), outside, depth: 0 })
+                    Entered { now: outside.clone(), outside, depth: 0 }
                 }
             };
-            let before = if *entered.now == **self {
-                None
-            } else {
-                if let Err(error) = self.become_it() {
+            let became = if *entered.now == **self { Ok(None) } else { self.become_it().map(Some) };
+            let before = match became {
+                Ok(changed) => changed.map(|()| std::mem::replace(&mut entered.now, self.clone())),
+                Err(error) => {
                     go_back_to(&entered.now);
+                    *slot = Some(entered).filter(|entered| entered.depth > 0);
                     return Err(error);
                 }
-                Some(std::mem::replace(&mut entered.now, self.clone()))
             };
             entered.depth += 1;
-            Ok(Guard { before, depth: entered.depth, _not_send: PhantomData })
+            let depth = entered.depth;
+            *slot = Some(entered);
+            Ok(Guard { before, depth, _not_send: PhantomData })
         })
     }
 
@@ -192,7 +194,9 @@ fn go_back_to(owner: &Owner) {
     setfsuid(nix::unistd::Uid::from_raw(owner.uid));
     setfsgid(nix::unistd::Gid::from_raw(owner.gid));
     let groups: Vec<Gid> = owner.groups.iter().copied().map(Gid::from_raw).collect();
-    if fsuid() != owner.uid || fsgid() != owner.gid || set_thread_groups(&groups).is_err() {
+    // Who was not allowed to enter has these groups still, and may not set them.
+    let has_groups = set_thread_groups(&groups).is_ok() || getgroups().is_ok_and(|now| now == groups);
+    if fsuid() != owner.uid || fsgid() != owner.gid || !has_groups {
         std::process::abort();
     }
 }
