@@ -12,6 +12,7 @@ pub mod helper;
 pub mod ldap;
 pub mod login_name;
 pub mod pam;
+pub mod oauth;
 pub mod passwd_file;
 pub mod sasl;
 pub mod scheme;
