@@ -72,8 +72,9 @@ async fn shake_hands(server: &Server, stream: Stream) -> Result<Stream, String> 
     let Stream::Plain(socket) = stream else { return Err("TLS is on already".to_owned()) };
     let config = server.tls().ok_or("no certificate")?;
     let within = Duration::from_millis(server.configuration().handshake_timeout_ms);
+    let (config, shown) = tls::for_connection(&config);
     match tokio::time::timeout(within, TlsAcceptor::from(config).accept(socket)).await {
-        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream), shown)),
         Ok(Err(error)) => Err(tls::handshake_failure(&error)),
         Err(_) => Err("handshake took too long".to_owned()),
     }
@@ -109,7 +110,7 @@ enum Waited {
 impl Driver {
     fn new(server: Arc<Server>, stream: Stream, peer: SocketAddr) -> Self {
         let configuration = server.configuration();
-        let tls = matches!(stream, Stream::Tls(_));
+        let tls = matches!(stream, Stream::Tls(..));
         let allowed = configuration.cleartext_from.iter().any(|network| network.contains(&peer.ip()));
         let connection =
             Connection { tls, starttls: !tls && server.tls().is_some(), cleartext_allowed: allowed };

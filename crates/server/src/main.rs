@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth_helper;
+mod certificate;
 mod check;
 mod cli;
 mod connection;

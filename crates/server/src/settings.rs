@@ -9,7 +9,7 @@ mod reader;
 mod sources;
 mod table;
 
-pub(crate) use configuration::{Certificate, Configuration, Listen, ListenTls};
+pub(crate) use configuration::{Certificate, ClientCertificates, Configuration, Listen, ListenTls};
 pub(crate) use parse::Problem;
 pub(crate) use sources::{SourceKind, UserSource};
 pub(crate) use table::{SECTIONS, Section, Setting, find as find_setting, settings};

@@ -1,16 +1,17 @@
 //! TLS: certificates by server name, and what is offered.
 
-use crate::settings::{Certificate, Configuration};
+use crate::settings::{Certificate, ClientCertificates, Configuration};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{InvalidMessage, ServerConfig, SignatureScheme};
+use rustls::{InvalidMessage, RootCertStore, ServerConfig, SignatureScheme};
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What TLS does by a configuration; `None` when it has no certificate. All that is wrong is
 /// said at once.
@@ -28,15 +29,82 @@ pub(crate) fn configure(configuration: &Configuration) -> Result<Option<Arc<Serv
     let Some(default) = default.filter(|_| problems.is_empty()) else { return Err(problems) };
     let versions: &[&rustls::SupportedProtocolVersion] =
         if configuration.tls13_only { &[&rustls::version::TLS13] } else { rustls::ALL_VERSIONS };
+    let verifier = configuration.client_certificates.as_ref().map(verifier).transpose();
+    let verifier = verifier.map_err(|problem| vec![problem])?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|error| vec![format!("TLS: {error}")])?;
     let certificates = Arc::new(Certificates { default, by_name });
-    let mut config = builder.with_no_client_auth().with_cert_resolver(certificates);
+    let asks = verifier.is_some();
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"imap".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| vec![format!("TLS tickets: {error}")])?;
+    if asks {
+        // A session that is resumed carries the client's certificate on without a look at it:
+        // it may have ended since, or been revoked.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    } else {
+        config.ticketer =
+            aws_lc_rs::Ticketer::new().map_err(|error| vec![format!("TLS tickets: {error}")])?;
+    }
     Ok(Some(Arc::new(config)))
+}
+
+/// The configuration for one connection, and where the certificate that it shows is noted.
+pub(crate) fn for_connection(config: &ServerConfig) -> (Arc<ServerConfig>, Arc<Shown>) {
+    let shown = Arc::new(Shown { resolver: config.cert_resolver.clone(), chosen: OnceLock::new() });
+    let mut config = config.clone();
+    config.cert_resolver = shown.clone();
+    (Arc::new(config), shown)
+}
+
+/// Notes which certificate one connection's client was shown: channel binding wants to know.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    resolver: Arc<dyn ResolvesServerCert>,
+    chosen: OnceLock<Arc<CertifiedKey>>,
+}
+
+impl Shown {
+    /// In DER form.
+    pub(crate) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.chosen.get()?.cert.first()
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chosen = self.resolver.resolve(hello)?;
+        Some(self.chosen.get_or_init(|| chosen).clone())
+    }
+}
+
+/// Checks clients' certificates: from one of the authorities, for clients, and not revoked.
+fn verifier(settings: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let path = settings.ca.display();
+    let mut roots = RootCertStore::empty();
+    for certificate in read_chain(&settings.ca)? {
+        roots.add(certificate).map_err(|error| format!("{path}: no authority: {error}"))?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    if let Some(crl) = &settings.crl {
+        let bytes = read(crl)?;
+        let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+        let lists = lists.ok().filter(|lists| !lists.is_empty());
+        let lists = lists.ok_or(format!("{}: no list of revoked certificates in PEM form", crl.display()))?;
+        // Authorities without a list here, such as intermediate ones, revoke nothing.
+        builder = builder.with_crls(lists).allow_unknown_revocation_status();
+    }
+    if !settings.required {
+        builder = builder.allow_unauthenticated();
+    }
+    builder.build().map_err(|error| format!("{path}: {error}"))
 }
 
 /// The certificates, chosen by the name that a client asks for. Looking one up allocates

@@ -6,6 +6,7 @@ use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
+use crate::certificate::NameFrom;
 use codec::Limits;
 use ipnet::IpNet;
 use mail::MailboxName;
@@ -23,6 +24,10 @@ pub(crate) struct Configuration {
     pub(crate) certificate: Option<Certificate>,
     /// Further certificates.
     pub(crate) more_certificates: Vec<Certificate>,
+    /// Clients are asked for certificates.
+    pub(crate) client_certificates: Option<ClientCertificates>,
+    /// What of a client's certificate is the user's name.
+    pub(crate) external_name: NameFrom,
     /// TLS 1.2 is refused.
     pub(crate) tls13_only: bool,
     /// In milliseconds.
@@ -65,6 +70,17 @@ pub(crate) struct Configuration {
     pub(crate) session: Arc<Settings>,
     /// What the store goes by.
     pub(crate) store: StoreSettings,
+}
+
+/// Which certificates of clients are good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ClientCertificates {
+    /// PEM file of authorities.
+    pub(crate) ca: PathBuf,
+    /// PEM file of lists of what they have revoked.
+    pub(crate) crl: Option<PathBuf>,
+    /// Without one there is no connection.
+    pub(crate) required: bool,
 }
 
 /// A certificate with its key.
@@ -118,6 +134,8 @@ impl Configuration {
         Self {
             certificate: (!values.tables("tls").is_empty()).then(|| certificate(&tls, Vec::new())),
             more_certificates: repeated("tls.more").map(|r| certificate(&r, r.texts("names"))).collect(),
+            client_certificates: client_certificates(&tls),
+            external_name: NameFrom::by_setting(&login.text("external-name")),
             tls13_only: tls.text("minimum-version") == "1.3",
             handshake_timeout_ms: tls.number("handshake-timeout"),
             maildir: mail.text("maildir"),
@@ -203,6 +221,9 @@ impl Configuration {
         if self.certificate.is_none() && (self.listen.is_empty() || implicit) {
             wrong("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
         }
+        if self.client_certificates.as_ref().is_some_and(|clients| clients.ca.as_os_str().is_empty()) {
+            wrong("[tls] wants client-ca: clients are asked for certificates".to_owned());
+        }
         if self.certificate.is_none() && self.cleartext_from.is_empty() {
             wrong("nobody could log in: there is neither [tls] nor cleartext-from in [login]".to_owned());
         }
@@ -225,6 +246,14 @@ fn own_uids(mail: &Reader<'_>) -> Option<OwnUids> {
     let id = |key| u32::try_from(mail.number(key)).unwrap_or(u32::MAX);
     let own_uids = || OwnUids { minimum_uid: id("minimum-uid"), minimum_gid: id("minimum-gid") };
     mail.bool("own-uid").then(own_uids)
+fn client_certificates(tls: &Reader<'_>) -> Option<ClientCertificates> {
+    let asked = tls.text("client-certificates");
+    let crl = tls.text_if("client-crl").map(PathBuf::from);
+    (asked != "no").then(|| ClientCertificates {
+        ca: tls.path("client-ca"),
+        crl,
+        required: asked == "required",
+    })
 }
 
 fn listen(reader: &Reader<'_>) -> Option<Listen> {

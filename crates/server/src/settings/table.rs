@@ -166,6 +166,27 @@ const SETTINGS: &[Setting] = &[
         "\"30s\"",
         "Longest time for a TLS handshake.",
     ),
+    setting(
+        "tls",
+        "client-certificates",
+        Kind::Choice(&["no", "ask", "required"]),
+        "\"no\"",
+        "Certificates of clients: not asked for, asked for, or required of everybody. With one, AUTH=EXTERNAL logs in if it is among the mechanisms. TLS sessions are then not resumed.",
+    ),
+    optional(
+        "tls",
+        "client-ca",
+        Kind::Path,
+        "\"/etc/restante/client-ca.pem\"",
+        "PEM file with the authorities that clients' certificates are from.",
+    ),
+    optional(
+        "tls",
+        "client-crl",
+        Kind::Path,
+        "\"/etc/restante/client-crl.pem\"",
+        "PEM file with lists of certificates that these authorities have revoked.",
+    ),
     required(
         "tls.more",
         "names",
@@ -292,6 +313,13 @@ const SETTINGS: &[Setting] = &[
     ),
     setting("special-use", "archive", Kind::TextList, "[\"Archive\"]", "Messages to be kept."),
     optional("login", "default-domain", Kind::Text, "\"example.com\"", "Added to user names without an @."),
+    setting(
+        "login",
+        "external-name",
+        Kind::Choice(&["email", "subject-cn", "subject-uid", "dns"]),
+        "\"email\"",
+        "What of a client's certificate is the user's name: its mail address (of the subject only where the alternative names have none), the subject's common name or user id, or a DNS name. Where there are several, the client must say which.",
+    ),
     setting("login", "mechanisms", Kind::TextList, "[\"PLAIN\", \"LOGIN\"]", "SASL mechanisms to offer."),
     setting(
         "login",
