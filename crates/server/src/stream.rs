@@ -111,3 +111,177 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Certificate, ClientCertificates, Configuration};
+    use crate::tls;
+    use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use sha2::{Digest, Sha256};
+    use std::path::Path;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    type Authority = CertifiedIssuer<'static, KeyPair>;
+
+    fn authority() -> Authority {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    /// A certificate for clients, with its serial number.
+    fn client(authority: &Authority, serial: u64) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::default();
+        parameters.serial_number = Some(serial.into());
+        parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = parameters.signed_by(&key, authority).unwrap();
+        (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+
+    /// Writes a certificate for a name and its key.
+    fn server(authority: &Authority, dir: &Path, name: &str) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let files = ["pem", "key"].map(|end| dir.join(format!("{name}.{end}")));
+        std::fs::write(&files[0], parameters.signed_by(&key, authority).unwrap().pem()).unwrap();
+        std::fs::write(&files[1], key.serialize_pem()).unwrap();
+        let [certificate, key] = files;
+        Certificate { names: vec![name.to_owned()], certificate, key }
+    }
+
+    fn revoked(authority: &Authority, serial: u64) -> String {
+        let entry = rcgen::RevokedCertParams {
+            serial_number: serial.into(),
+            revocation_time: rcgen::date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2024, 1, 1),
+            next_update: rcgen::date_time_ymd(2100, 1, 1),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![entry],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        list.signed_by(authority).unwrap().pem().unwrap()
+    }
+
+    /// Both ends of a connection to `name`; `None`: the server would not have it.
+    async fn connect(
+        server: &Arc<rustls::ServerConfig>,
+        client: &Arc<rustls::ClientConfig>,
+        name: &str,
+    ) -> Option<(Stream, tokio_rustls::client::TlsStream<TcpStream>)> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let connecting = async {
+            let socket = TcpStream::connect(address).await.unwrap();
+            TlsConnector::from(client.clone()).connect(name, socket).await
+        };
+        let accepting = async {
+            let (config, shown) = tls::for_connection(server);
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut stream = TlsAcceptor::from(config).accept(socket).await.ok()?;
+            stream.write_all(b"x").await.unwrap();
+            stream.flush().await.unwrap();
+            Some(Stream::Tls(Box::new(stream), shown))
+        };
+        let (connected, accepted) = tokio::join!(connecting, accepting);
+        let (accepted, mut connected) = (accepted?, connected.unwrap());
+        // Tickets come before the first byte.
+        connected.read_u8().await.unwrap();
+        Some((accepted, connected))
+    }
+
+    fn configuration(dir: &Path, certificates: [Certificate; 2]) -> Configuration {
+        let text = "[mail]\nmaildir = \"/m/%u\"\n[[users]]\npasswd-file = \"/u\"\n[login]\ncleartext-from = [\"::1\"]\n[[listen]]\naddress = \"127.0.0.1:1\"\ntls = \"starttls\"\n";
+        let read = crate::settings::read_text(&dir.join("r.toml"), text);
+        let mut configuration = read.expect("settings that are right");
+        let [default, more] = certificates;
+        configuration.certificate = Some(default);
+        configuration.more_certificates = vec![more];
+        configuration
+    }
+
+    fn client_config(
+        authority: &Authority,
+        version: &'static rustls::SupportedProtocolVersion,
+        certificate: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> Arc<rustls::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots);
+        Arc::new(match certificate {
+            Some((certificate, key)) => builder.with_client_auth_cert(vec![certificate], key).unwrap(),
+            None => builder.with_no_client_auth(),
+        })
+    }
+
+    #[tokio::test]
+    async fn both_ends_bind_to_the_same_and_to_the_certificate_that_was_shown() {
+        let (dir, authority) = (tempfile::tempdir().unwrap(), authority());
+        let names = ["a.example", "b.example"].map(|name| server(&authority, dir.path(), name));
+        let server = tls::configure(&configuration(dir.path(), names)).unwrap().unwrap();
+        for (version, has_exporter) in [(&rustls::version::TLS13, true), (&rustls::version::TLS12, false)] {
+            let client = client_config(&authority, version, None);
+            // The second connection to a name resumes the first's session.
+            for (name, is_resumed) in
+                [("a.example", false), ("b.example", false), ("a.example", true), ("b.example", true)]
+            {
+                let (ours, theirs) = connect(&server, &client, name).await.unwrap();
+                let theirs = theirs.get_ref().1;
+                let kind = theirs.handshake_kind();
+                assert_eq!(kind == Some(rustls::HandshakeKind::Resumed), is_resumed, "{name} {version:?}");
+                let exported = theirs.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None);
+                assert_eq!(ours.tls_exporter(), has_exporter.then(|| exported.unwrap()));
+                let hash = Sha256::digest(&theirs.peer_certificates().unwrap()[0]).to_vec();
+                assert_eq!(ours.tls_server_end_point(), Some(hash), "{name} {version:?}");
+                assert_eq!(ours.client_certificate(), None);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn certificates_of_clients() {
+        let (dir, ours, stranger) = (tempfile::tempdir().unwrap(), authority(), authority());
+        let (ca, crl) = (dir.path().join("ca.pem"), dir.path().join("crl.pem"));
+        std::fs::write(&ca, ours.pem()).unwrap();
+        std::fs::write(&crl, revoked(&ours, 66)).unwrap();
+        let names = ["a.example", "b.example"].map(|name| server(&ours, dir.path(), name));
+        let mut settings = configuration(dir.path(), names);
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            for (required, certificate, expected) in [
+                (false, None, Some(None)),
+                (true, None, None),
+                (false, Some(client(&ours, 7)), Some(Some(()))),
+                (true, Some(client(&ours, 7)), Some(Some(()))),
+                (false, Some(client(&ours, 66)), None),
+                (false, Some(client(&stranger, 7)), None),
+            ] {
+                let (ca, crl) = (ca.clone(), Some(crl.clone()));
+                settings.client_certificates = Some(ClientCertificates { ca, crl, required });
+                let server = tls::configure(&settings).unwrap().unwrap();
+                let client = client_config(&ours, version, certificate);
+                // Never resumed: a certificate is looked at each time.
+                for _ in 0..2 {
+                    let connected = connect(&server, &client, "a.example").await;
+                    let kind = connected.as_ref().map(|(_, theirs)| theirs.get_ref().1.handshake_kind());
+                    assert_ne!(kind, Some(Some(rustls::HandshakeKind::Resumed)));
+                    let shown = connected.as_ref().map(|(ours, _)| ours.client_certificate().map(|_| ()));
+                    assert_eq!(shown, expected, "{version:?} {required}");
+                }
+            }
+        }
+    }
+}
