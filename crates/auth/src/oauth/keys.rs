@@ -32,8 +32,11 @@ pub(super) struct Keys {
     jwks: Option<PathBuf>,
     secret: Option<PathBuf>,
     algorithms: Vec<Algorithm>,
-    loaded: Mutex<Option<(Vec<Stamp>, Arc<Vec<Key>>)>>,
+    loaded: Mutex<Option<Loaded>>,
 }
+
+/// The keys, and the files as they were before these were read.
+type Loaded = (Vec<Stamp>, Arc<Vec<Key>>);
 
 /// What tells a changed file: its path, when it was modified and changed, size and inode.
 type Stamp = (PathBuf, [i64; 4], u64, u64);
