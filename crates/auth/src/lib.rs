@@ -13,6 +13,7 @@ pub mod ldap;
 pub mod login_name;
 pub mod pam;
 pub mod oauth;
+pub mod passwd_directory;
 pub mod passwd_file;
 pub mod sasl;
 pub mod scheme;
@@ -22,6 +23,8 @@ pub mod trace;
 
 mod crypt;
 mod system_users;
+mod line_table;
+mod regular_file;
 #[cfg(test)]
 mod testing;
 

@@ -11,90 +11,32 @@ mod edit;
 
 pub use edit::{EditError, add, delete, set_password};
 
+use crate::line_table::{Entry, Format, TableFile};
+use crate::regular_file::Links;
 use crate::secret::Secret;
 use crate::source::{Asking, Found, Query, Source, Unavailable, User};
-use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
+use ipnet::IpNet;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+
+/// The form of its lines.
+pub(crate) const FORMAT: Format = Format { after_name: b':', parse: parse_line };
 
 /// A passwd file as a user source.
-#[derive(Debug)]
 pub struct PasswdFile {
-    path: PathBuf,
     name: String,
-    state: Mutex<Option<Loaded>>,
-}
-
-#[derive(Clone, Debug)]
-struct Loaded {
-    stamp: Stamp,
-    users: Arc<HashMap<String, Entry>>,
-}
-
-/// What tells a changed file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    inode: u64,
-    device: u64,
-}
-
-/// A line.
-#[derive(Clone, Debug)]
-struct Entry {
-    user: User,
-    password: Secret,
+    file: TableFile,
 }
 
 impl PasswdFile {
     /// The source; the file is read when it is first asked for.
     pub fn new(path: PathBuf) -> Self {
         let name = format!("passwd-file {}", path.display());
-        Self { path, name, state: Mutex::default() }
+        Self { name, file: TableFile::new(path, Links::Followed, &FORMAT) }
     }
 
-    /// All that is wrong with the file.
-    fn check(&self) -> Vec<String> {
-        match std::fs::read_to_string(&self.path) {
-            Ok(text) => {
-                parse(&text).1.iter().map(|problem| format!("{}:{problem}", self.path.display())).collect()
-            }
-            Err(error) => vec![format!("{}: cannot be read: {error}", self.path.display())],
-        }
-    }
-
-    fn users(&self) -> Result<Arc<HashMap<String, Entry>>, Unavailable> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let unavailable =
-            |error: std::io::Error| Unavailable { source_name: self.name.clone(), reason: error.to_string() };
-        let stamp = Stamp::of(&self.path).map_err(unavailable)?;
-        if let Some(loaded) = state.as_ref().filter(|loaded| loaded.stamp == stamp) {
-            return Ok(loaded.users.clone());
-        }
-        let text = std::fs::read_to_string(&self.path).map_err(unavailable)?;
-        let (users, problems) = parse(&text);
-        for problem in problems {
-            tracing::warn!("{}:{problem}: the line is passed over", self.path.display());
-        }
-        let loaded = Loaded { stamp, users: Arc::new(users) };
-        let users = loaded.users.clone();
-        *state = Some(loaded);
-        Ok(users)
-    }
-}
-
-impl Stamp {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self {
-            modified: metadata.modified().ok(),
-            size: metadata.len(),
-            inode: metadata.ino(),
-            device: metadata.dev(),
-        })
+    fn unavailable(&self, error: &io::Error) -> Unavailable {
+        Unavailable { source_name: self.name.clone(), reason: error.to_string() }
     }
 }
 
@@ -105,78 +47,131 @@ impl Source for PasswdFile {
 
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(async move {
-            let users = self.users()?;
-            let entry = query.name.variants().find_map(|name| users.get(name));
-            query.trace.step(|| match entry {
-                Some(entry) => format!("the file has {}", entry.user.name),
-                None => "the file has no such user".to_owned(),
-            });
-            Ok(match entry {
-                Some(entry) => Found::Stored(entry.user.clone(), vec![entry.password.clone()]),
-                None => Found::Unknown,
-            })
+            let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
+            Ok(answer(&query, query.name.variants().find_map(|name| table.find(name))))
         })
     }
 
     fn list(&self) -> Asking<'_, Vec<User>> {
-        Box::pin(async move { Ok(self.users()?.values().map(|entry| entry.user.clone()).collect()) })
+        Box::pin(async move {
+            let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
+            Ok(table.users().collect())
+        })
     }
 
     fn is_local(&self) -> bool {
         true
     }
 
+    fn store_password<'a>(
+        &'a self,
+        name: &'a crate::login_name::LoginName,
+        hash: &'a str,
+    ) -> Asking<'a, bool> {
+        Box::pin(async move {
+            let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
+            let Some(name) = name.variants().find(|name| table.find(name).is_some()) else {
+                return Ok(false);
+            };
+            store(self.file.path(), name, hash).await.map_err(|error| self.unavailable(&error))
+        })
+    }
+
     fn problems(&self) -> Asking<'_, Vec<String>> {
-        Box::pin(async move { Ok(self.check()) })
+        Box::pin(async move { Ok(self.file.problems().await) })
     }
 
     fn reload(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.file.forget();
     }
 }
 
-/// Entries by name, and what is wrong as `line: text`.
-fn parse(text: &str) -> (HashMap<String, Entry>, Vec<String>) {
-    let mut users = HashMap::new();
-    let mut problems = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match parse_line(line) {
-            Ok(entry) if users.contains_key(&entry.user.name) => {
-                problems.push(format!("{number}: {} stands above already", entry.user.name));
-            }
-            Ok(entry) => drop(users.insert(entry.user.name.clone(), entry)),
-            Err(why) => problems.push(format!("{number}: {why}")),
-        }
+/// What a file says of the user that was asked for.
+pub(crate) fn answer(query: &Query<'_>, entry: Option<Entry>) -> Found {
+    let Some(entry) = entry else {
+        query.trace.step(|| "the file has no such user".to_owned());
+        return Found::Unknown;
+    };
+    query.trace.step(|| format!("the file has {}", entry.user.name));
+    if query.password.is_some() && !entry.admits(query.peer) {
+        query.trace.step(|| "the user may not come from that address".to_owned());
+        tracing::info!(user = ?query.name.full(), peer = ?query.peer, "refused: not in the user's allow_nets");
+        return Found::Checked(entry.user, false);
     }
-    (users, problems)
+    let passwords = entry.passwords_for(query.service);
+    Found::Stored(entry.user, passwords)
 }
 
-fn parse_line(line: &str) -> Result<Entry, String> {
-    let mut fields = line.splitn(8, ':');
+/// Writes a new stored password. `false`: the file may not be written.
+pub(crate) async fn store(path: &Path, name: &str, hash: &str) -> io::Result<bool> {
+    if hash.contains([':', '\n', '\r', '\0']) {
+        return Ok(false);
+    }
+    let (path, name, hash) = (path.to_owned(), name.to_owned(), hash.to_owned());
+    let written = tokio::task::spawn_blocking(move || set_password(&path, &name, &hash)).await;
+    match written.map_err(io::Error::other)? {
+        Ok(()) => Ok(true),
+        Err(EditError::Io(_, error)) if is_refused(error.kind()) => Ok(false),
+        Err(EditError::Io(_, error)) => Err(error),
+        // Gone meanwhile.
+        Err(_) => Ok(false),
+    }
+}
+
+fn is_refused(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Reads a line. The real name (gecos) may be in any encoding.
+fn parse_line(line: &[u8]) -> Result<Entry, String> {
+    let mut fields = line.splitn(8, |byte| *byte == b':');
     let name = fields.next().unwrap_or_default();
-    let name = crate::login_name::normalize(name.as_bytes()).map_err(|why| format!("user name: {why}"))?;
+    let name = crate::login_name::normalize(name).map_err(|why| format!("user name: {why}"))?;
     let password = fields.next().ok_or("expected user:password")?;
-    let mut fields = fields.map(|field| Some(field).filter(|field| !field.is_empty()));
-    let mut field = || fields.next().flatten();
-    let (uid, gid, _gecos, home, _shell, extra) = (field(), field(), field(), field(), field(), field());
-    let id = |what: &str, field: Option<&str>| {
+    let text = |field: Option<&[u8]>| {
+        let field = field.filter(|field| !field.is_empty());
+        let text =
+            |field| std::str::from_utf8(field).map(str::to_owned).map_err(|_| "it is no UTF-8".to_owned());
+        field.map(text).transpose()
+    };
+    let (uid, gid) = (text(fields.next())?, text(fields.next())?);
+    let (_gecos, home, _shell) = (fields.next(), text(fields.next())?, fields.next());
+    let extra = text(fields.next())?;
+    let id = |what: &str, field: Option<String>| {
         field.map(|text| text.parse().map_err(|_| format!("{what} is no number: {text}"))).transpose()
     };
     let (uid, gid) = (id("uid", uid)?, id("gid", gid)?);
-    let mut user = User { name, home: home.map(str::to_owned), uid, gid, ..User::default() };
+    let user = User { name, home, uid, gid, ..User::default() };
+    let password = Secret::new(password.to_vec());
+    let mut entry = Entry { user, passwords: vec![(None, password)], networks: None };
     for pair in extra.unwrap_or_default().split_ascii_whitespace() {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match key.strip_prefix("userdb_").unwrap_or(key) {
-            "mail" => user.maildir = Some(maildir(value)?),
-            "home" => user.home = Some(value.to_owned()),
-            "nologin" => user.disabled_services.extend(["imap".to_owned(), "pop3".to_owned()]),
-            other => user.extra.push((other.to_owned(), value.to_owned())),
-        }
+        take_extra(&mut entry, pair)?;
     }
-    Ok(Entry { user, password: Secret::new(password.as_bytes().to_vec()) })
+    Ok(entry)
+}
+
+/// Takes an extra field, as Dovecot has them.
+fn take_extra(entry: &mut Entry, pair: &str) -> Result<(), String> {
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let user = &mut entry.user;
+    match key.strip_prefix("userdb_").unwrap_or(key) {
+        "mail" => user.maildir = Some(maildir(value)?),
+        "home" => user.home = Some(value.to_owned()),
+        "nologin" => user.disabled_services.extend(["imap".to_owned(), "pop3".to_owned()]),
+        "host" => user.mailhost = Some(value.to_owned()).filter(|host| !host.is_empty()),
+        "allow_nets" => entry.networks = Some(networks(value)?),
+        other => user.extra.push((other.to_owned(), value.to_owned())),
+    }
+    Ok(())
+}
+
+/// Networks and addresses, parted by commas.
+fn networks(value: &str) -> Result<Vec<IpNet>, String> {
+    let one = |text: &str| {
+        let address = || text.parse().map(|address: std::net::IpAddr| IpNet::from(address));
+        text.parse().or_else(|_| address()).map_err(|_| format!("allow_nets has no network: {text}"))
+    };
+    value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(one).collect()
 }
 
 /// `maildir:PATH[:OPTIONS]`, or a path; `~/` is the home directory.
@@ -193,31 +188,37 @@ fn maildir(value: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{asked, name};
+    use crate::line_table::Table;
+    use crate::testing::{asked, log_in, name, secret};
+
+    fn table(text: &str) -> Table {
+        Table::new(text.as_bytes().to_vec(), &FORMAT)
+    }
 
     #[test]
     fn lines_are_read_as_dovecot_reads_them() {
-        let (users, problems) = parse(
+        let users = table(
             "# comment\n\nanna@example.com:{PLAIN}a\nBert:{PLAIN}b:1000:1000:Bert B:/home/bert:/bin/sh:userdb_mail=maildir:~/Mail:INDEX=x quota=5M\n\
              carl::::::\ndora:x::::/home/dora::nologin mail=/srv/dora\n",
         );
-        assert_eq!(problems, Vec::<String>::new());
-        assert_eq!(users["anna@example.com"].password.expose(), b"{PLAIN}a");
-        let bert = &users["bert"].user;
+        assert!(users.problems().is_empty(), "{:?}", users.problems());
+        let user = |name: &str| users.find(name).expect("a user");
+        assert_eq!(user("anna@example.com").passwords_for("imap")[0].expose(), b"{PLAIN}a");
+        let bert = user("bert").user;
         assert_eq!((bert.home.as_deref(), bert.maildir.as_deref()), (Some("/home/bert"), Some("Mail")));
         assert_eq!((bert.uid, bert.gid), (Some(1000), Some(1000)));
         assert_eq!(bert.extra, [("quota".to_owned(), "5M".to_owned())]);
-        assert_eq!(users["carl"].password.expose(), b"");
-        assert_eq!(users["dora"].user.disabled_services, ["imap", "pop3"]);
-        assert_eq!(users["dora"].user.maildir.as_deref(), Some("/srv/dora"));
+        assert_eq!(user("carl").passwords_for("imap")[0].expose(), b"");
+        assert_eq!(user("dora").user.disabled_services, ["imap", "pop3"]);
+        assert_eq!(user("dora").user.maildir.as_deref(), Some("/srv/dora"));
     }
 
     #[test]
     fn bad_lines_are_said_with_their_number() {
-        let (users, problems) = parse("a:x\n:x\nb\n../c:x\na:y\nd:x::::::mail=mbox:/x\ne:x\n");
+        let users = table("a:x\n:x\nb\n../c:x\na:y\nd:x::::::mail=mbox:/x\ne:x\n");
         assert_eq!(users.len(), 2);
         assert_eq!(
-            problems.iter().map(|p| p.split(':').next().unwrap()).collect::<Vec<_>>(),
+            users.problems().iter().map(|p| p.split(':').next().unwrap()).collect::<Vec<_>>(),
             ["2", "3", "4", "5", "6"]
         );
     }
@@ -235,6 +236,96 @@ mod tests {
         assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Unknown)));
         std::fs::remove_file(&path).unwrap();
         assert!(source.find(asked(&bert)).await.is_err());
-        assert_eq!(source.check().len(), 1);
+        assert_eq!(source.problems().await.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn security_22_a_hostile_file_ends_nothing() {
+        let long = format!("long:{}", "x".repeat(70_000));
+        let mut text = b"anna:a\nbert:\0\nANNA:b\n\xff:x\n".to_vec();
+        text.extend(long.as_bytes());
+        text.extend(b"\ncarl:c::::/home/\xff\ndora:d:::J\xf6rg:/home/dora\r\nlast:e");
+        let users = Table::new(text, &FORMAT);
+        let numbers: Vec<_> = users.problems().iter().map(|p| p.split(':').next().unwrap()).collect();
+        assert_eq!(numbers, ["2", "3", "4", "5", "6"]);
+        assert_eq!(users.len(), 3);
+        assert_eq!(users.find("anna").unwrap().passwords_for("imap")[0].expose(), b"a");
+        assert_eq!(users.find("dora").unwrap().user.home.as_deref(), Some("/home/dora"));
+        assert!(users.find("last").is_some() && users.find("bert").is_none());
+        for text in ["", "\n", "\n\n#", "x"] {
+            assert_eq!(table(text).len(), 0, "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nets_bind_log_ins_and_not_administrators() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        std::fs::write(&path, "anna:{PLAIN}a::::::allow_nets=192.0.2.0/24,2001:db8::1 host=mx\n").unwrap();
+        let source = PasswdFile::new(path);
+        let (anna, password) = (name("anna"), secret("a"));
+        for (peer, comes_in) in [
+            (Some("192.0.2.9"), true),
+            (Some("::ffff:192.0.2.9"), true),
+            (Some("2001:db8::1"), true),
+            (Some("198.51.100.1"), false),
+            (Some("2001:db8::2"), false),
+            (None, true),
+        ] {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            let found = source.find(Query { peer, ..log_in(&anna, &password) }).await.unwrap();
+            assert_eq!(matches!(found, Found::Stored(..)), comes_in, "{peer:?}");
+            assert_eq!(matches!(found, Found::Checked(_, false)), !comes_in, "{peer:?}");
+        }
+        assert_eq!(source.list().await.unwrap()[0].mailhost.as_deref(), Some("mx"));
+    }
+
+    #[tokio::test]
+    async fn a_password_is_stored_and_works_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        std::fs::write(&path, "anna:{PLAIN}a\n").unwrap();
+        let source = PasswdFile::new(path);
+        let anna = name("anna");
+        // Of the same length: neither the size nor always the time tells the change.
+        for hash in ["{PLAIN}b", "{PLAIN}c", "{PLAIN}d", "{PLAIN}e"] {
+            assert_eq!(source.store_password(&anna, hash).await, Ok(true));
+            let Ok(Found::Stored(_, stored)) = source.find(asked(&anna)).await else { panic!() };
+            assert_eq!(stored[0].expose(), hash.as_bytes());
+        }
+        assert_eq!(source.store_password(&anna, "a:b").await, Ok(false));
+        assert_eq!(source.store_password(&name("bert"), "b").await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_million_users_are_found() {
+        use std::fmt::Write;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        let mut text = String::new();
+        for number in 0..1_000_000 {
+            writeln!(text, "user{number}@example.com:{{PLAIN}}p{number}:5000:5000::/srv/mail/{number}")
+                .unwrap();
+        }
+        std::fs::write(&path, text).unwrap();
+        let source = PasswdFile::new(path);
+        let began = std::time::Instant::now();
+        let table = source.file.table().await.unwrap();
+        eprintln!(
+            "loaded in {:?}: text {}, index {} bytes",
+            began.elapsed(),
+            table.sizes().0,
+            table.sizes().1
+        );
+        assert_eq!(table.len(), 1_000_000);
+        let began = std::time::Instant::now();
+        for number in (0..1_000_000).step_by(997) {
+            let name = name(&format!("user{number}@example.com"));
+            let Ok(Found::Stored(user, stored)) = source.find(asked(&name)).await else { panic!("{number}") };
+            assert_eq!(user.home, Some(format!("/srv/mail/{number}")));
+            assert_eq!(stored[0].expose(), format!("{{PLAIN}}p{number}").as_bytes());
+        }
+        eprintln!("a look-up in {:?}", began.elapsed() / 1004);
+        assert!(matches!(source.find(asked(&name("user1000000@example.com"))).await, Ok(Found::Unknown)));
     }
 }

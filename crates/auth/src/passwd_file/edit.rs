@@ -1,6 +1,7 @@
 //! Changing a passwd file: one line of it, all or nothing, comments and order kept.
 
 use crate::login_name::{BadName, normalize};
+use crate::regular_file::{Links, open, read_all};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -81,7 +82,7 @@ fn edit(path: &Path, change: impl FnOnce(&str) -> Result<String, EditError>) -> 
     };
     let lock = File::options().create(true).append(true).mode(0o600).open(beside(".lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let (text, metadata) = match std::fs::read_to_string(path) {
+    let (text, metadata) = match read_text(path) {
         Ok(text) => (text, Some(std::fs::metadata(path).map_err(failed)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
         Err(error) => return Err(failed(error)),
@@ -107,6 +108,11 @@ fn edit(path: &Path, change: impl FnOnce(&str) -> Result<String, EditError>) -> 
         let _ = std::fs::remove_file(&temporary);
         failed(error)
     })
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read_all(&open(path, Links::Followed)?)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
 }
 
 #[cfg(test)]
