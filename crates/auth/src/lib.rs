@@ -3,6 +3,7 @@
 //! Absent on purpose: sockets of mail clients, and mail. A [`User`] says where somebody's
 //! mail lies; opening it is the caller's.
 
+pub mod authdaemon;
 pub mod authenticator;
 pub mod chain;
 pub mod checkpassword;
@@ -20,7 +21,9 @@ pub mod scheme;
 pub mod secret;
 pub mod source;
 pub mod trace;
+pub mod userdb;
 
+mod courier_options;
 mod crypt;
 mod system_users;
 mod line_table;

@@ -1,0 +1,304 @@
+//! Courier's authdaemond as a user source, asked over its socket.
+//!
+//! `PRE . SERVICE USER` tells who somebody is, `AUTH LENGTH` and its data whether a password is
+//! right. FAIL to AUTH means wrong or unknown: PRE tells which. Hashes that PRE may come back
+//! with are not used: authdaemond decides. A connection that ends without an answer is
+//! authdaemond's temporary failure.
+
+use crate::courier_options;
+use crate::secret::Secret;
+use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// Longest answer about one user, in bytes.
+const ANSWER_MAX: usize = 64 * 1024;
+/// Longest list of all users, in bytes.
+const LIST_MAX: usize = 1024 * 1024 * 1024;
+
+/// What the source goes by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// authdaemond's socket.
+    pub socket: PathBuf,
+    /// Longest wait for a connection and its answer.
+    pub timeout: Duration,
+    /// Most connections at once; others wait, within the timeout.
+    pub connections_max: usize,
+}
+
+/// authdaemond as a user source.
+pub struct Authdaemon {
+    settings: Settings,
+    name: String,
+    connections: Semaphore,
+}
+
+impl Authdaemon {
+    /// The source; it connects when it is asked.
+    pub fn new(settings: Settings) -> Self {
+        let name = format!("authdaemon {}", settings.socket.display());
+        let connections = Semaphore::new(settings.connections_max.clamp(1, Semaphore::MAX_PERMITS));
+        Self { settings, name, connections }
+    }
+
+    fn unavailable(&self, reason: impl ToString) -> Unavailable {
+        Unavailable { source_name: self.name.clone(), reason: reason.to_string() }
+    }
+
+    /// Sends a request and reads the answer up to its last line, within the timeout.
+    async fn ask(&self, request: &[u8], answer_max: usize) -> Result<Zeroizing<Vec<u8>>, Unavailable> {
+        let exchange = async {
+            let _one = self.connections.acquire().await.map_err(io::Error::other)?;
+            let mut stream = UnixStream::connect(&self.settings.socket).await?;
+            stream.write_all(request).await?;
+            read_answer(&mut stream, answer_max).await
+        };
+        match tokio::time::timeout(self.settings.timeout, exchange).await {
+            Ok(answer) => answer.map_err(|error| self.unavailable(error)),
+            Err(_) => Err(self.unavailable("no answer in time")),
+        }
+    }
+
+    /// `None`: FAIL.
+    async fn user(&self, request: &[u8]) -> Result<Option<User>, Unavailable> {
+        let answer = self.ask(request, ANSWER_MAX).await?;
+        if answer.as_slice() == b"FAIL\n" {
+            return Ok(None);
+        }
+        let parsed = parse(&answer).map_err(|why| self.unavailable(why))?;
+        let (mut user, system_user) = parsed;
+        if let Some(login) = system_user {
+            let found = tokio::task::spawn_blocking(move || nix::unistd::User::from_name(&login)).await;
+            let found =
+                found.map_err(|error| self.unavailable(error))?.map_err(|error| self.unavailable(error))?;
+            let found = found.ok_or_else(|| self.unavailable("its USERNAME is no user of this system"))?;
+            user.uid = Some(found.uid.as_raw());
+            user.gid = Some(user.gid.unwrap_or(found.gid.as_raw()));
+        }
+        Ok(Some(user))
+    }
+
+    /// Who somebody is, by the first variant of the name that is known.
+    async fn look_up(&self, query: &Query<'_>) -> Result<Option<User>, Unavailable> {
+        for name in query.name.variants() {
+            let user = self.user(format!("PRE . {} {name}\n", query.service).as_bytes()).await?;
+            query.trace.step(|| format!("PRE {name}: {}", told(user.as_ref())));
+            if user.is_some() {
+                return Ok(user.map(|user| called(user, name)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn log_in(&self, query: &Query<'_>, password: &Secret) -> Result<Option<User>, Unavailable> {
+        for name in query.name.variants() {
+            let Some(request) = request(query.service, name, password) else { return Ok(None) };
+            let user = self.user(&request).await?;
+            query.trace.step(|| format!("AUTH {name}: {}", told(user.as_ref())));
+            if user.is_some() {
+                return Ok(user.map(|user| called(user, name)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Source for Authdaemon {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+        Box::pin(async move {
+            if let Some(password) = query.password
+                && let Some(user) = self.log_in(&query, password).await?
+            {
+                return Ok(Found::Checked(user, true));
+            }
+            Ok(match (self.look_up(&query).await?, query.password) {
+                (None, _) => Found::Unknown,
+                (Some(user), Some(_)) => Found::Checked(user, false),
+                (Some(user), None) => Found::Known(user),
+            })
+        })
+    }
+
+    fn list(&self) -> Asking<'_, Vec<User>> {
+        Box::pin(async move {
+            let answer = self.ask(b"ENUMERATE\n", LIST_MAX).await?;
+            let lines = answer.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.is_empty() && *line != b".");
+            lines.map(listed).collect::<Result<_, _>>().map_err(|why| self.unavailable(why))
+        })
+    }
+
+    fn problems(&self) -> Asking<'_, Vec<String>> {
+        Box::pin(async move {
+            let connected = UnixStream::connect(&self.settings.socket).await;
+            Ok(connected.err().map(|error| format!("{}: {error}", self.name)).into_iter().collect())
+        })
+    }
+}
+
+/// `AUTH`, or nothing where the password cannot be said in the protocol: no line may hold a
+/// control character.
+fn request(service: &str, name: &str, password: &Secret) -> Option<Zeroizing<Vec<u8>>> {
+    let password = password.expose();
+    if [service.as_bytes(), name.as_bytes(), password].concat().iter().any(u8::is_ascii_control) {
+        return None;
+    }
+    let length = service.len() + "\nlogin\n\n\n".len() + name.len() + password.len();
+    let mut request = Zeroizing::new(Vec::with_capacity(length + 16));
+    request.extend_from_slice(format!("AUTH {length}\n{service}\nlogin\n{name}\n").as_bytes());
+    request.extend_from_slice(password);
+    request.push(b'\n');
+    Some(request)
+}
+
+/// Reads to the line `.` or `FAIL`. An end before it is a failure.
+async fn read_answer(stream: &mut UnixStream, answer_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut answer = Zeroizing::new(Vec::with_capacity(4096));
+    loop {
+        if stream.read_buf(&mut *answer).await? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it closed the connection without an answer",
+            ));
+        }
+        if answer.len() > answer_max {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is too long"));
+        }
+        let ended = answer.as_slice() == b".\n" || answer.ends_with(b"\n.\n");
+        if ended || answer.as_slice() == b"FAIL\n" {
+            return Ok(answer);
+        }
+    }
+}
+
+/// The user that an answer tells, and the name of the system's user whose uid they have.
+fn parse(answer: &[u8]) -> Result<(User, Option<String>), String> {
+    let mut user = User::default();
+    let mut system_user = None;
+    for line in answer.split(|byte| *byte == b'\n') {
+        let line = std::str::from_utf8(line).map_err(|_| "its answer is no UTF-8")?;
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let id = || value.parse().map(Some).map_err(|_| format!("its {key} is no number"));
+        let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
+        match key {
+            "UID" => user.uid = id()?,
+            "GID" => user.gid = id()?,
+            "USERNAME" => system_user = text(),
+            "HOME" => user.home = text(),
+            "MAILDIR" => user.maildir = text(),
+            "ADDRESS" => value.clone_into(&mut user.name),
+            "QUOTA" if !value.is_empty() => user.extra.push(("quota".to_owned(), value.to_owned())),
+            "OPTIONS" => courier_options::take(&mut user, value),
+            // Among them PASSWD and PASSWD2, which nobody needs.
+            _ => {}
+        }
+    }
+    let system_user = system_user.filter(|_| user.uid.is_none());
+    Ok((user, system_user))
+}
+
+/// A line of the list: name, uid, gid, home, Maildir, options, parted by TABs.
+fn listed(line: &[u8]) -> Result<User, String> {
+    let line = std::str::from_utf8(line).map_err(|_| "its list is no UTF-8")?;
+    let mut fields = line.split('\t');
+    let mut field = || fields.next().unwrap_or_default();
+    let (name, uid, gid, home, maildir, options) = (field(), field(), field(), field(), field(), field());
+    let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+    let mut user =
+        User { name: name.to_owned(), home: text(home), maildir: text(maildir), ..User::default() };
+    (user.uid, user.gid) = (uid.parse().ok(), gid.parse().ok());
+    courier_options::take(&mut user, options);
+    Ok(user)
+}
+
+/// The user's name is that which authdaemond calls them by, else the one asked for.
+fn called(user: User, asked: &str) -> User {
+    if user.name.is_empty() { User { name: asked.to_owned(), ..user } } else { user }
+}
+
+fn told(user: Option<&User>) -> String {
+    user.map_or_else(|| "FAIL".to_owned(), |user| format!("{user:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{asked, log_in, name, secret};
+    use tokio::net::UnixListener;
+
+    const ANNA: &str = "UID=5000\nGID=5001\nHOME=/srv/anna\nADDRESS=anna@example.com\nMAILDIR=Mail\nQUOTA=5S\nPASSWD=$6$x\nOPTIONS=disablepop3=1\n.\n";
+
+    fn source(directory: &std::path::Path) -> Authdaemon {
+        let socket = directory.join("socket");
+        Authdaemon::new(Settings { socket, timeout: Duration::from_secs(20), connections_max: 2 })
+    }
+
+    /// Answers each connection by what its request begins with.
+    fn serve(directory: &std::path::Path, answers: &'static [(&'static str, &'static str)]) {
+        let listener = UnixListener::bind(directory.join("socket")).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let answer = answers.iter().find(|(asked, _)| *asked == request);
+                let _ = stream.write_all(answer.unwrap_or_else(|| panic!("{request:?}")).1.as_bytes()).await;
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn auth_decides_and_pre_tells_who_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        serve(
+            directory.path(),
+            &[
+                ("AUTH 22\nimap\nlogin\nanna\nright\n", ANNA),
+                ("AUTH 22\nimap\nlogin\nanna\nwrong\n", "FAIL\n"),
+                ("AUTH 22\nimap\nlogin\nbert\nright\n", "FAIL\n"),
+                ("AUTH 22\nimap\nlogin\ncarl\nright\n", ""),
+                ("AUTH 22\nimap\nlogin\ndora\nright\n", "UID=1\nHOME=/d"),
+                ("PRE . imap anna\n", ANNA),
+                ("PRE . imap bert\n", "FAIL\n"),
+                ("ENUMERATE\n", "anna\t5000\t5001\t/srv/anna\t\tdisableimap=1\nbert\t1\t1\t/b\t/b/M\t\n.\n"),
+            ],
+        );
+        let source = source(directory.path());
+        let (anna, right, wrong) = (name("anna"), secret("right"), secret("wrong"));
+        let Ok(Found::Checked(user, true)) = source.find(log_in(&anna, &right)).await else { panic!() };
+        assert_eq!((user.name.as_str(), user.uid, user.gid), ("anna@example.com", Some(5000), Some(5001)));
+        assert_eq!((user.home.as_deref(), user.maildir.as_deref()), (Some("/srv/anna"), Some("Mail")));
+        assert_eq!(user.extra, [("quota".to_owned(), "5S".to_owned())]);
+        assert!(!user.may_use("pop3") && user.may_use("imap"));
+        assert!(matches!(source.find(log_in(&anna, &wrong)).await, Ok(Found::Checked(_, false))));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Known(_))));
+        assert!(matches!(source.find(log_in(&name("bert"), &right)).await, Ok(Found::Unknown)));
+        assert!(source.find(log_in(&name("carl"), &right)).await.is_err());
+        assert!(source.find(log_in(&name("dora"), &right)).await.is_err());
+        // Not said in the protocol, and so wrong.
+        let injected = secret("x\nPRE . imap bert");
+        assert!(matches!(source.find(log_in(&anna, &injected)).await, Ok(Found::Checked(_, false))));
+        let users = source.list().await.unwrap();
+        assert_eq!(users.len(), 2);
+        assert!(!users[0].may_use("imap"));
+    }
+
+    #[tokio::test]
+    async fn without_a_daemon_users_are_unavailable() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = source(directory.path());
+        assert!(source.find(asked(&name("anna"))).await.is_err());
+        assert!(source.list().await.is_err());
+        assert_eq!(source.problems().await.unwrap().len(), 1);
+    }
+}

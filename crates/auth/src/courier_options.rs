@@ -1,0 +1,42 @@
+//! Courier's account options: `disableimap=1,disablepop3=1,sharedgroup=sales`.
+
+use crate::source::User;
+
+/// Notes what the options say of a user. Those without a meaning here are kept by their names.
+pub(crate) fn take(user: &mut User, options: &str) {
+    for option in options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key.strip_prefix("disable") {
+            // Courier takes a number, and anything but 0 disables.
+            Some(service @ ("imap" | "pop3" | "webmail" | "smtp")) => {
+                if value.trim().parse::<i64>() != Ok(0) {
+                    user.disabled_services.push(service.to_owned());
+                }
+            }
+            _ => user.extra.push((key.to_owned(), value.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_disable_services() {
+        for (options, disabled, extra) in [
+            ("", &[][..], 0),
+            ("disableimap=1,disablepop3=1,sharedgroup=sales", &["imap", "pop3"], 1),
+            ("disableimap=0, disablewebmail=1", &["webmail"], 0),
+            ("disablefoo=1,,x", &[], 2),
+        ] {
+            let mut user = User::default();
+            take(&mut user, options);
+            assert_eq!(
+                (user.disabled_services, user.extra.len()),
+                (disabled.iter().map(|s| (*s).to_owned()).collect(), extra),
+                "{options}"
+            );
+        }
+    }
+}
