@@ -133,7 +133,7 @@ impl Source for Authdaemon {
         Box::pin(async move {
             let answer = self.ask(b"ENUMERATE\n", LIST_MAX).await?;
             let lines = answer.split(|byte| *byte == b'\n');
-            let lines = lines.filter(|line| !line.is_empty() && *line != b".");
+            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#") && *line != b".");
             lines.map(listed).collect::<Result<_, _>>().map_err(|why| self.unavailable(why))
         })
     }
@@ -207,7 +207,7 @@ fn parse(answer: &[u8]) -> Result<(User, Option<String>), String> {
     Ok((user, system_user))
 }
 
-/// A line of the list: name, uid, gid, home, Maildir, options, parted by TABs.
+/// A line of the list (those with `#` name the module): name, uid, gid, home, Maildir, options, parted by TABs.
 fn listed(line: &[u8]) -> Result<User, String> {
     let line = std::str::from_utf8(line).map_err(|_| "its list is no UTF-8")?;
     let mut fields = line.split('\t');
@@ -270,7 +270,10 @@ mod tests {
                 ("AUTH 22\nimap\nlogin\ndora\nright\n", "UID=1\nHOME=/d"),
                 ("PRE . imap anna\n", ANNA),
                 ("PRE . imap bert\n", "FAIL\n"),
-                ("ENUMERATE\n", "anna\t5000\t5001\t/srv/anna\t\tdisableimap=1\nbert\t1\t1\t/b\t/b/M\t\n.\n"),
+                (
+                    "ENUMERATE\n",
+                    "# authuserdb\n\nanna\t5000\t5001\t/srv/anna\t\tdisableimap=1\nbert\t1\t1\t/b\t/b/M\t\n.\n",
+                ),
             ],
         );
         let source = source(directory.path());

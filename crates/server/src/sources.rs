@@ -6,8 +6,17 @@ use auth::checkpassword::CheckPassword;
 use auth::helper::Check;
 use auth::pam::Pam;
 use auth::ldap::Ldap;
+use auth::authdaemon::{self, Authdaemon};
+use auth::passwd_directory::PasswdDirectory;
 use auth::passwd_file::PasswdFile;
+use auth::userdb::Userdb;
 use auth::{Link, Source};
+use std::time::Duration;
+
+/// Longest wait for authdaemond: it may itself wait for a directory or a database.
+const AUTHDAEMON_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most connections to authdaemond at once. It has five processes by default; the others queue.
+const AUTHDAEMON_CONNECTIONS_MAX: usize = 32;
 
 /// The sources that the settings name, in their order; those of masters left out.
 pub(crate) fn links(configuration: &Configuration) -> Vec<Link> {
@@ -30,6 +39,13 @@ pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
             }
         }
         SourceKind::Ldap(settings) => Box::new(Ldap::new(*settings.clone()).ok()?),
+        SourceKind::PasswdDirectory(path) => Box::new(PasswdDirectory::new(path.clone())),
+        SourceKind::Userdb(path) => Box::new(Userdb::new(path.clone())),
+        SourceKind::Authdaemon(socket) => Box::new(Authdaemon::new(authdaemon::Settings {
+            socket: socket.clone(),
+            timeout: AUTHDAEMON_TIMEOUT,
+            connections_max: AUTHDAEMON_CONNECTIONS_MAX,
+        })),
         SourceKind::Wrong(_) => return None,
     })
 }

@@ -53,6 +53,27 @@ const IN_USERS: &[Setting] = &[
             "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
         )
     },
+    optional(
+        "users",
+        "passwd-directory",
+        Kind::Path,
+        "\"/etc/restante/users.d\"",
+        "A directory of passwd files, one a domain: the file's name is the domain, and names in it stand without one.",
+    ),
+    optional(
+        "users",
+        "userdb",
+        Kind::Path,
+        "\"/etc/courier/userdb\"",
+        "Courier's userdb in its text form: a file, or a directory of files. Read again when it changes.",
+    ),
+    optional(
+        "users",
+        "authdaemon",
+        Kind::Path,
+        "\"/run/courier/authdaemon/socket\"",
+        "The socket of Courier's authdaemond, which then decides about passwords.",
+    ),
 ];
 
 /// A source, and for whom it is asked.
@@ -75,6 +96,12 @@ pub(crate) enum SourceKind {
     Helped(Check),
     /// An LDAP directory.
     Ldap(Box<auth::ldap::Settings>),
+    /// A directory of them.
+    PasswdDirectory(PathBuf),
+    /// Courier's userdb.
+    Userdb(PathBuf),
+    /// The socket of Courier's authdaemond.
+    Authdaemon(PathBuf),
     /// None, or more than one: the text says so.
     Wrong(String),
 }
@@ -120,4 +147,12 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
         .into_iter()
         .flatten()
         .collect()
+    let _ = (values, index);
+    let kinds = [
+        path("passwd-file").map(SourceKind::PasswdFile),
+        path("passwd-directory").map(SourceKind::PasswdDirectory),
+        path("userdb").map(SourceKind::Userdb),
+        path("authdaemon").map(SourceKind::Authdaemon),
+    ];
+    kinds.into_iter().flatten().collect()
 }
