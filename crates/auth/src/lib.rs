@@ -34,7 +34,7 @@ mod testing;
 pub use authenticator::{Authenticator, Outcome, Refusal};
 pub use chain::Link;
 pub use login_name::LoginName;
-pub use sasl::{Exchange, Mechanism, Progress};
+pub use sasl::{Binding, Exchange, Mechanism, Progress};
 pub use secret::Secret;
 pub use source::{Found, Query, Source, Unavailable, User};
 pub use trace::Trace;

@@ -56,6 +56,14 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
     }
 }
 
+/// The password itself, if it is stored as plain text: for mechanisms that need it.
+pub(crate) fn plain_text(stored: &str) -> Option<Vec<u8>> {
+    let (scheme, encoding, data) = split(stored).ok()?;
+    let plain = matches!(scheme.as_str(), "PLAIN" | "CLEARTEXT" | "CLEAR");
+    let text = decoded(data, encoding, Encoding::None).ok().filter(|_| plain)?;
+    (1..=PASSWORD_MAX).contains(&text.len()).then_some(text)
+}
+
 /// A new hash of `password`, ready to be stored.
 pub fn hash(password: &Secret) -> Result<String, BadHash> {
     let setting = crypt::new_setting("$y$").or_else(|| crypt::new_setting("$6$"));

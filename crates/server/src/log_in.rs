@@ -4,7 +4,7 @@ use crate::counts::Counted;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{maildir_of, quota_of};
-use auth::{Exchange, Mechanism, Progress, Refusal, Secret, User};
+use auth::{Binding, Exchange, Mechanism, Progress, Refusal, Secret, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
 use std::path::Path;
@@ -47,7 +47,7 @@ impl LogIn {
                     Mechanism::by_name(&mechanism).filter(|known| offered.iter().any(|o| o == known.name()));
                 let Some(mechanism) = known else { return Verdict::Refused(Refused::NoMechanism) };
                 let (exchange, progress) =
-                    Exchange::begin(mechanism, initial.as_ref().map(|bytes| &bytes[..]));
+                    Exchange::begin(mechanism, initial.as_ref().map(|bytes| &bytes[..]), &Binding::default());
                 self.exchange = Some(exchange);
                 progress
             }
@@ -62,6 +62,15 @@ impl LogIn {
             Progress::Credentials { user, password, authorize } => {
                 self.exchange = None;
                 self.check(&user, &password, authorize.as_deref()).await
+            }
+            // Mechanisms that this server does not serve yet.
+            Progress::Stored { .. }
+            | Progress::Proven { .. }
+            | Progress::Failed { .. }
+            | Progress::Token { .. }
+            | Progress::External { .. } => {
+                self.exchange = None;
+                Verdict::Refused(Refused::NoMechanism)
             }
             Progress::Malformed(text) => {
                 self.exchange = None;
