@@ -11,7 +11,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use md5::{Digest, Md5};
 use sha1::Sha1;
-use sha2::{Sha256, Sha512};
+use sha2::{Sha224, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
 /// Largest memory that a stored Argon2 hash may ask for, in KiB.
@@ -44,12 +44,19 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
         }
         "ARGON2I" | "ARGON2ID" => verify_argon2(password, data),
         "PLAIN-MD5" => unsalted::<Md5>(password, data, encoding, Encoding::Hex),
-        "LDAP-MD5" => unsalted::<Md5>(password, data, encoding, Encoding::Base64),
+        // Dovecot's is a hash of libcrypt or hexadecimal, LDAP's is base64.
+        "MD5" if encoding.is_none() && data.starts_with("$1$") => verify_crypt(password, data),
+        "MD5" if data.len() == 32 => unsalted::<Md5>(password, data, encoding, Encoding::Hex),
+        "LDAP-MD5" | "MD5" => unsalted::<Md5>(password, data, encoding, Encoding::Base64),
         "SHA" | "SHA1" => unsalted::<Sha1>(password, data, encoding, Encoding::Base64),
+        "SHA224" => unsalted::<Sha224>(password, data, encoding, Encoding::Base64),
+        "SHA384" => unsalted::<Sha384>(password, data, encoding, Encoding::Base64),
         "SHA256" => unsalted::<Sha256>(password, data, encoding, Encoding::Base64),
         "SHA512" => unsalted::<Sha512>(password, data, encoding, Encoding::Base64),
         "SMD5" => salted::<Md5>(password, data, encoding),
         "SSHA" => salted::<Sha1>(password, data, encoding),
+        "SSHA224" => salted::<Sha224>(password, data, encoding),
+        "SSHA384" => salted::<Sha384>(password, data, encoding),
         "SSHA256" => salted::<Sha256>(password, data, encoding),
         "SSHA512" => salted::<Sha512>(password, data, encoding),
         other => Err(BadHash(format!("unknown password scheme {other:?}"))),
