@@ -1,7 +1,8 @@
 //! The decision: a name, a password and an address in, a user or a refusal out.
 
 use crate::chain::{Chain, Link};
-use crate::delay::Delays;
+use crate::delay::{self, Delays};
+use crate::failure_line::failure_line;
 use crate::hash_pool::HashPool;
 use crate::login_name::{BadName, LoginName};
 use crate::scheme;
@@ -21,6 +22,8 @@ pub enum Refusal {
     Disabled,
     /// A source did not answer, or too much is being checked already. Not the client's fault.
     Unavailable,
+    /// Too many failures came from the address.
+    Banned,
     /// The exchange was malformed; the text says how.
     Malformed(&'static str),
     /// The client gave up with `*`.
@@ -55,31 +58,51 @@ impl Authenticator {
         }
     }
 
+    /// Delays and bans by these settings.
+    #[must_use]
+    pub fn with_delays(self, settings: delay::Settings) -> Self {
+        Self { delays: Arc::new(Delays::new(settings)), ..self }
+    }
+
     /// Goes on where `earlier` was: an address that failed is not forgiven by a reload.
     #[must_use]
     pub fn succeeding(self, earlier: &Self) -> Self {
+        earlier.delays.configure(self.delays.settings());
         Self { delays: earlier.delays.clone(), ..self }
     }
 
     /// Whether `login` with `password` may come in from `peer` for `service`; waits out the
     /// delay of a failed attempt. Never shows the password.
     pub async fn check(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
-        let outcome = self.decide(login, password, peer, service).await;
+        let outcome = self.unless_banned(login, password, peer, service).await;
         match &outcome {
             Ok(user) => {
                 tracing::debug!(user = ?user.name, %peer, service, "logged in");
-                self.delays.succeeded(peer);
+                self.delays.succeeded(peer, &self.account(login), Instant::now());
             }
             Err(Refusal::Credentials) => {
-                // Names are the client's text: escaped, so that no log line can be forged.
-                tracing::info!(user = %login.escape_ascii(), %peer, service, "log-in failed");
-                let delay = self.delays.failed(peer, login, password, Instant::now());
+                tracing::info!("{}", failure_line(login, peer, service));
+                let delay = self.delays.failed(peer, &self.account(login), password, Instant::now());
                 tokio::time::sleep(delay).await;
             }
+            // A ban has had its line in the log.
+            Err(Refusal::Banned) => {}
             Err(refusal) => {
+                // Names are the client's text: escaped, so that no log line can be forged.
                 tracing::info!(user = %login.escape_ascii(), %peer, service, ?refusal, "log-in refused")
             }
         }
+        outcome
+    }
+
+    /// The decision, which a banned address does not get. Nor does it learn of those that were
+    /// under way when the ban fell: guesses in parallel gain nothing.
+    async fn unless_banned(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
+        let account = self.account(login);
+        let check = || self.delays.check(peer, &account, Instant::now()).map_err(|_| Refusal::Banned);
+        tokio::time::sleep(check()?).await;
+        let outcome = self.decide(login, password, peer, service).await;
+        check()?;
         outcome
     }
 
@@ -127,6 +150,11 @@ impl Authenticator {
             }
         }
         Ok(false)
+    }
+
+    /// What failures are counted for: one account, however its name is written.
+    fn account(&self, login: &[u8]) -> Vec<u8> {
+        self.name(login).map_or_else(|_| login.to_vec(), |name| name.full().as_bytes().to_vec())
     }
 
     fn name(&self, login: &[u8]) -> Result<LoginName, BadName> {

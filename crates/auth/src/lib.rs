@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod chain;
 pub mod checkpassword;
 pub mod delay;
+pub mod failure_line;
 pub mod hash_pool;
 pub mod helper;
 pub mod ldap;

@@ -132,3 +132,20 @@ async fn a_reload_forgives_nobody() {
     assert!(outcome(&later, "anna", "4").await.is_err());
     assert!(before.elapsed() >= std::time::Duration::from_secs(15));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_banned_address_learns_nothing() {
+    let settings = crate::delay::Settings {
+        ban_after: 3,
+        ban_for: std::time::Duration::from_secs(60),
+        trusted: Vec::new(),
+    };
+    let authenticator =
+        over(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])], None).with_delays(settings);
+    for password in ["1", "2", "3"] {
+        assert_eq!(outcome(&authenticator, "anna", password).await, Err(Refusal::Credentials));
+    }
+    for (user, password) in [("anna", "a"), ("anna", "x"), ("bert", "b")] {
+        assert_eq!(outcome(&authenticator, user, password).await, Err(Refusal::Banned));
+    }
+}
