@@ -92,7 +92,8 @@ impl LogIn {
                 let text = "This user may not use IMAP".to_owned();
                 return Verdict::Refused(Refused::Forbidden(text));
             }
-            Err(Refusal::Unavailable) => return Verdict::Refused(Refused::Unavailable),
+            // Clients throw saved passwords away when they hear that one is wrong.
+            Err(Refusal::Unavailable | Refusal::Banned) => return Verdict::Refused(Refused::Unavailable),
             Err(Refusal::Malformed(text)) => return Verdict::Refused(Refused::Malformed(text.to_owned())),
             Err(Refusal::Aborted) => return Verdict::Refused(Refused::Malformed("Given up".to_owned())),
         };

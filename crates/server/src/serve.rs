@@ -284,6 +284,7 @@ fn reload_from(server: &Server, path: &Path) {
 pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
     let links = sources::links(configuration);
     Authenticator::new(links, configuration.default_domain.clone(), configuration.hashes_at_once)
+        .with_delays(configuration.delays.clone())
 }
 
 fn notify(state: &[sd_notify::NotifyState<'_>]) {

@@ -14,6 +14,7 @@ use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use store::take_over::{Origin, Preference};
 use store::{QuotaLimits, StoreSettings};
 
@@ -50,6 +51,8 @@ pub(crate) struct Configuration {
     pub(crate) default_domain: Option<String>,
     /// Networks from which a password may come in clear.
     pub(crate) cleartext_from: Vec<IpNet>,
+    /// Bans, and who is never delayed.
+    pub(crate) delays: auth::delay::Settings,
     /// Passwords checked at once.
     pub(crate) hashes_at_once: usize,
     /// Connections in all, from one address, of one user from one address.
@@ -147,6 +150,11 @@ impl Configuration {
             sources: sources::build(values),
             default_domain: login.text_if("default-domain"),
             cleartext_from: login.networks("cleartext-from"),
+            delays: auth::delay::Settings {
+                ban_after: u32::try_from(login.count("ban-after")).unwrap_or(u32::MAX),
+                ban_for: Duration::from_millis(login.number("ban-for")),
+                trusted: login.networks("trusted-networks"),
+            },
             hashes_at_once: login.count("hashes-at-once"),
             connections_max: limits.count("connections"),
             connections_per_address_max: limits.count("connections-per-address"),

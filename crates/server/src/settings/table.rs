@@ -344,6 +344,27 @@ const SETTINGS: &[Setting] = &[
     ),
     setting(
         "login",
+        "ban-after",
+        Kind::Count { min: 0, max: 1_000_000 },
+        "0",
+        "Failed log-ins within some ten minutes after which an address is refused at once; 0: never, as an office, a webmail or a provider may be one address. 100 leaves room for slips. Repeating a wrong password does not count; users who came in from the address within seven days are still asked for their password; an IPv6 /48 takes eight times as many.",
+    ),
+    setting(
+        "login",
+        "ban-for",
+        Kind::Duration { min_ms: 1_000, max_ms: 30 * 86_400_000 },
+        "\"15m\"",
+        "How long it is refused.",
+    ),
+    setting(
+        "login",
+        "trusted-networks",
+        Kind::Networks,
+        "[]",
+        "Networks whose failed log-ins are neither delayed nor banned, such as a webmail's or a proxy's, which must slow attackers themselves.",
+    ),
+    setting(
+        "login",
         "hashes-at-once",
         Kind::Count { min: 1, max: 1_000 },
         "2",
