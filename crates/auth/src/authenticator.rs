@@ -1,6 +1,13 @@
-//! The decision: a name, a password and an address in, a user or a refusal out.
+//! The decision: what a client has shown of itself in, a user or a refusal out.
 
+mod check;
+mod masters;
+
+pub use masters::Masters;
+
+use crate::cache::{Cache, CacheSettings};
 use crate::chain::{Chain, Link};
+use crate::counters::Counters;
 use crate::delay::{self, Delays};
 use crate::failure_line::failure_line;
 use crate::hash_pool::HashPool;
@@ -9,9 +16,44 @@ use crate::scheme;
 use crate::secret::Secret;
 use crate::source::{Found, Query, Source, Unavailable, User};
 use crate::trace::Trace;
+use check::{Checked, Finding};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What a site wants.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Added to names without `@`.
+    pub default_domain: Option<String>,
+    /// Between a user and the master who acts for them, in one name.
+    pub master_separator: char,
+    /// This host's name: users whose mail is on another are refused.
+    pub hostname: String,
+    /// Passwords checked at once, and how many wait for it (counts).
+    pub hashes_at_once: usize,
+    /// Beyond these the answer is "unavailable".
+    pub hashes_waiting_max: usize,
+    /// Users whose password is stored in a weak scheme may not come in.
+    pub refuse_weak: bool,
+    /// What is stored in a weak scheme is hashed anew when the password is there.
+    pub rehash: bool,
+    /// See [`CacheSettings`].
+    pub cache: CacheSettings,
+    /// See [`delay::Settings`].
+    pub delays: delay::Settings,
+}
+
+/// Who asks, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Where they come from; `None`: an administrator tries it, and waits for nothing.
+    pub peer: Option<IpAddr>,
+    /// What they want to use: `imap`.
+    pub service: &'a str,
+    /// For [`Query::trace`].
+    pub trace: &'a Trace,
+}
 
 /// Why nobody came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,14 +62,21 @@ pub enum Refusal {
     Credentials,
     /// The user may not use this service.
     Disabled,
+    /// The password is right, and stored in a scheme that the site does not accept any more.
+    Weak,
+    /// May not act for that user.
+    NotMaster,
+    /// The user's mail is on that host.
+    Elsewhere {
+        /// The host's name.
+        host: String,
+        /// Canonical name of the user.
+        user: String,
+    },
     /// A source did not answer, or too much is being checked already. Not the client's fault.
     Unavailable,
     /// Too many failures came from the address.
     Banned,
-    /// The exchange was malformed; the text says how.
-    Malformed(&'static str),
-    /// The client gave up with `*`.
-    Aborted,
 }
 
 /// How an attempt ended.
@@ -35,121 +84,195 @@ pub type Outcome = Result<User, Refusal>;
 
 /// Asks the sources in order, checks passwords, delays failures.
 pub struct Authenticator {
-    chain: Chain,
-    default_domain: Option<String>,
+    settings: Settings,
+    users: Chain,
+    masters: Vec<Masters>,
     hashes: HashPool,
+    cache: Cache<Finding>,
     /// Shared with the authenticator that replaces this one.
     delays: Arc<Delays>,
+    /// Likewise.
+    counters: Arc<Counters>,
     /// Checked for users who are not there, so that they cost what others cost.
     dummy: Secret,
 }
 
 impl Authenticator {
-    /// An authenticator over sources, asked in that order. `default_domain` is added to names
-    /// without `@`; at most `hashes_at_once` passwords are checked at a time.
-    pub fn new(links: Vec<Link>, default_domain: Option<String>, hashes_at_once: usize) -> Self {
-        let default_domain = default_domain.map(|domain| domain.to_lowercase());
-        Self {
-            chain: Chain::new(links, default_domain.clone()),
-            default_domain,
-            hashes: HashPool::new(hashes_at_once),
-            delays: Arc::default(),
+    /// An authenticator over the users' sources, asked in that order, and those of masters. The
+    /// error is one of a system without randomness.
+    pub fn new(links: Vec<Link>, masters: Vec<Masters>, settings: Settings) -> std::io::Result<Self> {
+        let default_domain = settings.default_domain.as_ref().map(|domain| domain.to_lowercase());
+        Ok(Self {
+            users: Chain::new(links, default_domain.clone()),
+            masters,
+            hashes: HashPool::new(settings.hashes_at_once, settings.hashes_waiting_max),
+            cache: Cache::new(settings.cache)?,
+            delays: Arc::new(Delays::new(settings.delays.clone())),
+            counters: Arc::default(),
             dummy: Secret::new(scheme::dummy().into_bytes()),
-        }
+            settings: Settings { default_domain, ..settings },
+        })
     }
 
-    /// Delays and bans by these settings.
-    #[must_use]
-    pub fn with_delays(self, settings: delay::Settings) -> Self {
-        Self { delays: Arc::new(Delays::new(settings)), ..self }
-    }
-
-    /// Goes on where `earlier` was: an address that failed is not forgiven by a reload.
+    /// Goes on where `earlier` was: an address that failed is not forgiven by a reload. What
+    /// was cached is forgotten.
     #[must_use]
     pub fn succeeding(self, earlier: &Self) -> Self {
         earlier.delays.configure(self.delays.settings());
-        Self { delays: earlier.delays.clone(), ..self }
+        Self { delays: earlier.delays.clone(), counters: earlier.counters.clone(), ..self }
     }
 
-    /// Whether `login` with `password` may come in from `peer` for `service`; waits out the
-    /// delay of a failed attempt. Never shows the password.
-    pub async fn check(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
-        let outcome = self.unless_banned(login, password, peer, service).await;
+    /// Whether `login` with `password` may come in, as `authorize` where that is another; waits
+    /// out the delay of a failed attempt. `login` may name a user and their master.
+    pub async fn password(
+        &self,
+        login: &[u8],
+        password: &Secret,
+        authorize: Option<&[u8]>,
+        client: Client<'_>,
+    ) -> Outcome {
+        let (login, authorize) = self.with_master(login, authorize);
+        let decide = async || self.decide(login, password, authorize, client).await;
+        self.attempt(login, password, client, decide).await
+    }
+
+    /// What is stored as the user's password, for mechanisms in which the client proves that it
+    /// knows it; `None` is nobody whom the client may learn of. With `authorize`, `login` is a
+    /// master.
+    pub async fn stored(
+        &self,
+        login: &[u8],
+        authorize: Option<&[u8]>,
+        client: Client<'_>,
+    ) -> Result<Option<Vec<Secret>>, Refusal> {
+        let (login, authorize) = self.with_master(login, authorize);
+        let Ok(name) = self.name(login) else { return Ok(None) };
+        let query = asked(&name, None, client);
+        let found = match self.other(&name, authorize) {
+            Some(target) => self.master(&target, query).await?,
+            None => self.users.find(query).await.map_err(unavailable)?,
+        };
+        Ok(match found {
+            Found::Stored(_, stored) => Some(stored),
+            Found::Unknown | Found::Checked(..) | Found::Known(_) => None,
+        })
+    }
+
+    /// Lets in who proved, by a secret, a certificate or a token, to be `login`.
+    pub async fn proven(&self, login: &[u8], authorize: Option<&[u8]>, client: Client<'_>) -> Outcome {
+        let (login, authorize) = self.with_master(login, authorize);
+        let decide = async || match self.name(login) {
+            Ok(name) => self.admit_proven(&name, authorize, client).await,
+            Err(_) => Err(Refusal::Credentials),
+        };
+        self.attempt(login, &Secret::new(Vec::new()), client, decide).await
+    }
+
+    /// Notes that a proof was wrong, and waits out the delay. `proof` tells one wrong proof from
+    /// another, if it can.
+    pub async fn disproven(&self, login: &[u8], proof: &Secret, client: Client<'_>) -> Refusal {
+        match self.attempt(login, proof, client, async || Err(Refusal::Credentials)).await {
+            Err(refusal) => refusal,
+            Ok(_) => Refusal::Credentials,
+        }
+    }
+
+    async fn decide(
+        &self,
+        login: &[u8],
+        password: &Secret,
+        authorize: Option<&[u8]>,
+        client: Client<'_>,
+    ) -> Outcome {
+        let Ok(name) = self.name(login) else {
+            client.trace.step(|| "that can be no user's name".to_owned());
+            return self.nobody(password).await;
+        };
+        let query = asked(&name, Some(password), client);
+        match self.other(&name, authorize) {
+            None => match self.check(&self.users, query).await? {
+                Checked::Right(user) => self.admit(user, client),
+                Checked::Wrong => Err(Refusal::Credentials),
+                Checked::Unknown => self.nobody(password).await,
+            },
+            Some(target) => self.decide_for(&target, query, client).await,
+        }
+    }
+
+    async fn admit_proven(&self, name: &LoginName, authorize: Option<&[u8]>, client: Client<'_>) -> Outcome {
+        let query = asked(name, None, client);
+        if let Some(target) = self.other(name, authorize) {
+            return match self.master(&target, query).await? {
+                Found::Unknown => Err(Refusal::NotMaster),
+                _ => self.act_for(&target, name, client).await,
+            };
+        }
+        match user_of(self.users.find(query).await.map_err(unavailable)?) {
+            Some(user) => self.admit(user, client),
+            None => Err(Refusal::Credentials),
+        }
+    }
+
+    /// The last questions: may the user do this, and here?
+    fn admit(&self, user: User, client: Client<'_>) -> Outcome {
+        if !user.may_use(client.service) {
+            client.trace.step(|| format!("{} may not use {}", user.name, client.service));
+            return Err(Refusal::Disabled);
+        }
+        match &user.mailhost {
+            Some(host) if !host.eq_ignore_ascii_case(&self.settings.hostname) => {
+                client
+                    .trace
+                    .step(|| format!("the mail is on {host}, and this is {}", self.settings.hostname));
+                Err(Refusal::Elsewhere { host: host.clone(), user: user.name })
+            }
+            _ => Ok(user),
+        }
+    }
+
+    /// A decision, counted and logged; who fails waits, and who failed too often gets none.
+    async fn attempt(
+        &self,
+        login: &[u8],
+        proof: &Secret,
+        client: Client<'_>,
+        decide: impl AsyncFnOnce() -> Outcome,
+    ) -> Outcome {
+        let Some(peer) = client.peer else { return decide().await };
+        let account = self.account(login);
+        let unless_banned = || self.delays.check(peer, &account, Instant::now()).map_err(|_| Refusal::Banned);
+        let outcome = async {
+            tokio::time::sleep(unless_banned()?).await;
+            let outcome = decide().await;
+            // Nor does it learn of those that were under way when the ban fell.
+            unless_banned()?;
+            outcome
+        };
+        let (outcome, service) = (outcome.await, client.service);
         match &outcome {
             Ok(user) => {
                 tracing::debug!(user = ?user.name, %peer, service, "logged in");
-                self.delays.succeeded(peer, &self.account(login), Instant::now());
+                self.counters.accepted.add();
+                self.delays.succeeded(peer, &account, Instant::now());
             }
             Err(Refusal::Credentials) => {
+                self.counters.failed.add();
                 tracing::info!("{}", failure_line(login, peer, service));
-                let delay = self.delays.failed(peer, &self.account(login), password, Instant::now());
+                let delay = self.delays.failed(peer, &account, proof, Instant::now());
                 tokio::time::sleep(delay).await;
             }
             // A ban has had its line in the log.
-            Err(Refusal::Banned) => {}
+            Err(Refusal::Banned) => self.counters.banned.add(),
             Err(refusal) => {
+                match refusal {
+                    Refusal::Unavailable => self.counters.unavailable.add(),
+                    _ => self.counters.refused.add(),
+                }
                 // Names are the client's text: escaped, so that no log line can be forged.
-                tracing::info!(user = %login.escape_ascii(), %peer, service, ?refusal, "log-in refused")
+                tracing::info!(user = %login.escape_ascii(), %peer, service, ?refusal, "log-in refused");
             }
         }
         outcome
-    }
-
-    /// The decision, which a banned address does not get. Nor does it learn of those that were
-    /// under way when the ban fell: guesses in parallel gain nothing.
-    async fn unless_banned(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
-        let account = self.account(login);
-        let check = || self.delays.check(peer, &account, Instant::now()).map_err(|_| Refusal::Banned);
-        tokio::time::sleep(check()?).await;
-        let outcome = self.decide(login, password, peer, service).await;
-        check()?;
-        outcome
-    }
-
-    async fn decide(&self, login: &[u8], password: &Secret, peer: IpAddr, service: &str) -> Outcome {
-        let Ok(name) = self.name(login) else {
-            return self.nobody(password).await;
-        };
-        let query =
-            Query { name: &name, password: Some(password), service, peer: Some(peer), trace: Trace::OFF };
-        let found = self.chain.find(query).await.map_err(|error| {
-            tracing::error!("{error}");
-            Refusal::Unavailable
-        })?;
-        match found {
-            Found::Unknown => self.nobody(password).await,
-            Found::Checked(user, right) => admit(user, right, service),
-            Found::Stored(user, stored) => {
-                let right = self.matches(password, &stored, &user.name).await?;
-                admit(user, right, service)
-            }
-            Found::Known(user) => {
-                tracing::error!(user = ?user.name, "its source checked no password");
-                Err(Refusal::Unavailable)
-            }
-        }
-    }
-
-    /// Whoever is not there costs what others cost.
-    async fn nobody(&self, password: &Secret) -> Outcome {
-        self.matches(password, std::slice::from_ref(&self.dummy), "").await?;
-        Err(Refusal::Credentials)
-    }
-
-    /// Whether one of the stored passwords matches.
-    async fn matches(&self, password: &Secret, stored: &[Secret], user: &str) -> Result<bool, Refusal> {
-        for stored in stored {
-            let verified = self.hashes.verify(password, stored).await.ok_or_else(|| {
-                tracing::warn!("too many passwords are being checked: a log-in was refused as unavailable");
-                Refusal::Unavailable
-            })?;
-            match verified {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(bad) => tracing::error!(user, "the stored password cannot be used: {bad}"),
-            }
-        }
-        Ok(false)
     }
 
     /// What failures are counted for: one account, however its name is written.
@@ -158,37 +281,63 @@ impl Authenticator {
     }
 
     fn name(&self, login: &[u8]) -> Result<LoginName, BadName> {
-        LoginName::new(login, self.default_domain.as_deref())
+        LoginName::new(login, self.settings.default_domain.as_deref())
     }
 
     /// Looks a user up without a password.
-    pub async fn lookup(&self, login: &str) -> Result<Option<User>, Unavailable> {
+    pub async fn lookup(&self, login: &str, client: Client<'_>) -> Result<Option<User>, Unavailable> {
         let Ok(name) = self.name(login.as_bytes()) else { return Ok(None) };
-        let query = Query { name: &name, password: None, service: "imap", peer: None, trace: Trace::OFF };
-        Ok(match self.chain.find(query).await? {
-            Found::Unknown => None,
-            Found::Stored(user, _) | Found::Checked(user, _) | Found::Known(user) => Some(user),
-        })
+        Ok(user_of(self.users.find(asked(&name, None, client)).await?))
     }
 
     /// All users of all sources.
     pub async fn list(&self) -> Result<Vec<User>, Unavailable> {
-        self.chain.list().await
+        self.users.list().await
     }
 
-    /// Sources read their data again.
+    /// Sources read their data again, and what was cached is forgotten.
     pub fn reload(&self) {
-        self.chain.sources().for_each(Source::reload);
+        self.users.sources().for_each(Source::reload);
+        self.masters.iter().flat_map(|masters| masters.chain.sources()).for_each(Source::reload);
+        self.cache.flush();
+    }
+
+    /// Forgets what is cached, of all users or of one.
+    pub fn flush(&self, user: Option<&str>) {
+        match user.map(|user| self.name(user.as_bytes())) {
+            Some(Ok(name)) => self.cache.flush_user(name.full()),
+            Some(Err(_)) => {}
+            None => self.cache.flush(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Answers that the cache had since the last reload, and those that it had not.
+    pub fn cache_hits_and_misses(&self) -> (u64, u64) {
+        self.cache.hits_and_misses()
     }
 }
 
-/// The last question: may the user do this?
-fn admit(user: User, right: bool, service: &str) -> Outcome {
-    match (right, user.may_use(service)) {
-        (false, _) => Err(Refusal::Credentials),
-        (true, false) => Err(Refusal::Disabled),
-        (true, true) => Ok(user),
+fn asked<'a>(name: &'a LoginName, password: Option<&'a Secret>, client: Client<'a>) -> Query<'a> {
+    let Client { peer, service, trace } = client;
+    Query { name, password, service, peer, trace }
+}
+
+fn user_of(found: Found) -> Option<User> {
+    match found {
+        Found::Unknown => None,
+        Found::Stored(user, _) | Found::Checked(user, _) | Found::Known(user) => Some(user),
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unavailable(error: Unavailable) -> Refusal {
+    tracing::error!("{error}");
+    Refusal::Unavailable
 }
 
 #[cfg(test)]

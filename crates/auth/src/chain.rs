@@ -18,7 +18,7 @@ impl Link {
         Self { source, domains: None }
     }
 
-    fn serves(&self, name: &LoginName) -> bool {
+    pub(crate) fn serves(&self, name: &LoginName) -> bool {
         let domain = name.domain().unwrap_or_default();
         self.domains.as_ref().is_none_or(|domains| domains.iter().any(|one| one == domain))
     }
@@ -39,7 +39,7 @@ impl Chain {
     }
 
     /// The sources that are asked for a name, in their order.
-    pub fn sources_for<'a>(&'a self, name: &'a LoginName) -> impl Iterator<Item = &'a dyn Source> {
+    pub fn sources_for(&self, name: &LoginName) -> impl Iterator<Item = &dyn Source> {
         self.links.iter().filter(|link| link.serves(name)).map(|link| &*link.source)
     }
 
@@ -51,13 +51,22 @@ impl Chain {
     /// What the first source says that knows the user, with the canonical name filled in.
     pub async fn find(&self, query: Query<'_>) -> Result<Found, Unavailable> {
         for source in self.sources_for(query.name) {
-            query.trace.step(|| format!("asking {}", source.name()));
-            match source.find(query).await? {
+            match self.ask(source, query).await? {
                 Found::Unknown => {}
-                found => return self.named(source, query.name, found),
+                found => return Ok(found),
             }
         }
         Ok(Found::Unknown)
+    }
+
+    /// What one of the sources says, with the canonical name filled in.
+    pub async fn ask(&self, source: &dyn Source, query: Query<'_>) -> Result<Found, Unavailable> {
+        query.trace.step(|| format!("asking {}", source.name()));
+        let found = source.find(query).await;
+        if let Err(error) = &found {
+            query.trace.step(|| error.to_string());
+        }
+        self.named(source, query.name, found?)
     }
 
     /// All users of all sources, by their canonical names.

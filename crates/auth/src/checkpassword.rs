@@ -123,6 +123,10 @@ impl Source for CheckPassword {
         &self.name
     }
 
+    fn looks_at_peer(&self) -> bool {
+        true
+    }
+
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(self.look(query))
     }

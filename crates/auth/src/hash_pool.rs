@@ -10,9 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
-/// Checks that may wait, for each that runs.
-const WAITING_EACH: usize = 50;
-
 /// See the module.
 #[derive(Debug)]
 pub struct HashPool {
@@ -31,29 +28,45 @@ impl Drop for Place {
 }
 
 impl HashPool {
-    /// A pool that hashes `at_once` passwords at a time.
-    pub fn new(at_once: usize) -> Self {
+    /// A pool that hashes `at_once` passwords at a time, while at most `waiting_max` wait.
+    pub fn new(at_once: usize, waiting_max: usize) -> Self {
         let at_once = at_once.max(1);
         Self {
             running: Arc::new(Semaphore::new(at_once)),
             queued: Arc::new(AtomicUsize::new(0)),
-            queued_max: at_once * (WAITING_EACH + 1),
+            queued_max: at_once.saturating_add(waiting_max),
         }
     }
 
     /// Whether `password` is the one that `stored` was made of. `None`: there is no room.
     pub async fn verify(&self, password: &Secret, stored: &Secret) -> Option<Result<bool, BadHash>> {
+        let (password, stored) = (password.clone(), stored.clone());
+        let verify = move || {
+            let stored = std::str::from_utf8(stored.expose())
+                .map_err(|_| BadHash("a hash that is no text".to_owned()))?;
+            scheme::verify(&password, stored)
+        };
+        self.run(verify).await
+    }
+
+    /// A new hash of `password`. `None`: there is no room.
+    pub async fn hash(&self, password: &Secret) -> Option<Result<String, BadHash>> {
+        let password = password.clone();
+        self.run(move || scheme::hash(&password)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, BadHash> + Send + 'static,
+    ) -> Option<Result<T, BadHash>> {
         let place = Place(self.queued.clone());
         if self.queued.fetch_add(1, Ordering::Relaxed) >= self.queued_max {
             return None;
         }
         let permit = self.running.clone().acquire_owned().await.ok()?;
-        let (password, stored) = (password.clone(), stored.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let _held = (permit, place);
-            let stored = std::str::from_utf8(stored.expose())
-                .map_err(|_| BadHash("a hash that is no text".to_owned()))?;
-            scheme::verify(&password, stored)
+            work()
         });
         Some(checked.await.unwrap_or_else(|_| Err(BadHash("checking it panicked".to_owned()))))
     }
@@ -65,7 +78,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_much_is_refused_and_room_comes_back() {
-        let pool = HashPool::new(1);
+        let pool = HashPool::new(1, 50);
         let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
         let held = pool.running.clone().acquire_owned().await.unwrap();
         let (password, stored) = (secret("x"), secret("{PLAIN}x"));

@@ -5,16 +5,19 @@
 
 pub mod authdaemon;
 pub mod authenticator;
+pub mod cache;
 pub mod chain;
 pub mod checkpassword;
+pub mod counters;
 pub mod delay;
+pub mod down;
 pub mod failure_line;
 pub mod hash_pool;
 pub mod helper;
 pub mod ldap;
 pub mod login_name;
-pub mod pam;
 pub mod oauth;
+pub mod pam;
 pub mod passwd_directory;
 pub mod passwd_file;
 pub mod sasl;
@@ -26,14 +29,16 @@ pub mod userdb;
 
 mod courier_options;
 mod crypt;
-mod system_users;
 mod line_table;
+mod random;
 mod regular_file;
+mod system_users;
 #[cfg(test)]
 mod testing;
 
-pub use authenticator::{Authenticator, Outcome, Refusal};
-pub use chain::Link;
+pub use authenticator::{Authenticator, Client, Masters, Outcome, Refusal};
+pub use cache::CacheSettings;
+pub use chain::{Chain, Link};
 pub use login_name::LoginName;
 pub use sasl::{Binding, Exchange, Mechanism, Progress};
 pub use secret::Secret;

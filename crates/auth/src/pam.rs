@@ -117,6 +117,10 @@ impl Source for Pam {
         &self.name
     }
 
+    fn looks_at_peer(&self) -> bool {
+        true
+    }
+
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(self.look(query))
     }

@@ -80,6 +80,41 @@ pub fn hash(password: &Secret) -> Result<String, BadHash> {
     Ok(format!("{{CRYPT}}{made}"))
 }
 
+/// How well a scheme resists somebody who has stolen what is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strength {
+    /// Salted, and slow on purpose.
+    Strong,
+    /// Plain, without a salt, or so fast that passwords are found by trying; or not understood.
+    Weak,
+}
+
+/// How well `stored` is stored.
+pub fn strength(stored: &Secret) -> Strength {
+    let name = name(stored);
+    let slow = ["ARGON2I", "ARGON2ID", "PBKDF2", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+    let slow_crypt = ["$5$", "$6$", "$y$", "$gy$", "$7$", "$2a$", "$2b$", "$2y$"];
+    let method = name.split_once('(').map(|(_, method)| method.trim_end_matches(')'));
+    let is_strong =
+        slow.contains(&name.as_str()) || method.is_some_and(|method| slow_crypt.contains(&method));
+    if is_strong { Strength::Strong } else { Strength::Weak }
+}
+
+/// The scheme of `stored` for messages, such as `SSHA` or `CRYPT ($6$)`; never what is stored.
+pub fn name(stored: &Secret) -> String {
+    let Ok(Ok((scheme, _, data))) = std::str::from_utf8(stored.expose()).map(split) else {
+        return "unreadable".to_owned();
+    };
+    if !scheme.ends_with("CRYPT") {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        return if scheme.chars().all(is_name) { scheme } else { "unreadable".to_owned() };
+    }
+    match data.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
+        Some((method, _)) if method.len() <= 4 => format!("CRYPT (${method}$)"),
+        _ => "CRYPT".to_owned(),
+    }
+}
+
 /// A hash that costs what a good one costs and that no password matches: for users who are
 /// not there.
 pub fn dummy() -> String {
@@ -210,6 +245,25 @@ mod tests {
         assert!(made.starts_with("{CRYPT}$"), "{made}");
         check(&made);
         assert_ne!(made, hash(&Secret::new(b"secret pass".to_vec())).unwrap());
+    }
+
+    #[test]
+    fn schemes_are_named_and_weighed() {
+        use Strength::{Strong, Weak};
+        for (stored, scheme, expected) in [
+            ("{SSHA}c2hvcnQ=", "SSHA", Weak),
+            ("{plain}secret", "PLAIN", Weak),
+            ("$6$salt$hash", "CRYPT ($6$)", Strong),
+            ("{CRYPT}$y$j9T$x$y", "CRYPT ($y$)", Strong),
+            ("{CRYPT}$1$salt$hash", "CRYPT ($1$)", Weak),
+            ("abJnggxhB/yWI", "CRYPT", Weak),
+            ("{ARGON2ID}$argon2id$v=19$x", "ARGON2ID", Strong),
+            ("{the secret", "unreadable", Weak),
+            ("{the secret}", "unreadable", Weak),
+        ] {
+            let secret = Secret::new(stored.as_bytes().to_vec());
+            assert_eq!((name(&secret).as_str(), strength(&secret)), (scheme, expected), "{stored}");
+        }
     }
 
     #[test]

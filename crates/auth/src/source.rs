@@ -99,6 +99,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// What it answers depends on where the user comes from.
+    fn looks_at_peer(&self) -> bool {
+        false
+    }
+
     /// Stores a new hash of the user's password, which was right. `false`: it cannot.
     fn store_password<'a>(&'a self, _name: &'a LoginName, _hash: &'a str) -> Asking<'a, bool> {
         Box::pin(std::future::ready(Ok(false)))

@@ -4,17 +4,27 @@ use super::*;
 use crate::source::Asking;
 use crate::testing::secret;
 use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Default)]
 struct Fixed {
     users: HashMap<&'static str, (&'static str, User)>,
     down: bool,
+    /// Answers from memory.
+    local: bool,
+    asked: Arc<AtomicUsize>,
+    /// What it was told to store.
+    rehashed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fixed {
     fn with(users: &[(&'static str, &'static str)]) -> Self {
         let user = |name: &str| User { name: name.to_owned(), ..User::default() };
-        Self { users: users.iter().map(|(name, hash)| (*name, (*hash, user(name)))).collect(), down: false }
+        Self {
+            users: users.iter().map(|(name, hash)| (*name, (*hash, user(name)))).collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -24,6 +34,7 @@ impl Source for Fixed {
     }
 
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             if self.down {
                 return Err(Unavailable { source_name: "fixed".to_owned(), reason: "down".to_owned() });
@@ -35,20 +46,50 @@ impl Source for Fixed {
         })
     }
 
+    fn is_local(&self) -> bool {
+        self.local
+    }
+
+    fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
+        self.rehashed.lock().unwrap().push(format!("{} {hash}", name.full()));
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
     fn list(&self) -> Asking<'_, Vec<User>> {
         Box::pin(async move { Ok(self.users.values().map(|(_, user)| user.clone()).collect()) })
+    }
+}
+
+const NOBODY: Client<'_> = Client { peer: None, service: "imap", trace: Trace::OFF };
+
+fn settings(domain: Option<&str>) -> Settings {
+    let seconds = std::time::Duration::from_secs;
+    Settings {
+        default_domain: domain.map(str::to_owned),
+        master_separator: '*',
+        hostname: "here.example".to_owned(),
+        hashes_at_once: 2,
+        hashes_waiting_max: 100,
+        refuse_weak: false,
+        rehash: false,
+        cache: CacheSettings { lifetime: seconds(60), negative_lifetime: seconds(10), entries_max: 100 },
+        delays: delay::Settings::default(),
     }
 }
 
 async fn outcome(authenticator: &Authenticator, login: &str, password: &str) -> Result<String, Refusal> {
     let password = Secret::new(password.as_bytes().to_vec());
     let peer = IpAddr::from([192, 0, 2, 1]);
-    authenticator.check(login.as_bytes(), &password, peer, "imap").await.map(|user| user.name)
+    let client = Client { peer: Some(peer), service: "imap", trace: Trace::OFF };
+    authenticator.password(login.as_bytes(), &password, None, client).await.map(|user| user.name)
+}
+
+fn links(sources: Vec<Fixed>) -> Vec<Link> {
+    sources.into_iter().map(|source| Link::for_all(Box::new(source))).collect()
 }
 
 fn over(sources: Vec<Fixed>, domain: Option<&str>) -> Authenticator {
-    let sources = sources.into_iter().map(|source| Link::for_all(Box::new(source))).collect();
-    Authenticator::new(sources, domain.map(str::to_owned), 2)
+    Authenticator::new(links(sources), Vec::new(), settings(domain)).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +150,7 @@ async fn security_14_sources_do_not_mix() {
     second.users.get_mut("anna").unwrap().1.maildir = Some("/second".to_owned());
     let authenticator = over(vec![first, second], None);
     assert_eq!(outcome(&authenticator, "anna", "second").await, Err(Refusal::Credentials));
-    let user = authenticator.lookup("anna").await.unwrap().unwrap();
+    let user = authenticator.lookup("anna", NOBODY).await.unwrap().unwrap();
     assert_eq!((user.home.as_deref(), user.maildir), (Some("/first"), None));
 }
 
@@ -140,12 +181,175 @@ async fn a_banned_address_learns_nothing() {
         ban_for: std::time::Duration::from_secs(60),
         trusted: Vec::new(),
     };
-    let authenticator =
-        over(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])], None).with_delays(settings);
+    let authenticator = Authenticator::new(
+        links(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])]),
+        Vec::new(),
+        Settings { delays: settings, ..self::settings(None) },
+    )
+    .unwrap();
     for password in ["1", "2", "3"] {
         assert_eq!(outcome(&authenticator, "anna", password).await, Err(Refusal::Credentials));
     }
     for (user, password) in [("anna", "a"), ("anna", "x"), ("bert", "b")] {
         assert_eq!(outcome(&authenticator, user, password).await, Err(Refusal::Banned));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_right_is_not_asked_again_until_it_expires_or_is_flushed() {
+    let source = Fixed::with(&[("anna", "{PLAIN}a")]);
+    let asked = source.asked.clone();
+    let authenticator = over(vec![source], None);
+    let minute = std::time::Duration::from_secs(61);
+    for (step, expected) in
+        [("first", 1), ("again", 1), ("flush", 2), ("flush bert", 2), ("flush anna", 3), ("later", 4)]
+    {
+        match step.strip_prefix("flush") {
+            Some(user) => authenticator.flush(Some(user.trim()).filter(|user| !user.is_empty())),
+            None if step == "later" => tokio::time::advance(minute).await,
+            None => {}
+        }
+        assert!(outcome(&authenticator, "anna", "a").await.is_ok());
+        assert_eq!(asked.load(Ordering::Relaxed), expected, "{step}");
+    }
+    assert_eq!(outcome(&authenticator, "anna", "b").await, Err(Refusal::Credentials), "it is asked");
+    assert_eq!(asked.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_in_memory_is_asked_each_time() {
+    let source = Fixed { local: true, ..Fixed::with(&[("anna", "{PLAIN}a")]) };
+    let asked = source.asked.clone();
+    let authenticator = over(vec![source], None);
+    for _ in 0..3 {
+        assert!(outcome(&authenticator, "anna", "a").await.is_ok());
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    assert_eq!(authenticator.cache_hits_and_misses(), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unavailable_is_not_remembered_and_stops_the_chain() {
+    let down = Fixed { down: true, ..Fixed::default() };
+    let behind = Fixed::with(&[("anna", "{PLAIN}a")]);
+    let (first, second) = (down.asked.clone(), behind.asked.clone());
+    let authenticator = over(vec![down, behind], None);
+    for _ in 0..2 {
+        assert_eq!(outcome(&authenticator, "anna", "a").await, Err(Refusal::Unavailable));
+    }
+    assert_eq!((first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)), (2, 0));
+    assert_eq!(authenticator.counters().failed.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_asked_for_its_domains_only() {
+    let link = |users: &[(&'static str, &'static str)], domains: &[&str]| Link {
+        source: Box::new(Fixed::with(users)),
+        domains: Some(domains.iter().map(|domain| (*domain).to_owned()).collect()),
+    };
+    let one = link(&[("anna@one.example", "{PLAIN}1"), ("anna@two.example", "{PLAIN}1")], &["one.example"]);
+    let two = link(&[("anna@two.example", "{PLAIN}2"), ("anna", "{PLAIN}none")], &["two.example", ""]);
+    let authenticator = Authenticator::new(vec![one, two], Vec::new(), settings(None)).unwrap();
+    for (login, password, expected) in [
+        ("anna@one.example", "1", true),
+        ("anna@two.example", "2", true),
+        ("anna@two.example", "1", false),
+        ("anna", "none", true),
+        ("anna@three.example", "1", false),
+    ] {
+        assert_eq!(outcome(&authenticator, login, password).await.is_ok(), expected, "{login} {password}");
+    }
+}
+
+async fn as_other(
+    authenticator: &Authenticator,
+    login: &str,
+    password: &str,
+    other: &str,
+) -> Result<String, Refusal> {
+    let client = Client { peer: Some(IpAddr::from([192, 0, 2, 1])), ..NOBODY };
+    let password = secret(password);
+    let outcome = authenticator.password(login.as_bytes(), &password, Some(other.as_bytes()), client).await;
+    outcome.map(|user| user.name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn masters_act_for_the_users_of_their_domains_and_nobody_else_does() {
+    let users = [
+        ("anna@a.example", "{PLAIN}anna"),
+        ("bert@b.example", "{PLAIN}bert"),
+        ("off@a.example", "{PLAIN}off"),
+    ];
+    let mut source = Fixed::with(&users);
+    source.users.get_mut("off@a.example").unwrap().1.disabled_services.push("imap".to_owned());
+    let chain = Chain::new(links(vec![Fixed::with(&[("admin", "{PLAIN}master")])]), None);
+    let masters = vec![Masters { chain, domains: vec!["a.example".to_owned()] }];
+    let authenticator = Authenticator::new(links(vec![source]), masters, settings(None)).unwrap();
+    for (login, password, expected) in [
+        ("anna@a.example*admin", "master", Ok("anna@a.example")),
+        ("anna@a.example*admin", "anna", Err(Refusal::Credentials)),
+        ("bert@b.example*admin", "master", Err(Refusal::Credentials)),
+        ("nobody@a.example*admin", "master", Err(Refusal::NotMaster)),
+        ("off@a.example*admin", "master", Err(Refusal::Disabled)),
+        ("anna@a.example*bert@b.example", "bert", Err(Refusal::NotMaster)),
+        ("anna@a.example*anna@a.example", "anna", Ok("anna@a.example")),
+        ("*admin", "master", Err(Refusal::Credentials)),
+        ("admin", "master", Err(Refusal::Credentials)),
+        ("../x*admin", "master", Err(Refusal::Credentials)),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(outcome(&authenticator, login, password).await, expected, "{login} {password}");
+    }
+    for (login, password, other, expected) in [
+        ("admin", "master", "anna@a.example", Ok("anna@a.example")),
+        ("admin", "master", "bert@b.example", Err(Refusal::Credentials)),
+        ("bert@b.example", "bert", "anna@a.example", Err(Refusal::NotMaster)),
+        ("bert@b.example", "bert", "BERT@b.example", Ok("bert@b.example")),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(as_other(&authenticator, login, password, other).await, expected, "{login} for {other}");
+    }
+    assert_eq!(authenticator.counters().by_master.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn weak_schemes_are_counted_and_refused_or_stored_anew() {
+    for (refuse_weak, rehash) in [(false, false), (true, false), (false, true)] {
+        let source = Fixed::with(&[("anna", "{SHA}hvfkN/qlp/zhXR3cuerq6jd2Z7g=")]);
+        let rehashed = source.rehashed.clone();
+        let wanted = Settings { refuse_weak, rehash, ..settings(None) };
+        let authenticator = Authenticator::new(links(vec![source]), Vec::new(), wanted).unwrap();
+        let expected = if refuse_weak { Err(Refusal::Weak) } else { Ok("anna".to_owned()) };
+        assert_eq!(outcome(&authenticator, "anna", "a").await, expected);
+        assert_eq!(outcome(&authenticator, "anna", "b").await, Err(Refusal::Credentials));
+        assert_eq!(authenticator.counters().weak.get(), 1);
+        let stored = rehashed.lock().unwrap().clone();
+        assert_eq!(stored.len(), usize::from(rehash));
+        for line in stored {
+            let hash = line.strip_prefix("anna ").unwrap();
+            assert_eq!(scheme::verify(&secret("a"), hash), Ok(true));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_on_another_host_is_told_to_who_has_the_password() {
+    let mut source = Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")]);
+    source.users.get_mut("anna").unwrap().1.mailhost = Some("There.example".to_owned());
+    source.users.get_mut("bert").unwrap().1.mailhost = Some("HERE.example".to_owned());
+    let authenticator = over(vec![source], None);
+    let there = Refusal::Elsewhere { host: "There.example".to_owned(), user: "anna".to_owned() };
+    assert_eq!(outcome(&authenticator, "anna", "a").await, Err(there));
+    assert_eq!(outcome(&authenticator, "anna", "b").await, Err(Refusal::Credentials));
+    assert!(outcome(&authenticator, "bert", "b").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_16_a_trace_has_no_secret() {
+    let authenticator = over(vec![Fixed::with(&[("anna", "{PLAIN}hunter2")])], None);
+    let trace = Trace::on();
+    let client = Client { trace: &trace, ..NOBODY };
+    assert!(authenticator.password(b"anna", &secret("hunter2"), None, client).await.is_ok());
+    let steps = trace.take().join("\n");
+    assert!(steps.contains("PLAIN") && !steps.contains("hunter2"), "{steps}");
 }
