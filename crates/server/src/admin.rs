@@ -94,6 +94,22 @@ fn stored_password() -> Result<String, String> {
     auth::scheme::hash(&password()?).map_err(|error| error.to_string())
 }
 
+/// The password of somebody who is there, asked for once.
+pub(crate) fn password_once() -> Result<Secret, String> {
+    let failed = |error: std::io::Error| format!("cannot read a password: {error}");
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password("Password: ").map_err(failed).and_then(checked);
+    }
+    first_line().and_then(checked)
+}
+
+fn first_line() -> Result<String, String> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| format!("cannot read a password: {error}"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 fn password() -> Result<Secret, String> {
     let failed = |error: std::io::Error| format!("cannot read a password: {error}");
     let text = if std::io::stdin().is_terminal() {
@@ -104,10 +120,12 @@ fn password() -> Result<Secret, String> {
         }
         first
     } else {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-        line.trim_end_matches(['\r', '\n']).to_owned()
+        first_line()?
     };
+    checked(text)
+}
+
+fn checked(text: String) -> Result<Secret, String> {
     match text.len() {
         0 => Err("a password cannot be empty".to_owned()),
         1..=auth::scheme::PASSWORD_MAX => Ok(Secret::new(text.into_bytes())),

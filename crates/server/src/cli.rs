@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, check, demo, import, mailbox, migrate, quota, serve};
+use crate::{admin, auth_command, check, demo, import, mailbox, migrate, quota, serve};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +25,9 @@ enum Command {
     /// Add, change, list and delete users of a passwd file.
     #[command(subcommand)]
     User(admin::UserCommand),
+    /// Try log-ins, look users up, and flush what the server remembers of them.
+    #[command(subcommand)]
+    Auth(auth_command::AuthCommand),
     /// Say how much mail users have, and how much they may have.
     Quota(quota::Options),
     /// Look at a user's mailboxes, check and repair them.
@@ -64,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(options) => check::run(&options.config),
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
+        Command::Auth(command) => ended(auth_command::run(&command)),
         Command::Quota(options) => ended(quota::run(&options)),
         Command::Mailbox(command) => mailbox::run(&command),
         Command::Migrate(options) => ended(migrate::run(&options)),

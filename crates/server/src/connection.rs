@@ -1,10 +1,11 @@
 //! One connection: drives its session.
 
-use crate::log_in::LogIn;
+use crate::log_in::{Channel, LogIn};
 use crate::serve::Server;
 use crate::settings::ListenTls;
 use crate::stream::Stream;
 use crate::tls;
+use auth::Binding;
 use session::{Connection, Now, Session, Step};
 use std::io;
 use std::net::SocketAddr;
@@ -80,6 +81,19 @@ async fn shake_hands(server: &Server, stream: Stream) -> Result<Stream, String> 
     }
 }
 
+/// What the connection tells of its client. Binding data is there only where a mechanism can use
+/// it: else a client that knows of binding would be taken for a deceived one.
+fn channel(server: &Server, stream: &Stream) -> Channel {
+    let configuration = server.configuration();
+    let is_plus_offered = configuration.session.mechanisms.iter().any(|name| name.ends_with("-PLUS"));
+    let binding = is_plus_offered.then(|| Binding {
+        tls_exporter: stream.tls_exporter().map(|bytes| bytes.to_vec()),
+        tls_server_end_point: stream.tls_server_end_point(),
+    });
+    let names = stream.client_certificate().map(|der| configuration.external_name.names(der));
+    Channel { binding: binding.unwrap_or_default(), names: names.unwrap_or_default() }
+}
+
 struct Driver {
     server: Arc<Server>,
     peer: SocketAddr,
@@ -112,8 +126,16 @@ impl Driver {
         let configuration = server.configuration();
         let tls = matches!(stream, Stream::Tls(..));
         let allowed = configuration.cleartext_from.iter().any(|network| network.contains(&peer.ip()));
-        let connection =
-            Connection { tls, starttls: !tls && server.tls().is_some(), cleartext_allowed: allowed };
+        let channel = channel(&server, &stream);
+        let connection = Connection {
+            tls,
+            starttls: !tls && server.tls().is_some(),
+            cleartext_allowed: allowed,
+            certificate: !channel.names.is_empty(),
+            channel_binding: !channel.binding.is_empty(),
+        };
+        let mut log_in = LogIn::new(server.clone(), peer.ip());
+        log_in.set_channel(channel);
         let woken = Arc::new(Notify::new());
         let ring = woken.clone();
         let wake: store::Wake = Arc::new(move || ring.notify_one());
@@ -121,7 +143,7 @@ impl Driver {
         let now = Now { monotonic_ms: 0, unix: unix_time() };
         let session = Session::new(configuration.session.clone(), connection, wake, now);
         Self {
-            log_in: LogIn::new(server.clone(), peer.ip()),
+            log_in,
             server,
             peer,
             tls: stream.tls_version(),
@@ -266,10 +288,19 @@ impl Driver {
         self.tls = "failed";
         let stream = shake_hands(&self.server, stream).await?;
         self.tls = stream.tls_version();
+        let channel = channel(&self.server, &stream);
+        let connection = Connection {
+            tls: true,
+            starttls: false,
+            cleartext_allowed: false,
+            certificate: !channel.names.is_empty(),
+            channel_binding: !channel.binding.is_empty(),
+        };
+        self.log_in.set_channel(channel);
         self.stream = Some(stream);
         let now = self.now();
         if let Some(session) = &mut self.session {
-            session.tls_started(now);
+            session.tls_started(connection, now);
         }
         Ok(())
     }

@@ -4,18 +4,28 @@ use crate::counts::Counted;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{maildir_of, quota_of};
-use auth::{Binding, Exchange, Mechanism, Progress, Refusal, Secret, User};
+use auth::{Binding, Client, Exchange, Mechanism, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Owner, Store};
 
+/// What a TLS connection tells of its client.
+#[derive(Default)]
+pub(crate) struct Channel {
+    /// What log-ins can be bound to.
+    pub(crate) binding: Binding,
+    /// Who the client is by its certificate: the names that could be meant.
+    pub(crate) names: Vec<String>,
+}
+
 /// One connection's log-in: at most one exchange is under way.
 pub(crate) struct LogIn {
     server: Arc<Server>,
     peer: IpAddr,
     exchange: Option<Exchange>,
+    channel: Channel,
     /// The user that came in is counted as long as the connection lasts.
     counted: Option<Counted<(String, IpAddr)>>,
     /// Whom the files of that user belong to, if not to the server's user.
@@ -25,7 +35,7 @@ pub(crate) struct LogIn {
 impl LogIn {
     /// For a connection from `peer`.
     pub(crate) fn new(server: Arc<Server>, peer: IpAddr) -> Self {
-        Self { server, peer, exchange: None, counted: None, owner: None }
+        Self { server, peer, exchange: None, channel: Channel::default(), counted: None, owner: None }
     }
 
     /// As whom to work on files for the user that came in, if not as the server's user.
@@ -33,21 +43,26 @@ impl LogIn {
         self.owner.clone()
     }
 
+    /// What the TLS connection tells of the client, and what log-ins can be bound to.
+    pub(crate) fn set_channel(&mut self, channel: Channel) {
+        self.exchange = None;
+        self.channel = channel;
+    }
+
     /// Answers what a session asks. Takes as long as the password check and the delay of a
     /// failure take.
     pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
-        let progress = match attempt {
+        let mut progress = match attempt {
             Attempt::Login { user, password } => {
                 self.exchange = None;
-                return self.check(&user, &Secret::new(password.to_vec()), None).await;
+                return self.password(&user, &Secret::new(password.to_vec()), None).await;
             }
             Attempt::Begin { mechanism, initial } => {
-                let offered = &self.server.configuration().session.mechanisms;
-                let known =
-                    Mechanism::by_name(&mechanism).filter(|known| offered.iter().any(|o| o == known.name()));
-                let Some(mechanism) = known else { return Verdict::Refused(Refused::NoMechanism) };
-                let (exchange, progress) =
-                    Exchange::begin(mechanism, initial.as_ref().map(|bytes| &bytes[..]), &Binding::default());
+                let Some(mechanism) = self.offered(&mechanism) else {
+                    return Verdict::Refused(Refused::NoMechanism);
+                };
+                let initial = initial.as_ref().map(|bytes| &bytes[..]);
+                let (exchange, progress) = Exchange::begin(mechanism, initial, &self.channel.binding);
                 self.exchange = Some(exchange);
                 progress
             }
@@ -57,47 +72,98 @@ impl LogIn {
             },
             Attempt::Abort => Progress::Malformed("Given up"),
         };
+        if let Progress::Stored { user, authorize } = &progress {
+            let stored = self.server.authenticator().stored(user, authorize.as_deref(), self.client()).await;
+            progress = match (stored, &mut self.exchange) {
+                (Ok(stored), Some(exchange)) => exchange.stored(stored.as_deref()),
+                _ => {
+                    self.exchange = None;
+                    return Verdict::Refused(Refused::Unavailable);
+                }
+            };
+        }
+        if let Progress::Challenge(challenge) = progress {
+            return Verdict::Challenge(challenge);
+        }
+        self.exchange = None;
+        self.conclude(progress).await
+    }
+
+    /// A mechanism that is offered on this connection.
+    fn offered(&self, mechanism: &str) -> Option<Mechanism> {
+        let offered = &self.server.configuration().session.mechanisms;
+        let known = Mechanism::by_name(mechanism)?;
+        let fits = match known {
+            Mechanism::External => !self.channel.names.is_empty(),
+            Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus => !self.channel.binding.is_empty(),
+            _ => true,
+        };
+        (fits && offered.iter().any(|one| one == known.name())).then_some(known)
+    }
+
+    /// The end of an exchange.
+    async fn conclude(&mut self, progress: Progress) -> Verdict {
+        let authenticator = self.server.authenticator();
         match progress {
-            Progress::Challenge(challenge) => Verdict::Challenge(challenge),
             Progress::Credentials { user, password, authorize } => {
-                self.exchange = None;
-                self.check(&user, &password, authorize.as_deref()).await
+                self.password(&user, &password, authorize.as_deref()).await
             }
-            // Mechanisms that this server does not serve yet.
-            Progress::Stored { .. }
-            | Progress::Proven { .. }
-            | Progress::Failed { .. }
-            | Progress::Token { .. }
-            | Progress::External { .. } => {
-                self.exchange = None;
+            Progress::Proven { user, authorize } => {
+                let outcome = authenticator.proven(&user, authorize.as_deref(), self.client()).await;
+                self.settle(outcome).await
+            }
+            Progress::Failed { user } => {
+                let proof = Secret::new(Vec::new());
+                let refusal = authenticator.disproven(&user, &proof, self.client()).await;
+                self.settle(Err(refusal)).await
+            }
+            Progress::External { authorize } => {
+                // The certificate may have several names: the client says whom it means.
+                let names = &self.channel.names;
+                let meant = authorize
+                    .as_ref()
+                    .and_then(|meant| names.iter().find(|name| name.as_bytes() == &meant[..]));
+                let only = names.first().filter(|_| names.len() == 1);
+                let Some(name) = meant.or(only).cloned() else {
+                    let text = "The certificate has several names: say which one is meant".to_owned();
+                    return Verdict::Refused(Refused::Malformed(text));
+                };
+                let outcome =
+                    authenticator.proven(name.as_bytes(), authorize.as_deref(), self.client()).await;
+                self.settle(outcome).await
+            }
+            Progress::Malformed(text) => Verdict::Refused(Refused::Malformed(text.to_owned())),
+            // No such mechanism can be configured.
+            Progress::Token { .. } | Progress::Stored { .. } | Progress::Challenge(_) => {
                 Verdict::Refused(Refused::NoMechanism)
-            }
-            Progress::Malformed(text) => {
-                self.exchange = None;
-                Verdict::Refused(Refused::Malformed(text.to_owned()))
             }
         }
     }
 
-    async fn check(&mut self, user: &[u8], password: &Secret, authorize: Option<&[u8]>) -> Verdict {
-        if authorize.is_some_and(|other| other != user) {
-            let text = "Nobody may act for another user".to_owned();
-            return Verdict::Refused(Refused::Forbidden(text));
-        }
+    async fn password(&mut self, user: &[u8], password: &Secret, authorize: Option<&[u8]>) -> Verdict {
         let authenticator = self.server.authenticator();
-        let user = match authenticator.check(user, password, self.peer, "imap").await {
-            Ok(user) => user,
-            Err(Refusal::Credentials) => return Verdict::Refused(Refused::Credentials),
-            Err(Refusal::Disabled) => {
-                let text = "This user may not use IMAP".to_owned();
-                return Verdict::Refused(Refused::Forbidden(text));
-            }
+        let outcome = authenticator.password(user, password, authorize, self.client()).await;
+        self.settle(outcome).await
+    }
+
+    fn client(&self) -> Client<'static> {
+        Client { peer: Some(self.peer), service: "imap", trace: Trace::OFF }
+    }
+
+    async fn settle(&mut self, outcome: Outcome) -> Verdict {
+        let forbidden = |text: String| Verdict::Refused(Refused::Forbidden(text));
+        match outcome {
+            Ok(user) => self.let_in(user).await.unwrap_or_else(Verdict::Refused),
+            Err(Refusal::Credentials) => Verdict::Refused(Refused::Credentials),
             // Clients throw saved passwords away when they hear that one is wrong.
-            Err(Refusal::Unavailable | Refusal::Banned) => return Verdict::Refused(Refused::Unavailable),
-            Err(Refusal::Malformed(text)) => return Verdict::Refused(Refused::Malformed(text.to_owned())),
-            Err(Refusal::Aborted) => return Verdict::Refused(Refused::Malformed("Given up".to_owned())),
-        };
-        self.let_in(user).await.unwrap_or_else(Verdict::Refused)
+            Err(Refusal::Unavailable | Refusal::Banned) => Verdict::Refused(Refused::Unavailable),
+            Err(Refusal::Disabled) => forbidden("This user may not use IMAP".to_owned()),
+            Err(Refusal::NotMaster) => forbidden("You may not act for that user".to_owned()),
+            Err(Refusal::Weak) => {
+                forbidden("Your password must be set anew; please ask the administrator".to_owned())
+            }
+            Err(Refusal::Elsewhere { host, .. }) => forbidden(format!("Your mail is on {host}")),
+        }
     }
 
     async fn let_in(&mut self, user: User) -> Result<Verdict, Refused> {

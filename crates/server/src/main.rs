@@ -1,11 +1,13 @@
 //! Restante, an IMAP server on Maildir.
 
 mod admin;
+mod auth_command;
 mod auth_helper;
 mod certificate;
 mod check;
 mod cli;
 mod connection;
+mod control;
 mod counts;
 mod demo;
 mod import;

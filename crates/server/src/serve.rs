@@ -1,6 +1,7 @@
 //! The server: starting, accepting, reloading, stopping.
 
 use crate::connection;
+use crate::control;
 use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
@@ -114,6 +115,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     log::start(&configuration.log_level);
     raise_descriptor_limit();
     let listeners = listeners(&configuration.listen)?;
+    let control = configuration.control_socket.as_deref().map(control::open).transpose()?;
     // With root, before there are keys in memory, and with no other thread.
     auth_helper::start(&configuration)?;
     let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
@@ -130,8 +132,11 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
         tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");
     }
     let outcome = block_on(async move {
-        let reload = Some(path);
-        serve(Server::new(configuration, tls), listeners, reload, std::future::pending()).await
+        let server = Server::new(configuration, tls);
+        if let Some(control) = control {
+            tokio::spawn(control::serve(server.clone(), control));
+        }
+        serve(server, listeners, Some(path), std::future::pending()).await
     });
     auth_helper::stop();
     outcome
@@ -282,9 +287,9 @@ fn reload_from(server: &Server, path: &Path) {
 
 /// Who knows the users, by these settings.
 pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
-    let links = sources::links(configuration);
-    Authenticator::new(links, configuration.default_domain.clone(), configuration.hashes_at_once)
-        .with_delays(configuration.delays.clone())
+    let (links, masters) = (sources::links(configuration), sources::masters(configuration));
+    Authenticator::new(links, masters, configuration.log_ins.clone())
+        .expect("random bytes, without which there is no server")
 }
 
 fn notify(state: &[sd_notify::NotifyState<'_>]) {

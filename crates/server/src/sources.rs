@@ -2,15 +2,16 @@
 
 use crate::auth_helper;
 use crate::settings::{Configuration, SourceKind, UserSource};
-use auth::checkpassword::CheckPassword;
-use auth::helper::Check;
-use auth::pam::Pam;
-use auth::ldap::Ldap;
 use auth::authdaemon::{self, Authdaemon};
+use auth::checkpassword::CheckPassword;
+use auth::down::Down;
+use auth::helper::Check;
+use auth::ldap::Ldap;
+use auth::pam::Pam;
 use auth::passwd_directory::PasswdDirectory;
 use auth::passwd_file::PasswdFile;
 use auth::userdb::Userdb;
-use auth::{Link, Source};
+use auth::{Chain, Link, Masters, Source};
 use std::time::Duration;
 
 /// Longest wait for authdaemond: it may itself wait for a directory or a database.
@@ -27,18 +28,33 @@ pub(crate) fn links(configuration: &Configuration) -> Vec<Link> {
     users.filter_map(link).collect()
 }
 
+/// The sources of masters, with the domains whose users they may act for.
+pub(crate) fn masters(configuration: &Configuration) -> Vec<Masters> {
+    let masters = |UserSource { domains, masters_of, kind }: &UserSource| {
+        let link = Link { source: open(kind)?, domains: domains.clone() };
+        let chain = Chain::new(vec![link], configuration.log_ins.default_domain.clone());
+        Some(Masters { chain, domains: masters_of.clone()? })
+    };
+    configuration.sources.iter().filter(|source| source.masters_of.is_some()).filter_map(masters).collect()
+}
+
 /// `None`: the settings are wrong, which was said.
 pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
     Some(match kind {
         SourceKind::PasswdFile(path) => Box::new(PasswdFile::new(path.clone())),
         SourceKind::Helped(check) => {
-            let helper = auth_helper::for_source(check)?;
+            let Some(helper) = auth_helper::for_source(check) else {
+                return Some(Box::new(Down::new("auth helper", "it could not be started")));
+            };
             match check.clone() {
                 Check::CheckPassword(settings) => Box::new(CheckPassword::new(settings, helper)),
                 Check::Pam(settings) => Box::new(Pam::new(settings, helper)),
             }
         }
-        SourceKind::Ldap(settings) => Box::new(Ldap::new(*settings.clone()).ok()?),
+        SourceKind::Ldap(settings) => match Ldap::new(*settings.clone()) {
+            Ok(ldap) => Box::new(ldap),
+            Err(error) => Box::new(Down::new("ldap", error.to_string())),
+        },
         SourceKind::PasswdDirectory(path) => Box::new(PasswdDirectory::new(path.clone())),
         SourceKind::Userdb(path) => Box::new(Userdb::new(path.clone())),
         SourceKind::Authdaemon(socket) => Box::new(Authdaemon::new(authdaemon::Settings {

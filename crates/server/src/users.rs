@@ -6,10 +6,13 @@
 use crate::owners::owner_of;
 use crate::settings::Configuration;
 use crate::{privileges, serve, template};
-use auth::{Authenticator, User};
+use auth::{Authenticator, Client, Trace, User};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use store::{Owner, QuotaLimits};
+
+/// Who asks, where a command does.
+const ADMINISTRATOR: Client<'_> = Client { peer: None, service: "imap", trace: Trace::OFF };
 
 /// Everybody who could log in.
 pub(crate) struct Users {
@@ -44,7 +47,8 @@ impl Users {
     /// The user whom a log-in with this name finds; `None` when there is none. An error is one
     /// of a source, or says why there is no Maildir.
     pub(crate) fn find(&self, name: &str) -> Result<Option<ResolvedUser>, String> {
-        let found = serve::block_on(self.authenticator.lookup(name)).map_err(|error| error.to_string())?;
+        let found = serve::block_on(self.authenticator.lookup(name, ADMINISTRATOR))
+            .map_err(|error| error.to_string())?;
         found.map(|user| self.resolve(user)).transpose()
     }
 
@@ -55,7 +59,7 @@ impl Users {
             let mut users = Vec::new();
             for listed in self.authenticator.list().await? {
                 // Who stands in two sources, or with and without the default domain, is one.
-                users.extend(self.authenticator.lookup(&listed.name).await?);
+                users.extend(self.authenticator.lookup(&listed.name, ADMINISTRATOR).await?);
             }
             Ok::<_, auth::Unavailable>(users)
         });

@@ -22,12 +22,22 @@ pub(crate) fn list(settings: &Settings, connection: Connection, logged_in: bool)
             names.push("STARTTLS".to_owned());
         }
         if may_send_password(connection) {
-            names.extend(settings.mechanisms.iter().map(|mechanism| format!("AUTH={mechanism}")));
+            let offered = settings.mechanisms.iter().filter(|name| is_offered(name, connection));
+            names.extend(offered.map(|mechanism| format!("AUTH={mechanism}")));
         } else {
             names.push("LOGINDISABLED".to_owned());
         }
     }
     names.join(" ")
+}
+
+/// Whether a mechanism makes sense on this connection.
+pub fn is_offered(mechanism: &str, connection: Connection) -> bool {
+    match mechanism {
+        "EXTERNAL" => connection.certificate,
+        _ if mechanism.ends_with("-PLUS") => connection.channel_binding,
+        _ => true,
+    }
 }
 
 /// Whether STARTTLS is offered.

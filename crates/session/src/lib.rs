@@ -11,7 +11,7 @@
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
-mod capability;
+pub mod capability;
 mod command;
 mod context;
 mod failure;

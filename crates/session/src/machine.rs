@@ -192,8 +192,8 @@ impl Session {
     }
 
     /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
-    pub fn tls_started(&mut self, now: Now) {
-        self.connection.tls = true;
+    pub fn tls_started(&mut self, connection: Connection, now: Now) {
+        self.connection = Connection { tls: true, ..connection };
         self.decoder = Decoder::new(self.settings.limits_before_login);
         self.starved = true;
         self.fed = false;

@@ -22,6 +22,10 @@ pub struct Connection {
     pub starttls: bool,
     /// A password may come without TLS: the peer's network is named in the configuration.
     pub cleartext_allowed: bool,
+    /// The client showed a certificate: EXTERNAL can be offered.
+    pub certificate: bool,
+    /// Log-ins can be bound to this TLS connection: mechanisms with -PLUS can be offered.
+    pub channel_binding: bool,
 }
 
 /// What the driver does next.

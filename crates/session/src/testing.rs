@@ -47,10 +47,16 @@ enum Waiting {
 }
 
 /// TLS is on.
-pub const TLS: Connection = Connection { tls: true, starttls: false, cleartext_allowed: false };
+pub const TLS: Connection = Connection {
+    tls: true,
+    starttls: false,
+    cleartext_allowed: false,
+    certificate: false,
+    channel_binding: false,
+};
 
 /// TLS is off and can be started.
-pub const CLEAR: Connection = Connection { tls: false, starttls: true, cleartext_allowed: false };
+pub const CLEAR: Connection = Connection { tls: false, starttls: true, ..TLS };
 
 /// When every session begins, in seconds since 1970.
 pub const START: i64 = 1_700_000_000;
@@ -192,7 +198,7 @@ impl Client {
     /// Does the handshake that the session waits for.
     pub fn start_tls(&mut self) {
         assert_eq!(self.waiting, Waiting::StartTls);
-        self.session.tls_started(self.now);
+        self.session.tls_started(TLS, self.now);
     }
 
     /// Moves the clock, then [takes](Client::take) what is written.

@@ -201,7 +201,7 @@ impl Import {
             for word in variable.value.split_whitespace().map(str::to_ascii_uppercase) {
                 match word.strip_prefix("AUTH=") {
                     Some(mechanism) if known.iter().any(|name| name == mechanism) => {}
-                    Some(mechanism) if auth::Mechanism::by_name(mechanism).is_some() => {
+                    Some(mechanism) if super::is_mechanism(mechanism) => {
                         known.push(mechanism.to_owned());
                     }
                     Some(_) if !missing.contains(&word) => missing.push(word),

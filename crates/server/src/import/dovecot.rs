@@ -190,7 +190,7 @@ impl Import {
             let (known, missing): (Vec<String>, Vec<String>) = words
                 .iter()
                 .map(|word| word.to_ascii_uppercase())
-                .partition(|word| auth::Mechanism::by_name(word).is_some());
+                .partition(|word| super::is_mechanism(word));
             let from = [self.origin("auth_mechanisms")];
             if !known.is_empty() {
                 self.draft.set("login", "mechanisms", Literal::list(&known), &from);

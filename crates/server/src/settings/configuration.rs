@@ -4,9 +4,9 @@ use super::kind::Value;
 use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
+use crate::certificate::NameFrom;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
-use crate::certificate::NameFrom;
 use codec::Limits;
 use ipnet::IpNet;
 use mail::MailboxName;
@@ -47,14 +47,12 @@ pub(crate) struct Configuration {
     pub(crate) quota: Option<QuotaLimits>,
     /// Where users come from, in the order in which they are asked.
     pub(crate) sources: Vec<UserSource>,
-    /// Added to names without a domain.
-    pub(crate) default_domain: Option<String>,
     /// Networks from which a password may come in clear.
     pub(crate) cleartext_from: Vec<IpNet>,
-    /// Bans, and who is never delayed.
-    pub(crate) delays: auth::delay::Settings,
-    /// Passwords checked at once.
-    pub(crate) hashes_at_once: usize,
+    /// Where `restante auth flush` asks.
+    pub(crate) control_socket: Option<PathBuf>,
+    /// How log-ins are decided.
+    pub(crate) log_ins: auth::authenticator::Settings,
     /// Connections in all, from one address, of one user from one address.
     pub(crate) connections_max: usize,
     /// Connections from one address.
@@ -148,14 +146,9 @@ impl Configuration {
             create_maildir: mail.bool("create"),
             quota: mail.quota("quota"),
             sources: sources::build(values),
-            default_domain: login.text_if("default-domain"),
             cleartext_from: login.networks("cleartext-from"),
-            delays: auth::delay::Settings {
-                ban_after: u32::try_from(login.count("ban-after")).unwrap_or(u32::MAX),
-                ban_for: Duration::from_millis(login.number("ban-for")),
-                trusted: login.networks("trusted-networks"),
-            },
-            hashes_at_once: login.count("hashes-at-once"),
+            control_socket: login.text_if("control-socket").map(PathBuf::from),
+            log_ins: log_ins(&login, &hostname),
             connections_max: limits.count("connections"),
             connections_per_address_max: limits.count("connections-per-address"),
             connections_per_user_max: limits.count("connections-per-user-and-address"),
@@ -199,6 +192,7 @@ impl Configuration {
             ("take-over of [mail]", store.take_over == old_store.take_over),
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
             ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
+            ("control-socket of [login]", self.control_socket == old.control_socket),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
             ("checkpassword or pam of [[users]]", self.helped().eq(old.helped())),
         ];
@@ -241,8 +235,11 @@ impl Configuration {
             }
         }
         for mechanism in &self.session.mechanisms {
-            if auth::Mechanism::by_name(mechanism).is_none() {
-                let known: Vec<&str> = auth::Mechanism::ALL.iter().map(|m| m.name()).collect();
+            let served =
+                |m: &auth::Mechanism| !matches!(m, auth::Mechanism::OAuthBearer | auth::Mechanism::XOAuth2);
+            if !auth::Mechanism::by_name(mechanism).is_some_and(|m| served(&m)) {
+                let known: Vec<&str> =
+                    auth::Mechanism::ALL.iter().filter(|m| served(m)).map(|m| m.name()).collect();
                 wrong(format!("no mechanism {mechanism} in [login]; known are {}", known.join(", ")));
             }
         }
@@ -250,10 +247,35 @@ impl Configuration {
     }
 }
 
+fn log_ins(login: &Reader<'_>, hostname: &str) -> auth::authenticator::Settings {
+    let time = |key| Duration::from_millis(login.number(key));
+    auth::authenticator::Settings {
+        default_domain: login.text_if("default-domain"),
+        master_separator: login.text("master-separator").chars().next().unwrap_or('*'),
+        hostname: hostname.to_owned(),
+        hashes_at_once: login.count("hashes-at-once"),
+        hashes_waiting_max: login.count("hashes-waiting"),
+        refuse_weak: login.text("weak-schemes") == "refuse",
+        rehash: login.bool("rehash"),
+        cache: auth::CacheSettings {
+            lifetime: time("cache-lifetime"),
+            negative_lifetime: time("cache-negative-lifetime"),
+            entries_max: login.count("cache-entries"),
+        },
+        delays: auth::delay::Settings {
+            ban_after: u32::try_from(login.count("ban-after")).unwrap_or(u32::MAX),
+            ban_for: time("ban-for"),
+            trusted: login.networks("trusted-networks"),
+        },
+    }
+}
+
 fn own_uids(mail: &Reader<'_>) -> Option<OwnUids> {
     let id = |key| u32::try_from(mail.number(key)).unwrap_or(u32::MAX);
     let own_uids = || OwnUids { minimum_uid: id("minimum-uid"), minimum_gid: id("minimum-gid") };
     mail.bool("own-uid").then(own_uids)
+}
+
 fn client_certificates(tls: &Reader<'_>) -> Option<ClientCertificates> {
     let asked = tls.text("client-certificates");
     let crl = tls.text_if("client-crl").map(PathBuf::from);

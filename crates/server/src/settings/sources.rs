@@ -25,8 +25,7 @@ pub(super) const SECTION: Section = Section {
 pub(super) const LDAP: Section = ldap::SECTION;
 
 /// The settings of all sources.
-pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS];
-pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, ldap::SETTINGS];
+pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS, ldap::SETTINGS];
 
 const IN_USERS: &[Setting] = &[
     optional(
@@ -140,19 +139,14 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
         }
     });
     let pam = below("users.pam").map(|reader| SourceKind::Helped(Check::Pam(helped::pam(&reader))));
-    [path("passwd-file").map(SourceKind::PasswdFile), checkpassword, pam].into_iter().flatten().collect()
-    let below =
-        |section: &'static str| values.below(section, index).map(|entries| Reader { section, entries });
-    [path("passwd-file").map(SourceKind::PasswdFile), below(LDAP.name).map(|reader| ldap::build(&reader))]
-        .into_iter()
-        .flatten()
-        .collect()
-    let _ = (values, index);
     let kinds = [
         path("passwd-file").map(SourceKind::PasswdFile),
         path("passwd-directory").map(SourceKind::PasswdDirectory),
         path("userdb").map(SourceKind::Userdb),
         path("authdaemon").map(SourceKind::Authdaemon),
+        below(LDAP.name).map(|reader| ldap::build(&reader)),
+        checkpassword,
+        pam,
     ];
     kinds.into_iter().flatten().collect()
 }

@@ -59,7 +59,7 @@ fn capabilities_follow_the_state() {
         (CLEAR, [("STARTTLS", true), ("LOGINDISABLED", true), ("AUTH=PLAIN", false), ("SASL-IR", true)]),
         (TLS, [("STARTTLS", false), ("LOGINDISABLED", false), ("AUTH=PLAIN", true), ("SASL-IR", true)]),
         (
-            crate::Connection { tls: false, starttls: false, cleartext_allowed: true },
+            crate::Connection { tls: false, cleartext_allowed: true, ..crate::testing::TLS },
             [("STARTTLS", false), ("LOGINDISABLED", false), ("AUTH=PLAIN", true), ("SASL-IR", true)],
         ),
     ] {

@@ -204,7 +204,7 @@ fn ldap_becomes_a_source_but_for_its_password() {
     let (toml, losses) = import_ldap("authldap", AUTHLDAPRC);
     let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
     assert_eq!(configuration.user.as_deref(), Some("vmail"));
-    assert_eq!(configuration.default_domain.as_deref(), Some("example.com"));
+    assert_eq!(configuration.log_ins.default_domain.as_deref(), Some("example.com"));
     let [source] = configuration.sources.as_slice() else { panic!("{toml}") };
     let SourceKind::Ldap(ldap) = &source.kind else { panic!("{toml}") };
     assert_eq!(ldap.servers, ["ldaps://ldap.example.com", "ldaps://b.example.com"]);
