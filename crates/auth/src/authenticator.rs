@@ -191,7 +191,7 @@ impl Authenticator {
         let query = asked(&name, Some(password), client);
         match self.other(&name, authorize) {
             None => match self.check(&self.users, query).await? {
-                Checked::Right(user) => self.admit(user, client),
+                Checked::Right(user) => self.admit(*user, client),
                 Checked::Wrong => Err(Refusal::Credentials),
                 Checked::Unknown => self.nobody(password).await,
             },

@@ -14,7 +14,7 @@ pub(super) enum Checked {
     /// The source that knows the user has another password.
     Wrong,
     /// It is this one.
-    Right(User),
+    Right(Box<User>),
 }
 
 /// What one source says, as the cache keeps it.
@@ -63,7 +63,7 @@ impl Authenticator {
         };
         let found =
             self.cache.answer(&self.cache.key(parts), query.name.full(), is_positive, find_out).await?;
-        Ok(if is_positive(&found) { Checked::Right(user) } else { Checked::Wrong })
+        Ok(if is_positive(&found) { Checked::Right(Box::new(user)) } else { Checked::Wrong })
     }
 
     /// Any other source is asked when the cache has no answer.
@@ -82,14 +82,14 @@ impl Authenticator {
             Ok::<_, Refusal>(match self.settle(source, query, found).await? {
                 Checked::Unknown => Finding::Unknown,
                 Checked::Wrong => Finding::Wrong,
-                Checked::Right(user) => Finding::Right(Arc::new(user)),
+                Checked::Right(user) => Finding::Right(Arc::new(*user)),
             })
         };
         let found =
             self.cache.answer(&self.cache.key(parts), query.name.full(), is_positive, find_out).await?;
         Ok(match found {
             Finding::Unknown => Checked::Unknown,
-            Finding::Right(user) => Checked::Right(User::clone(&user)),
+            Finding::Right(user) => Checked::Right(Box::new(User::clone(&user))),
             Finding::Wrong | Finding::Matches => Checked::Wrong,
         })
     }
@@ -111,7 +111,7 @@ impl Authenticator {
                 return Err(Refusal::Unavailable);
             }
         };
-        Ok(if right { Checked::Right(user) } else { Checked::Wrong })
+        Ok(if right { Checked::Right(Box::new(user)) } else { Checked::Wrong })
     }
 
     /// Whether one of the stored passwords matches. Without any, it costs what others cost.
