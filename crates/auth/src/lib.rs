@@ -24,6 +24,8 @@ pub mod sasl;
 pub mod scheme;
 pub mod secret;
 pub mod source;
+#[cfg(feature = "sql")]
+pub mod sql;
 pub mod trace;
 pub mod userdb;
 

@@ -1,0 +1,318 @@
+//! Users in PostgreSQL, MySQL (MariaDB) or SQLite, by queries of the site's own.
+//!
+//! Variables of a query are bound as parameters (see [`template`]). A row is one user; its
+//! columns are known by their names: `password`, `user` (or `name`), `home`, `maildir` (or
+//! `mail`), `uid`, `gid`, `mailhost`, `disabled_services`, `allowed_services` (parted by
+//! commas), `nologin`; others, such as `quota`, go along as extra fields. With `password` NULL
+//! or empty nobody comes in.
+//!
+//! One URL is one server: what takes over when it fails is the databases' own affair. Whatever
+//! goes wrong is a temporary failure, never an unknown user, and so is more than one row.
+
+mod column;
+mod pool;
+mod template;
+
+use crate::login_name::LoginName;
+use crate::secret::Secret;
+use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use pool::Pools;
+use std::path::PathBuf;
+use std::time::Duration;
+use template::{Template, Variable};
+
+/// Which database a URL names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Database {
+    /// `postgres://` or `postgresql://`.
+    Postgres,
+    /// `mysql://` or `mariadb://`.
+    MySql,
+    /// `sqlite:`.
+    Sqlite,
+}
+
+/// How much TLS there is towards a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tls {
+    /// None.
+    Off,
+    /// If the server has it; its certificate is not looked at.
+    #[default]
+    Prefer,
+    /// Always, with a certificate for the server's name.
+    Verify,
+}
+
+/// What a site says of its database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Where it is, without a password or with it. Unix sockets by `?host=/run/postgresql` and
+    /// `?socket=/run/mysqld/mysqld.sock`.
+    pub url: Url,
+    /// A file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+    /// TLS towards the server.
+    pub tls: Tls,
+    /// Certificates that are trusted, instead of those commonly known.
+    pub ca_file: Option<PathBuf>,
+    /// Most connections at a time.
+    pub connections_max: u32,
+    /// Longest wait for a connection and its answer together.
+    pub timeout: Duration,
+    /// Finds one user.
+    pub user_query: String,
+    /// Finds all users, without variables.
+    pub list_query: Option<String>,
+    /// Stores `%w`, a new hash.
+    pub update_query: Option<String>,
+}
+
+/// A URL that may have a password in it, and is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(pub String);
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Url")
+    }
+}
+
+impl Url {
+    /// The database it names.
+    pub fn database(&self) -> Option<Database> {
+        Some(match self.0.split_once(':')?.0 {
+            "postgres" | "postgresql" => Database::Postgres,
+            "mysql" | "mariadb" => Database::MySql,
+            "sqlite" => Database::Sqlite,
+            _ => return None,
+        })
+    }
+}
+
+/// A database as a user source.
+#[derive(Debug)]
+pub struct Sql {
+    name: String,
+    pools: Pools,
+    user: Template,
+    list: Option<Template>,
+    update: Option<Template>,
+}
+
+impl Sql {
+    /// The source, or what is wrong with the settings. No connection is made yet.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let database =
+            settings.url.database().ok_or("url: it begins with postgres://, mysql:// or sqlite:")?;
+        let parse = |setting: &str, query: &str| {
+            Template::parse(query, database).map_err(|problem| format!("{setting}: {problem}"))
+        };
+        let user = parse("user-query", &settings.user_query)?;
+        let list = settings.list_query.as_deref().map(|query| parse("list-query", query)).transpose()?;
+        let update =
+            settings.update_query.as_deref().map(|query| parse("update-query", query)).transpose()?;
+        let names = |template: &Template| {
+            let named = [Variable::User, Variable::Local];
+            template.parameters.iter().any(|variable| named.contains(variable))
+        };
+        if !names(&user) {
+            return Err("user-query: it asks for no name: %u or %n is missing".to_owned());
+        }
+        if user.parameters.contains(&Variable::Hash) {
+            return Err("user-query: %w is for the update-query alone".to_owned());
+        }
+        if list.as_ref().is_some_and(|list| !list.parameters.is_empty()) {
+            return Err("list-query: it has variables, but asks for everybody".to_owned());
+        }
+        if update
+            .as_ref()
+            .is_some_and(|update| !names(update) || !update.parameters.contains(&Variable::Hash))
+        {
+            return Err("update-query: it needs %w and a name, %u or %n".to_owned());
+        }
+        let name = match database {
+            Database::Postgres => "sql (PostgreSQL)",
+            Database::MySql => "sql (MySQL)",
+            Database::Sqlite => "sql (SQLite)",
+        };
+        Ok(Self { name: name.to_owned(), pools: Pools::new(settings, database), user, list, update })
+    }
+
+    fn unavailable(&self, reason: String) -> Unavailable {
+        Unavailable { source_name: self.name.clone(), reason }
+    }
+
+    async fn ask(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+        let values = values(&self.user, query.name, Some(&query), None);
+        query.trace.step(|| format!("query: {}; values: {values:?}", self.user.text));
+        // Two rows are enough to know that there is more than one.
+        let mut rows: Vec<Columns> = Vec::new();
+        let mut keep = |row| {
+            rows.push(row);
+            rows.len() < 2
+        };
+        let asked = self.pools.rows(&self.user.text, &values, &mut keep).await;
+        asked.map_err(|reason| self.unavailable(reason))?;
+        query.trace.step(|| shown(&rows));
+        if rows.len() > 1 {
+            return Err(self.unavailable(format!("more than one row for {}", query.name.full())));
+        }
+        let Some(row) = rows.pop() else { return Ok(Found::Unknown) };
+        if !row.iter().any(|(column, _)| column == "password") {
+            return Err(self.unavailable("the row has no column password".to_owned()));
+        }
+        let (user, password) = user_of(row).map_err(|reason| self.unavailable(reason))?;
+        Ok(Found::Stored(user, password.into_iter().collect()))
+    }
+
+    async fn all(&self) -> Result<Vec<User>, Unavailable> {
+        let Some(list) = &self.list else {
+            return Err(self.unavailable("there is no list-query".to_owned()));
+        };
+        let (mut users, mut wrong) = (Vec::new(), None);
+        let mut keep = |row| match user_of(row) {
+            Ok((user, _)) if user.name.is_empty() => {
+                wrong = Some("list-query: a row has no user".to_owned());
+                false
+            }
+            Ok((user, _)) => {
+                users.push(user);
+                true
+            }
+            Err(problem) => {
+                wrong = Some(problem);
+                false
+            }
+        };
+        let asked = self.pools.rows(&list.text, &[], &mut keep).await;
+        match asked.err().or(wrong) {
+            Some(reason) => Err(self.unavailable(reason)),
+            None => Ok(users),
+        }
+    }
+
+    async fn check(&self) -> Vec<String> {
+        let queries = [
+            ("user-query", Some(&self.user)),
+            ("list-query", self.list.as_ref()),
+            ("update-query", self.update.as_ref()),
+        ];
+        let mut problems = Vec::new();
+        for (setting, template) in queries {
+            let Some(template) = template else { continue };
+            let columns = match self.pools.prepare(&template.text).await {
+                Ok(columns) => columns,
+                Err(reason) => {
+                    problems.push(format!("{}: {setting}: {reason}", self.name));
+                    continue;
+                }
+            };
+            let has = |names: &[&str]| columns.iter().any(|column| names.contains(&column.as_str()));
+            if setting == "user-query" && !has(&["password"]) {
+                problems.push(format!("{}: user-query: it has no column password", self.name));
+            }
+            if setting == "list-query" && !has(&["user", "name"]) {
+                problems.push(format!("{}: list-query: it has no column user", self.name));
+            }
+        }
+        problems
+    }
+}
+
+impl Source for Sql {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+        Box::pin(self.ask(query))
+    }
+
+    fn list(&self) -> Asking<'_, Vec<User>> {
+        Box::pin(self.all())
+    }
+
+    fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
+        Box::pin(async move {
+            let Some(update) = &self.update else { return Ok(false) };
+            let values = values(update, name, None, Some(hash));
+            // What a server says of a row may have its values in it.
+            let changed = self.pools.change(&update.text, &values).await;
+            changed.map_err(|reason| self.unavailable(reason.replace(hash, "(hash)")))
+        })
+    }
+
+    fn problems(&self) -> Asking<'_, Vec<String>> {
+        Box::pin(async move { Ok(self.check().await) })
+    }
+}
+
+/// Columns of a row by name.
+type Columns = Vec<(String, Option<String>)>;
+
+fn values(
+    template: &Template,
+    name: &LoginName,
+    query: Option<&Query<'_>>,
+    hash: Option<&str>,
+) -> Vec<Option<String>> {
+    let value = |variable: &Variable| match variable {
+        Variable::User => Some(name.full().to_owned()),
+        Variable::Local => Some(name.local().to_owned()),
+        Variable::Domain => name.domain().map(str::to_owned),
+        Variable::Service => query.map(|query| query.service.to_owned()),
+        Variable::Remote => query.and_then(|query| query.peer).map(|peer| peer.to_string()),
+        Variable::Hash => hash.map(str::to_owned),
+    };
+    template.parameters.iter().map(value).collect()
+}
+
+/// Rows for a trace, without what is stored as password.
+fn shown(rows: &[Columns]) -> String {
+    let Some(row) = rows.first() else { return "no row".to_owned() };
+    let column = |(name, value): &(String, Option<String>)| match value {
+        None => format!("{name}=NULL"),
+        Some(_) if name.contains("pass") => format!("{name}=(not shown)"),
+        Some(value) => format!("{name}={value:?}"),
+    };
+    let columns: Vec<String> = row.iter().map(column).collect();
+    format!("{}: {}", if rows.len() > 1 { "more than one row, the first" } else { "row" }, columns.join(", "))
+}
+
+/// A row as a user, and what is stored as password.
+fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
+    let (mut user, mut password) = (User::default(), None);
+    for (column, value) in row {
+        let Some(value) = value else { continue };
+        let number = |value: &str| {
+            value.parse::<u32>().map_err(|_| format!("column {column} is no number of a user or group"))
+        };
+        match column.as_str() {
+            "password" => {
+                password = Some(Secret::new(value.into_bytes())).filter(|one| !one.expose().is_empty())
+            }
+            "user" | "name" => user.name = value,
+            "home" => user.home = filled(value),
+            "maildir" | "mail" => user.maildir = filled(value),
+            "uid" => user.uid = Some(number(&value)?),
+            "gid" => user.gid = Some(number(&value)?),
+            "mailhost" => user.mailhost = filled(value),
+            "disabled_services" => user.disabled_services = services(&value),
+            "allowed_services" => user.allowed_services = Some(services(&value)),
+            _ => user.extra.push((column, value)),
+        }
+    }
+    Ok((user, password))
+}
+
+fn filled(value: String) -> Option<String> {
+    (!value.is_empty()).then_some(value)
+}
+
+fn services(list: &str) -> Vec<String> {
+    list.split(',').map(|one| one.trim().to_lowercase()).filter(|one| !one.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests;
