@@ -58,7 +58,7 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Most connections at a time.
     pub connections_max: u32,
-    /// Longest wait for a connection and its answer together.
+    /// Longest wait for a connection, and again for all of an answer.
     pub timeout: Duration,
     /// Finds one user.
     pub user_query: String,
