@@ -140,7 +140,11 @@ fn what_a_checkpassword_program_says_is_answered() {
 #[test]
 fn a_flood_is_answered_by_two_at_once() {
     let (_directory, path) = program();
-    let server = with_program(&path, "at-once = 2\n[limits]\nconnections-per-address = 1000");
+    let server = with_program(
+        &path, // What is remembered is not asked for: here each log-in is.
+        "at-once = 2\n[login]\ncache-lifetime = \"0s\"\ncache-negative-lifetime = \"0s\"\n\
+         [limits]\nconnections-per-address = 1000",
+    );
     let helper = helper_of(&server);
     let most = std::sync::atomic::AtomicUsize::new(0);
     let over = std::sync::atomic::AtomicBool::new(false);
