@@ -71,7 +71,11 @@ impl Client {
     }
 
     pub(crate) fn log_in(&mut self, user: &str) -> Result<()> {
-        self.command(&format!("LOGIN {user} {}", crate::servers::PASSWORD)).map(drop)
+        self.log_in_with(user, crate::servers::PASSWORD)
+    }
+
+    pub(crate) fn log_in_with(&mut self, user: &str, password: &str) -> Result<()> {
+        self.command(&format!("LOGIN {user} {password}")).map(drop)
     }
 
     /// Sends a command and reads its whole answer, which must be OK.

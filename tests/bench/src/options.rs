@@ -90,6 +90,11 @@ impl Options {
         (self.messages() / 5).max(10)
     }
 
+    /// Users in the LDAP directory.
+    pub(crate) fn directory_users(&self) -> usize {
+        self.sized(20_000, 20_000, 200)
+    }
+
     pub(crate) fn rounds(&self) -> usize {
         self.rounds.unwrap_or_else(|| self.sized(5, 3, 1))
     }

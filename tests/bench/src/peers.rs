@@ -1,6 +1,7 @@
 //! Installing the peers from Debian's packages, where root may.
 
 use crate::servers::Kind;
+use crate::workload::Workload;
 use crate::{Result, options::Options};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,26 @@ pub(crate) fn available(options: &Options) -> Vec<Kind> {
         }
     });
     kinds
+}
+
+/// The workloads that can run here; the others are said, with the reason.
+pub(crate) fn that_can_run(
+    mut workloads: Vec<&'static Workload>,
+    options: &Options,
+) -> Vec<&'static Workload> {
+    if !workloads.iter().any(|workload| workload.users.are_in_a_directory()) {
+        return workloads;
+    }
+    if let Err(error) = make_directory_ready(options) {
+        workloads.retain(|workload| {
+            let can = !workload.users.are_in_a_directory();
+            if !can {
+                eprintln!("without {}: {error}", workload.name);
+            }
+            can
+        });
+    }
+    workloads
 }
 
 /// Whether the benchmark runs as root.
@@ -50,7 +71,7 @@ fn make_ready(kind: Kind, options: &Options) -> Result<()> {
     match kind {
         Kind::Restante => Ok(()),
         _ if !is_root() => Err("it needs root".into()),
-        Kind::Dovecot => install_dovecot(),
+        Kind::Dovecot => install(&[("dovecot-imapd", "/usr/lib/dovecot/imap")]),
         Kind::Courier => {
             eprintln!("Courier in {}", options.courier_root.display());
             succeed(Command::new(courier_script()).arg("install").arg(&options.courier_root))
@@ -58,11 +79,26 @@ fn make_ready(kind: Kind, options: &Options) -> Result<()> {
     }
 }
 
-fn install_dovecot() -> Result<()> {
-    if Path::new("/usr/lib/dovecot/imap").exists() {
+fn make_directory_ready(options: &Options) -> Result<()> {
+    let mut packages = vec![("slapd", "/usr/sbin/slapd")];
+    if options.servers.contains(&Kind::Dovecot) && is_root() {
+        packages.push(("dovecot-ldap", "/usr/lib/dovecot/modules/auth/libauthdb_ldap.so"));
+    }
+    install(&packages)
+}
+
+/// Installs packages of which a file is not there.
+fn install(packages: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> =
+        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    eprintln!("installing dovecot-imapd");
+    let missing = missing.join(" ");
+    if !is_root() {
+        return Err(format!("{missing} is not installed").into());
+    }
+    eprintln!("installing {missing}");
     // Installed daemons shall not start: the benchmark starts its own.
     let script = "set -e
 policy=/usr/sbin/policy-rc.d
@@ -72,6 +108,11 @@ if [ ! -e $policy ]; then
     chmod 755 $policy
 fi
 apt-get -o DPkg::Lock::Timeout=300 update --quiet
-apt-get -o DPkg::Lock::Timeout=300 install --quiet --yes --no-install-recommends dovecot-imapd";
-    succeed(Command::new("sh").args(["-c", script]).env("DEBIAN_FRONTEND", "noninteractive"))
+apt-get -o DPkg::Lock::Timeout=300 install --quiet --yes --no-install-recommends $packages";
+    succeed(
+        Command::new("sh")
+            .args(["-c", script])
+            .env("packages", missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
 }

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::report::{Report, Row};
-use crate::servers::{Place, Server};
+use crate::servers::{Place, Server, Users};
 use crate::workload::{Mails, Rounds, Stage, Workload};
 use crate::{Result, peers, workloads};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -23,6 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Err("no server is left to run".into());
     }
     let state = State::new(options)?;
+    let chosen = peers::that_can_run(chosen, options);
     run_in(&state.directory, options, &kinds, &chosen)
 }
 
@@ -35,7 +36,20 @@ struct State {
 }
 
 /// What is made in the directory.
-const MADE: &[&str] = &["corpus", "restante", "dovecot", "cert.pem", "key.pem", "both.pem"];
+const MADE: &[&str] = &[
+    "corpus",
+    "restante",
+    "restante-sha512",
+    "restante-ldap",
+    "restante-ldap-cached",
+    "dovecot",
+    "dovecot-sha512",
+    "dovecot-ldap",
+    "dovecot-ldap-cached",
+    "cert.pem",
+    "key.pem",
+    "both.pem",
+];
 
 impl State {
     fn new(options: &Options) -> Result<Self> {
@@ -78,7 +92,7 @@ fn run_in(
     let mail = Mails::new(&directory.join("corpus"), options);
     let mut stages = Vec::new();
     for kind in kinds {
-        stages.push(Stage::new(Server::start(*kind, &place, options)?, options, &place, &mail));
+        stages.push(Stage::new(Server::start(*kind, Users::Plain, &place, options)?, options, &place, &mail));
     }
     let mut report = Report::new(options, kinds);
     for workload in chosen {
@@ -105,8 +119,10 @@ fn measure(workload: &'static Workload, stages: &mut [Stage], options: &Options)
         Rounds::FirstTime => options.first_time_rounds(),
         Rounds::Once | Rounds::JustStarted => 1,
     };
-    if workload.rounds == Rounds::Warm && !options.tiny {
-        for stage in &*stages {
+    let suits = |stage: &&Stage| workload.users.are_known_to(stage.server.kind);
+    // What is found in a cache was put there.
+    if workload.rounds == Rounds::Warm && (!options.tiny || workload.users == Users::LdapCached) {
+        for stage in stages.iter().filter(suits) {
             on(stage)?;
         }
     }
@@ -116,7 +132,7 @@ fn measure(workload: &'static Workload, stages: &mut [Stage], options: &Options)
         }
     }
     for _ in 0..rounds {
-        for stage in &*stages {
+        for stage in stages.iter().filter(suits) {
             let sample = on(stage)?;
             eprintln!("  {:<9} {sample}", stage.server.kind.name());
             row.add(stage.server.kind, sample);

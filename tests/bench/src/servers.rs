@@ -8,9 +8,12 @@ use crate::measure::Processes;
 use crate::options::Options;
 use crate::{Result, peers};
 use clap::ValueEnum;
+use restante_tests::slapd::Slapd;
 use rustls::pki_types::CertificateDer;
+use std::cell::OnceCell;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,19 @@ pub(crate) enum Kind {
     Restante,
     Dovecot,
     Courier,
+}
+
+/// Whom a server knows, and how it checks their passwords.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Users {
+    /// Those of [`users`], from a passwd-file with passwords in clear.
+    Plain,
+    /// The same with hashes of crypt(3), `$6$`, and no cache.
+    Sha512,
+    /// Those of a directory, found by a search and checked by a bind, with no cache.
+    Ldap,
+    /// The same with a cache.
+    LdapCached,
 }
 
 /// A server that runs. Dropped, it ends.
@@ -60,6 +76,8 @@ pub(crate) struct Place {
     both: PathBuf,
     /// What clients trust.
     pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// Started when it is first needed.
+    slapd: OnceCell<Slapd>,
 }
 
 impl Kind {
@@ -73,10 +91,11 @@ impl Kind {
 }
 
 impl Server {
-    pub(crate) fn start(kind: Kind, place: &Place, options: &Options) -> Result<Self> {
+    pub(crate) fn start(kind: Kind, users: Users, place: &Place, options: &Options) -> Result<Self> {
         match kind {
-            Kind::Restante => restante::start(place, options),
-            Kind::Dovecot => dovecot::start(place, options),
+            Kind::Restante => restante::start(users, place, options),
+            Kind::Dovecot => dovecot::start(users, place, options),
+            Kind::Courier if users != Users::Plain => Err("it has no such users here".into()),
             Kind::Courier => courier::start(place, options),
         }
         .map_err(|error| format!("{} does not start: {error}", kind.name()).into())
@@ -92,6 +111,51 @@ impl Server {
     }
 }
 
+impl Users {
+    /// Behind the server's name, for a directory of its own.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Sha512 => "-sha512",
+            Self::Ldap => "-ldap",
+            Self::LdapCached => "-ldap-cached",
+        }
+    }
+
+    pub(crate) fn are_in_a_directory(self) -> bool {
+        matches!(self, Self::Ldap | Self::LdapCached)
+    }
+
+    /// Whether servers remember who had the right password.
+    fn are_cached(self) -> bool {
+        matches!(self, Self::Plain | Self::LdapCached)
+    }
+
+    /// Courier has the first ones only.
+    pub(crate) fn are_known_to(self, kind: Kind) -> bool {
+        self == Self::Plain || kind != Kind::Courier
+    }
+
+    /// One of [`NUMBERED_USERS`], and the password.
+    pub(crate) fn numbered(self, number: usize, options: &Options) -> (String, String) {
+        if self.are_in_a_directory() {
+            // From all over the directory.
+            let number = number * (options.directory_users() / NUMBERED_USERS);
+            return (format!("user{number}@example.com"), format!("secret{number}"));
+        }
+        (format!("idle{number}"), PASSWORD.to_owned())
+    }
+
+    /// A passwd-file with [`users`], as Restante and Dovecot take it.
+    fn passwd_file(self) -> Result<String> {
+        let stored = match self {
+            Self::Sha512 => format!("{{CRYPT}}{}", sha512_hash()?),
+            _ => format!("{{PLAIN}}{PASSWORD}"),
+        };
+        Ok(users().iter().map(|user| format!("{user}:{stored}::::::\n")).collect())
+    }
+}
+
 impl Place {
     /// Makes a certificate in that directory.
     pub(crate) fn new(directory: &Path) -> Result<Self> {
@@ -103,11 +167,22 @@ impl Place {
             key: directory.join("key.pem"),
             both: directory.join("both.pem"),
             tls: Arc::new(tls(made.cert.der().clone())?),
+            slapd: OnceCell::new(),
         };
         std::fs::write(&place.both, format!("{key}{certificate}"))?;
         std::fs::write(&place.certificate, certificate)?;
         std::fs::write(&place.key, key)?;
         Ok(place)
+    }
+
+    /// The directory of users, at `ldap://`.
+    fn directory_url(&self, options: &Options) -> Result<String> {
+        if let Some(slapd) = self.slapd.get() {
+            return Ok(slapd.url());
+        }
+        eprintln!("making a directory of {} users", options.directory_users());
+        let slapd = Slapd::start(options.directory_users(), "").ok_or("there is no slapd")?;
+        Ok(self.slapd.get_or_init(|| slapd).url())
     }
 }
 
@@ -133,9 +208,11 @@ pub(crate) fn users() -> Vec<String> {
     single.into_iter().map(str::to_owned).chain(numbered).collect()
 }
 
-/// A passwd-file with all users, as Restante and Dovecot take it.
-fn passwd_file() -> String {
-    users().iter().map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).collect()
+/// The password's hash as passwd(1) makes it: 5,000 rounds of SHA-512.
+fn sha512_hash() -> Result<String> {
+    let output = Command::new("openssl").args(["passwd", "-6", PASSWORD]).output()?;
+    let hash = String::from_utf8(output.stdout)?.trim().to_owned();
+    if hash.starts_with("$6$") { Ok(hash) } else { Err("openssl passwd makes no hash".into()) }
 }
 
 /// The user that Restante and Dovecot work as: nobody, or whoever runs this.

@@ -3,12 +3,14 @@
 use crate::corpus::{self, Corpus, Mail};
 use crate::measure::Times;
 use crate::options::Options;
-use crate::servers::{Kind, NUMBERED_USERS, Place, Server};
+use crate::servers::{Kind, NUMBERED_USERS, Place, Server, Users};
 use crate::{Result, client::Client};
 use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// One line of the table.
@@ -21,6 +23,8 @@ pub(crate) struct Workload {
     /// Of [`Sample::figure`].
     pub(crate) unit: &'static str,
     pub(crate) rounds: Rounds,
+    /// Whom it logs in.
+    pub(crate) users: Users,
     /// Does it once on one server.
     pub(crate) run: fn(&Stage) -> Result<Sample>,
     /// What the same work costs without a server, in seconds.
@@ -74,6 +78,8 @@ pub(crate) struct Stage<'a> {
     /// Users that have had a mailbox for a first time.
     fresh: Cell<usize>,
     delivered: Cell<usize>,
+    /// Further ones of the same kind, for other users.
+    others: RefCell<BTreeMap<Users, Rc<Server>>>,
     /// Whose mailbox is the largest.
     largest: RefCell<Option<String>>,
 }
@@ -125,6 +131,7 @@ impl<'a> Stage<'a> {
             mail,
             fresh: Cell::new(0),
             delivered: Cell::new(0),
+            others: RefCell::default(),
             largest: RefCell::new(None),
         }
     }
@@ -133,9 +140,19 @@ impl<'a> Stage<'a> {
     pub(crate) fn restart(&mut self) -> Result<()> {
         if self.server.kind != Kind::Courier {
             self.server.stop();
-            self.server = Server::start(self.server.kind, self.place, self.options)?;
+            self.server = Server::start(self.server.kind, Users::Plain, self.place, self.options)?;
         }
         Ok(())
+    }
+
+    /// The server of the same kind that knows those users, started when it is first asked for.
+    pub(crate) fn server_for(&self, users: Users) -> Result<Rc<Server>> {
+        if let Some(server) = self.others.borrow().get(&users) {
+            return Ok(server.clone());
+        }
+        let server = Rc::new(Server::start(self.server.kind, users, self.place, self.options)?);
+        self.others.borrow_mut().insert(users, server.clone());
+        Ok(server)
     }
 
     /// A session of that user, in clear, with nothing selected.

@@ -2,10 +2,11 @@
 //! log-in processes that serve many, caches filled ahead, `cur` not read again when its mtime
 //! is as before.
 
-use super::{Kind, Place, Running, Server};
+use super::{Kind, Place, Running, Server, Users};
 use crate::Result;
 use crate::measure::Processes;
 use crate::options::Options;
+use restante_tests::slapd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -21,16 +22,20 @@ impl Drop for Process {
     }
 }
 
-pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
-    let directory = place.directory.join("dovecot");
+pub(super) fn start(users: Users, place: &Place, options: &Options) -> Result<Server> {
+    let directory = place.directory.join(format!("dovecot{}", users.suffix()));
     let mail = directory.join("mail");
     std::fs::create_dir_all(&mail)?;
     let owner = super::owner()?;
     crate::corpus::give(&mail, owner)?;
     let (port, tls_port) = (super::free_port()?, super::free_port()?);
-    std::fs::write(directory.join("users"), super::passwd_file())?;
+    std::fs::write(directory.join("users"), users.passwd_file()?)?;
+    if users.are_in_a_directory() {
+        std::fs::write(directory.join("ldap"), ldap_settings(&place.directory_url(options)?))?;
+    }
     let configuration = directory.join("dovecot.conf");
-    std::fs::write(&configuration, settings(place, &directory, port, tls_port, options.hibernate))?;
+    let more = if options.hibernate { "imap_hibernate_timeout = 2s\n" } else { "" };
+    std::fs::write(&configuration, settings(users, place, &directory, (port, tls_port)) + more)?;
     let process = Command::new("/usr/sbin/dovecot")
         .args(["-F", "-c"])
         .arg(&configuration)
@@ -52,14 +57,35 @@ pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
     Ok(server)
 }
 
-fn settings(place: &Place, directory: &Path, port: u16, tls_port: u16, hibernate: bool) -> String {
+/// A search for the entry, then a bind with its DN.
+fn ldap_settings(url: &str) -> String {
+    let ((dn, password), base) = (slapd::SERVICE, slapd::PEOPLE);
+    format!(
+        "uris = {url}
+dn = {dn}
+dnpass = {password}
+auth_bind = yes
+base = {base}
+scope = subtree
+pass_attrs = mail=user
+pass_filter = (&(objectClass=CourierMailAccount)(mail=%u))
+"
+    )
+}
+
+fn settings(users: Users, place: &Place, directory: &Path, (port, tls_port): (u16, u16)) -> String {
     let (certificate, key) = (place.certificate.display(), place.key.display());
-    let directory = directory.display();
-    let hibernate = if hibernate { "imap_hibernate_timeout = 2s" } else { "" };
+    let (directory, suffix) = (directory.display(), users.suffix());
+    let cache = if users.are_cached() { "8M" } else { "0" };
+    let passdb = if users.are_in_a_directory() {
+        format!("driver = ldap\n  args = {directory}/ldap")
+    } else {
+        format!("driver = passwd-file\n  args = username_format=%u {directory}/users")
+    };
     format!(
         "base_dir = {directory}/run
 state_dir = {directory}/state
-instance_name = restante-bench
+instance_name = restante-bench{suffix}
 protocols = imap
 listen = 127.0.0.1
 log_path = {directory}/log
@@ -70,7 +96,7 @@ ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_failure_delay = 0
-auth_cache_size = 8M
+auth_cache_size = {cache}
 default_internal_user = nobody
 default_internal_group = nogroup
 default_login_user = nobody
@@ -82,7 +108,6 @@ mail_location = maildir:{directory}/mail/%u/Maildir
 mail_max_userip_connections = 0
 maildir_very_dirty_syncs = yes
 mail_always_cache_fields = flags date.received size.virtual imap.envelope imap.bodystructure
-{hibernate}
 default_process_limit = 200
 default_client_limit = 19000
 namespace inbox {{
@@ -90,8 +115,7 @@ namespace inbox {{
   separator = /
 }}
 passdb {{
-  driver = passwd-file
-  args = username_format=%u {directory}/users
+  {passdb}
 }}
 userdb {{
   driver = static

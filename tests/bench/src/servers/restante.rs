@@ -1,9 +1,10 @@
 //! Restante as its release build is.
 
-use super::{Kind, Place, Running, Server};
+use super::{Kind, Place, Running, Server, Users};
 use crate::measure::Processes;
 use crate::options::Options;
 use crate::{Result, peers};
+use restante_tests::slapd;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,22 +21,25 @@ impl Drop for Process {
     }
 }
 
-pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
+pub(super) fn start(users: Users, place: &Place, options: &Options) -> Result<Server> {
     let binary = match &options.server_binary {
         Some(binary) => binary.clone(),
         None => build()?,
     };
-    let directory = place.directory.join("restante");
+    let directory = place.directory.join(format!("restante{}", users.suffix()));
     let mail = directory.join("mail");
     std::fs::create_dir_all(&mail)?;
     let owner = super::owner()?;
     let (port, tls_port) = (super::free_port()?, super::free_port()?);
-    std::fs::write(directory.join("users"), super::passwd_file())?;
+    std::fs::write(directory.join("users"), users.passwd_file()?)?;
     for path in [&directory, &mail, &place.certificate, &place.key, &directory.join("users")] {
         crate::corpus::give(path, owner)?;
     }
     let configuration = directory.join("restante.toml");
-    std::fs::write(&configuration, settings(place, &directory, port, tls_port))?;
+    std::fs::write(
+        &configuration,
+        settings(place, &directory, (users, &source(users, place, &directory, options)?), (port, tls_port)),
+    )?;
     let log = directory.join("log");
     let process = Command::new(&binary)
         .args(["serve", "--config"])
@@ -70,10 +74,34 @@ fn build() -> Result<PathBuf> {
     Ok(target.join("release/restante"))
 }
 
-fn settings(place: &Place, directory: &Path, port: u16, tls_port: u16) -> String {
+/// The settings of the source of users.
+fn source(users: Users, place: &Place, directory: &Path, options: &Options) -> Result<String> {
+    if !users.are_in_a_directory() {
+        return Ok(format!("passwd-file = \"{}/users\"", directory.display()));
+    }
+    let ((dn, password), base) = (slapd::SERVICE, slapd::PEOPLE);
+    Ok(format!(
+        "[users.ldap]
+servers = [\"{}\"]
+bind-dn = \"{dn}\"
+bind-password = \"{password}\"
+base = \"{base}\"
+filter = \"(&(objectClass=CourierMailAccount)(mail=%u))\"",
+        place.directory_url(options)?
+    ))
+}
+
+fn settings(
+    place: &Place,
+    directory: &Path,
+    (users, source): (Users, &str),
+    (port, tls_port): (u16, u16),
+) -> String {
     let user = if peers::is_root() { "user = \"nobody\"" } else { "" };
     let (certificate, key) = (place.certificate.display(), place.key.display());
     let directory = directory.display();
+    // Without it, the default's cache.
+    let cache = if users.are_cached() { "" } else { "cache-lifetime = \"0s\"" };
     format!(
         "hostname = \"localhost\"
 [tls]
@@ -84,9 +112,10 @@ maildir = \"{directory}/mail/%u/Maildir\"
 create = true
 {user}
 [[users]]
-passwd-file = \"{directory}/users\"
+{source}
 [login]
 cleartext-from = [\"127.0.0.0/8\"]
+{cache}
 [limits]
 connections = 50000
 connections-per-address = 50000

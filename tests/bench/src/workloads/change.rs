@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::corpus::{self, Mail};
+use crate::servers::Users;
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload, message};
 use crate::{Error, Result};
 
@@ -18,7 +19,7 @@ const fn row(
     aims: &'static [Aim],
     run: fn(&Stage) -> Result<Sample>,
 ) -> Workload {
-    Workload { name, what, aims, unit: "", rounds: Rounds::Warm, run, limit: None }
+    Workload { name, what, aims, unit: "", rounds: Rounds::Warm, users: Users::Plain, run, limit: None }
 }
 
 /// A flag set and taken away, of messages all over the mailbox.

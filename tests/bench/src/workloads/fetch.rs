@@ -4,6 +4,7 @@ use crate::Result;
 use crate::client::Answer;
 use crate::corpus::Mail;
 use crate::peers::succeed;
+use crate::servers::Users;
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 use std::process::Command;
 use std::time::Instant;
@@ -33,12 +34,14 @@ pub(super) const ALL: &[Workload] = &[
         run: |stage| first(stage, Mail::Small),
         limit: Some(|stage| read(stage, Mail::Small, ">/dev/null")),
         rounds: Rounds::FirstTime,
+        users: Users::Plain,
         ..row("fetch-structure-first", "the same, first time", &[Aim::Faster(2.0), Aim::WithinLimit(2.0)])
     },
     Workload {
         run: |stage| first(stage, Mail::Realistic),
         limit: Some(|stage| read(stage, Mail::Realistic, ">/dev/null")),
         rounds: Rounds::FirstTime,
+        users: Users::Plain,
         ..row(
             "fetch-structure-first-realistic",
             "the same, first time, realistic",
@@ -67,7 +70,7 @@ pub(super) const ALL: &[Workload] = &[
 
 const fn row(name: &'static str, what: &'static str, aims: &'static [Aim]) -> Workload {
     let run = |_: &Stage| Err("no work".into());
-    Workload { name, what, aims, unit: "", rounds: Rounds::Warm, run, limit: None }
+    Workload { name, what, aims, unit: "", rounds: Rounds::Warm, users: Users::Plain, run, limit: None }
 }
 
 fn user(mail: Mail) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::corpus;
-use crate::servers::NUMBERED_USERS;
+use crate::servers::{NUMBERED_USERS, Server, Users};
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 use crate::{Error, Result};
 use rustls::ClientConfig;
@@ -27,7 +27,38 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::Faster(3.0)],
         unit: "a second",
         rounds: Rounds::Warm,
+        users: Users::Plain,
         run: log_in,
+        limit: None,
+    },
+    Workload {
+        name: "log-in-sha512",
+        what: "log-in over TLS, `$6$` hashes",
+        aims: &[],
+        unit: "a second",
+        rounds: Rounds::Warm,
+        users: Users::Sha512,
+        run: |stage| log_in_by(stage, Users::Sha512),
+        limit: None,
+    },
+    Workload {
+        name: "log-in-ldap",
+        what: "log-in over TLS, LDAP search and bind",
+        aims: &[],
+        unit: "a second",
+        rounds: Rounds::Warm,
+        users: Users::Ldap,
+        run: |stage| log_in_by(stage, Users::Ldap),
+        limit: None,
+    },
+    Workload {
+        name: "log-in-ldap-cached",
+        what: "log-in over TLS, LDAP in the cache",
+        aims: &[],
+        unit: "a second",
+        rounds: Rounds::Warm,
+        users: Users::LdapCached,
+        run: |stage| log_in_by(stage, Users::LdapCached),
         limit: None,
     },
     Workload {
@@ -36,6 +67,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::AtMost(32.0)],
         unit: "KiB",
         rounds: Rounds::JustStarted,
+        users: Users::Plain,
         run: idle_memory,
         limit: None,
     },
@@ -45,24 +77,34 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::AtMost(100.0)],
         unit: "MB",
         rounds: Rounds::JustStarted,
+        users: Users::Plain,
         run: open_memory,
         limit: None,
     },
 ];
 
-/// Connecting, the handshake, the greeting, LOGIN, LOGOUT.
 fn log_in(stage: &Stage) -> Result<Sample> {
+    log_in_at(stage, &stage.server, Users::Plain)
+}
+
+fn log_in_by(stage: &Stage, users: Users) -> Result<Sample> {
+    log_in_at(stage, stage.server_for(users)?.as_ref(), users)
+}
+
+/// Connecting, the handshake, the greeting, LOGIN, LOGOUT. A hundred users take turns.
+fn log_in_at(stage: &Stage, server: &Server, users: Users) -> Result<Sample> {
     let each = stage.options.repeated(400).div_ceil(AT_ONCE);
-    let (port, tls) = (stage.server.tls_port, &stage.place.tls);
+    let (port, tls, options) = (server.tls_port, &stage.place.tls, stage.options);
     let work = || -> Result<()> {
         for number in 0..each {
             let mut client = connect(port, tls)?;
-            client.log_in(&format!("idle{}", number % NUMBERED_USERS))?;
+            let (user, password) = users.numbered(number % NUMBERED_USERS, options);
+            client.log_in_with(&user, &password)?;
             client.log_out()?;
         }
         Ok(())
     };
-    let times = stage.server.processes.measure(|| in_threads(AT_ONCE, work))?.divided_by(each * AT_ONCE);
+    let times = server.processes.measure(|| in_threads(AT_ONCE, work))?.divided_by(each * AT_ONCE);
     Ok(Sample { figure: Some(1.0 / times.wall), ..times.into() })
 }
 

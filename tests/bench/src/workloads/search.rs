@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::corpus::{Corpus, Mail, RARE_SENDER, RARE_WORD};
+use crate::servers::Users;
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 
 pub(super) const ALL: &[Workload] = &[
@@ -28,7 +29,16 @@ pub(super) const ALL: &[Workload] = &[
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&Stage) -> Result<Sample>) -> Workload {
-    Workload { name, what, aims: &[Aim::Faster(3.0)], unit: "", rounds: Rounds::Warm, run, limit: None }
+    Workload {
+        name,
+        what,
+        aims: &[Aim::Faster(3.0)],
+        unit: "",
+        rounds: Rounds::Warm,
+        users: Users::Plain,
+        run,
+        limit: None,
+    }
 }
 
 fn search(

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::corpus::Mail;
 use crate::peers::succeed;
+use crate::servers::Users;
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 use std::process::Command;
 use std::time::Instant;
@@ -14,6 +15,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::Faster(5.0)],
         unit: "",
         rounds: Rounds::Warm,
+        users: Users::Plain,
         run: warm,
         limit: None,
     },
@@ -23,6 +25,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::Faster(5.0)],
         unit: "",
         rounds: Rounds::Warm,
+        users: Users::Plain,
         run: delivery_watched,
         limit: None,
     },
@@ -32,6 +35,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::WithinLimit(2.0)],
         unit: "",
         rounds: Rounds::Warm,
+        users: Users::Plain,
         run: delivery,
         limit: Some(list_deliver),
     },
@@ -41,6 +45,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::WithinLimit(2.0)],
         unit: "",
         rounds: Rounds::FirstTime,
+        users: Users::Plain,
         run: first,
         limit: Some(list_small),
     },

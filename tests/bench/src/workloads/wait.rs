@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::corpus::{self, Mail};
+use crate::servers::Users;
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::AtMost(5.0)],
         unit: "ms",
         rounds: Rounds::Once,
+        users: Users::Plain,
         run: delivery_idle,
         limit: None,
     },
@@ -23,6 +25,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::AtMost(50.0)],
         unit: "ms",
         rounds: Rounds::Once,
+        users: Users::Plain,
         run: stall_first,
         limit: None,
     },
@@ -32,6 +35,7 @@ pub(super) const ALL: &[Workload] = &[
         aims: &[Aim::AtMost(50.0)],
         unit: "ms",
         rounds: Rounds::Once,
+        users: Users::Plain,
         run: stall_search,
         limit: None,
     },

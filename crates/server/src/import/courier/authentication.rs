@@ -15,7 +15,7 @@ const MODULES: &[(&str, &str)] = &[
     ),
     (
         "authpam",
-        "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are",
+        "write it as [users.pam] in a table of [[users]]: users come from passwd(5), and PAM is asked for the service imap",
     ),
     ("authshadow", "put the users into the passwd file; hashes of /etc/shadow go in as they are"),
     ("authpwd", "put the users into the passwd file; hashes of /etc/passwd go in as they are"),
@@ -26,7 +26,7 @@ const MODULES: &[(&str, &str)] = &[
         "authvchkpw",
         "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are",
     ),
-    ("authpipe", "no program is asked for users: put them into the passwd file"),
+    ("authpipe", "let authdaemond go on asking it: authdaemon of [[users]] is the path of its socket"),
     ("authcustom", "no module of the site's own can be loaded: put the users into the passwd file"),
     ("authcram", "there is no CRAM: passwords are checked against hashes, under TLS"),
 ];

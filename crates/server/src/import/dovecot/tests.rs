@@ -217,7 +217,7 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("protocols = imap pop3\n", Some("doveconf: protocols=pop3, of imap pop3: POP3")),
         ("disable_plaintext_auth = no\n", Some("doveconf: disable_plaintext_auth=no: no password")),
         ("auth_mechanisms = plain cram-md5\n", Some("doveconf: auth_mechanisms=CRAM-MD5: no such mechanism")),
-        ("passdb {\n  driver = pam\n}\n", Some("doveconf: passdb pam: PAM is not asked")),
+        ("passdb {\n  driver = pam\n}\n", Some("doveconf: passdb pam: write it as [users.pam]")),
         (
             "passdb {\n  args = /etc/dovecot/sql.conf\n  driver = sql\n}\n",
             Some("doveconf: passdb sql: SQL is not"),

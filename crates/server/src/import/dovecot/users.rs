@@ -215,14 +215,16 @@ impl Arguments {
 fn instead(driver: &str) -> &'static str {
     match driver {
         "pam" => {
-            "PAM is not asked: put the users into the passwd file; hashes of /etc/shadow go in as they are"
+            "write it as [users.pam] in a table of [[users]]: service is the service's name, and users come from passwd(5)"
         }
         "shadow" | "passwd" => "put the users into the passwd file; hashes of /etc/shadow go in as they are",
         "ldap" => {
             "write it as [users.ldap]: uris are servers, base is base, pass_filter is filter, auth_bind is mode \"search\", auth_bind_userdn is user-dn, pass_attrs and user_attrs are the settings that end in -attribute"
         }
         "sql" => "SQL is not there yet: put the users into the passwd file; its hashes go in as they are",
-        "checkpassword" => "no program is asked for users: put them into the passwd file",
+        "checkpassword" => {
+            "write it as [users.checkpassword] in a table of [[users]]: program is the program with its arguments"
+        }
         "vpopmail" => {
             "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are"
         }
