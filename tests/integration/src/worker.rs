@@ -235,7 +235,11 @@ impl Worker {
                 let mut rows = String::new();
                 for (uid, (_, flags, date)) in appended.uids.iter().zip(&told) {
                     // It may be changed or gone by now: the journal knows whether somebody tried.
-                    let found = mailbox.internal_date(uid).expect("its date");
+                    // So may the mailbox be: another process deletes and renames.
+                    let found = match mailbox.internal_date(uid) {
+                        Err(error) if error.kind == store::ErrorKind::Deleted => None,
+                        found => found.expect("its date"),
+                    };
                     assert!(date.is_none() || found.is_none() || found == *date, "{found:?}, not {date:?}");
                     let Some(row) = snapshot.find(uid) else { continue };
                     let _ = write!(rows, " {}", row_text(uid, row.modseq(), flags.system, flags.keywords()));
