@@ -10,14 +10,14 @@ mod login;
 mod oauth;
 mod plain;
 mod scram;
-mod scram_hash;
-mod stored;
 
+use crate::random::fill;
+use crate::scheme::scram::SALT_LENGTH;
+use crate::scheme::scram_hash::Hash;
 use crate::secret::Secret;
 use cram_md5::CramMd5;
 use data_encoding::BASE64;
 use scram::Scram;
-use scram_hash::Hash;
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
@@ -309,12 +309,7 @@ impl Exchange {
 /// 144 bits of the system's randomness as text without comma.
 fn random_text() -> Option<String> {
     let mut bytes = [0_u8; 18];
-    fill(&mut bytes).then(|| BASE64.encode(&bytes))
-}
-
-fn fill(bytes: &mut [u8]) -> bool {
-    let length = bytes.len();
-    rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()).is_ok_and(|filled| filled == length)
+    fill(&mut bytes).ok().map(|()| BASE64.encode(&bytes))
 }
 
 /// A salt for a user who has none: the same for a name as long as the process lives.
@@ -327,7 +322,7 @@ fn invented(purpose: &[u8], user: &[u8]) -> Vec<u8> {
         key
     });
     let mut salt = Hash::Sha256.hmac(&key[..], &[purpose, b"\0", user].concat());
-    salt.truncate(16);
+    salt.truncate(SALT_LENGTH);
     salt
 }
 

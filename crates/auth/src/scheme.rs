@@ -4,18 +4,23 @@
 //! ones are yescrypt where libcrypt has it (Debian's own choice: it resists cracking by
 //! memory, and every program on the host that uses libcrypt can check it).
 
+mod apr1;
 mod argon2;
+pub(crate) mod cram_md5;
 mod digest;
 mod form;
 mod libcrypt;
+mod pbkdf2;
+pub(crate) mod scram;
+pub(crate) mod scram_hash;
 
 use crate::crypt;
 use crate::secret::Secret;
-use argon2::verify_argon2;
 use digest::{salted, unsalted};
-use form::{Encoding, decoded, equal, split};
-use libcrypt::verify_crypt;
+use form::{Encoding, Stored, equal};
 use md5::Md5;
+use pbkdf2::Below;
+use scram_hash::Hash;
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
@@ -30,46 +35,55 @@ pub struct BadHash(pub String);
 /// Whether `password` is the one that `stored` was made of. Takes the time that the scheme
 /// takes: some 50 ms for those that are any good.
 pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
-    let password = password.expose();
-    let (scheme, encoding, data) = split(stored)?;
-    if data.is_empty() {
+    let stored = Stored::read(stored)?;
+    if stored.data.is_empty() {
         return Err(BadHash("an empty stored password lets nobody in".to_owned()));
     }
+    let secret = password;
+    let password = secret.expose();
     if password.is_empty() || password.len() > PASSWORD_MAX {
         return Ok(false);
     }
-    match scheme.as_str() {
-        "PLAIN" | "CLEARTEXT" | "CLEAR" => Ok(equal(password, &decoded(data, encoding, Encoding::None)?)),
+    match stored.scheme.as_str() {
+        "PLAIN" | "CLEARTEXT" | "CLEAR" => Ok(equal(password, &stored.bytes(Encoding::None)?)),
         "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT" => {
-            verify_crypt(password, data)
+            libcrypt::verify(password, &stored.text()?)
         }
-        "ARGON2I" | "ARGON2ID" => verify_argon2(password, data),
-        "PLAIN-MD5" => unsalted::<Md5>(password, data, encoding, Encoding::Hex),
+        "ARGON2I" | "ARGON2ID" => argon2::verify(password, &stored.text()?),
+        "PBKDF2" | "PBKDF2-SHA1" => pbkdf2::verify(password, &stored.text()?, Below::Sha1),
+        "PBKDF2-SHA256" => pbkdf2::verify(password, &stored.text()?, Below::Sha256),
+        "PBKDF2-SHA512" => pbkdf2::verify(password, &stored.text()?, Below::Sha512),
+        "SCRAM-SHA-1" => scram::verify(secret, &stored.text()?, Hash::Sha1),
+        "SCRAM-SHA-256" => scram::verify(secret, &stored.text()?, Hash::Sha256),
+        "CRAM-MD5" | "HMAC-MD5" => cram_md5::verify(password, &stored.bytes(Encoding::Hex)?),
+        "PLAIN-MD5" => unsalted::<Md5>(password, &stored, Encoding::Hex),
         // Dovecot's is a hash of libcrypt or hexadecimal, LDAP's is base64.
-        "MD5" if encoding.is_none() && data.starts_with("$1$") => verify_crypt(password, data),
-        "MD5" if data.len() == 32 => unsalted::<Md5>(password, data, encoding, Encoding::Hex),
-        "LDAP-MD5" | "MD5" => unsalted::<Md5>(password, data, encoding, Encoding::Base64),
-        "SHA" | "SHA1" => unsalted::<Sha1>(password, data, encoding, Encoding::Base64),
-        "SHA224" => unsalted::<Sha224>(password, data, encoding, Encoding::Base64),
-        "SHA384" => unsalted::<Sha384>(password, data, encoding, Encoding::Base64),
-        "SHA256" => unsalted::<Sha256>(password, data, encoding, Encoding::Base64),
-        "SHA512" => unsalted::<Sha512>(password, data, encoding, Encoding::Base64),
-        "SMD5" => salted::<Md5>(password, data, encoding),
-        "SSHA" => salted::<Sha1>(password, data, encoding),
-        "SSHA224" => salted::<Sha224>(password, data, encoding),
-        "SSHA384" => salted::<Sha384>(password, data, encoding),
-        "SSHA256" => salted::<Sha256>(password, data, encoding),
-        "SSHA512" => salted::<Sha512>(password, data, encoding),
+        "MD5" if stored.encoding.is_none() && stored.data.starts_with("$1$") => {
+            libcrypt::verify(password, stored.data)
+        }
+        "MD5" if stored.data.len() == 32 => unsalted::<Md5>(password, &stored, Encoding::Hex),
+        "LDAP-MD5" | "MD5" => unsalted::<Md5>(password, &stored, Encoding::Base64),
+        "SHA" | "SHA1" => unsalted::<Sha1>(password, &stored, Encoding::Base64),
+        "SHA224" => unsalted::<Sha224>(password, &stored, Encoding::Base64),
+        "SHA384" => unsalted::<Sha384>(password, &stored, Encoding::Base64),
+        "SHA256" => unsalted::<Sha256>(password, &stored, Encoding::Base64),
+        "SHA512" => unsalted::<Sha512>(password, &stored, Encoding::Base64),
+        "SMD5" => salted::<Md5>(password, &stored),
+        "SSHA" => salted::<Sha1>(password, &stored),
+        "SSHA224" => salted::<Sha224>(password, &stored),
+        "SSHA384" => salted::<Sha384>(password, &stored),
+        "SSHA256" => salted::<Sha256>(password, &stored),
+        "SSHA512" => salted::<Sha512>(password, &stored),
         other => Err(BadHash(format!("unknown password scheme {other:?}"))),
     }
 }
 
 /// The password itself, if it is stored as plain text: for mechanisms that need it.
-pub(crate) fn plain_text(stored: &str) -> Option<Vec<u8>> {
-    let (scheme, encoding, data) = split(stored).ok()?;
-    let plain = matches!(scheme.as_str(), "PLAIN" | "CLEARTEXT" | "CLEAR");
-    let text = decoded(data, encoding, Encoding::None).ok().filter(|_| plain)?;
-    (1..=PASSWORD_MAX).contains(&text.len()).then_some(text)
+pub(crate) fn plain_text(stored: &Secret) -> Option<Secret> {
+    let stored = Stored::read(std::str::from_utf8(stored.expose()).ok()?).ok()?;
+    let plain = matches!(stored.scheme.as_str(), "PLAIN" | "CLEARTEXT" | "CLEAR");
+    let text = stored.bytes(Encoding::None).ok().filter(|_| plain)?;
+    (1..=PASSWORD_MAX).contains(&text.len()).then(|| Secret::new(text))
 }
 
 /// A new hash of `password`, ready to be stored.
@@ -93,7 +107,16 @@ pub enum Strength {
 /// How well `stored` is stored.
 pub fn strength(stored: &Secret) -> Strength {
     let name = name(stored);
-    let slow = ["ARGON2I", "ARGON2ID", "PBKDF2", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+    let slow = [
+        "ARGON2I",
+        "ARGON2ID",
+        "PBKDF2",
+        "PBKDF2-SHA1",
+        "PBKDF2-SHA256",
+        "PBKDF2-SHA512",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+    ];
     let slow_crypt = ["$5$", "$6$", "$y$", "$gy$", "$7$", "$2a$", "$2b$", "$2y$"];
     let method = name.split_once('(').map(|(_, method)| method.trim_end_matches(')'));
     let is_strong =
@@ -103,7 +126,7 @@ pub fn strength(stored: &Secret) -> Strength {
 
 /// The scheme of `stored` for messages, such as `SSHA` or `CRYPT ($6$)`; never what is stored.
 pub fn name(stored: &Secret) -> String {
-    let Ok(Ok((scheme, _, data))) = std::str::from_utf8(stored.expose()).map(split) else {
+    let Ok(Ok(Stored { scheme, data, .. })) = std::str::from_utf8(stored.expose()).map(Stored::read) else {
         return "unreadable".to_owned();
     };
     if !scheme.ends_with("CRYPT") {

@@ -1,11 +1,11 @@
-//! CRAM-MD5 (RFC 2195): for old clients of sites that store passwords as plain text.
+//! CRAM-MD5 (RFC 2195): for old clients of sites that store passwords as plain text, or as the
+//! contexts of HMAC-MD5.
 
-use super::stored::plain_text;
 use super::{NAME_MAX, Progress, random_text};
+use crate::scheme::cram_md5::Contexts;
+use crate::scheme::plain_text;
 use crate::secret::Secret;
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use std::fmt;
 use subtle::ConstantTimeEq;
 
@@ -53,18 +53,18 @@ impl CramMd5 {
 
     /// Whether one of the stored passwords makes the digest that came.
     pub(super) fn stored(&self, secrets: Option<&[Secret]>) -> Progress {
-        let mut passwords = secrets.unwrap_or_default().iter().filter_map(plain_text);
+        let contexts =
+            |stored| Contexts::of(stored).or_else(|| Some(Contexts::new(plain_text(stored)?.expose())));
+        let mut contexts = secrets.unwrap_or_default().iter().filter_map(contexts);
         let user = self.user.clone();
-        match passwords.any(|password| self.is_made_of(password.expose())) {
+        match contexts.any(|contexts| self.is_made_with(contexts)) {
             true => Progress::Proven { user, authorize: None },
             false => Progress::Failed { user },
         }
     }
 
-    fn is_made_of(&self, password: &[u8]) -> bool {
-        let Ok(mut mac) = Hmac::<Md5>::new_from_slice(password) else { return false };
-        mac.update(&self.challenge);
-        let digest = HEXLOWER.encode(&mac.finalize().into_bytes());
+    fn is_made_with(&self, contexts: Contexts) -> bool {
+        let digest = HEXLOWER.encode(&contexts.hmac(&self.challenge));
         digest.as_bytes().ct_eq(&self.digest).into()
     }
 }
@@ -95,6 +95,28 @@ mod tests {
         let right = "tim b913a602c7eda7a495b4e6e7334d3890";
         check(right, Some("{PLAIN}tanstaaftanstaaf"), "proven tim");
         check(right, Some("{PLAIN}tanstaaf"), "failed tim");
+        // The states of MD5 after the pads, as `doveadm pw -s CRAM-MD5` has them.
+        check(
+            right,
+            Some("{CRAM-MD5}d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b"),
+            "proven tim",
+        );
+        check(
+            right,
+            Some("{hmac-md5}d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b"),
+            "proven tim",
+        );
+        check(
+            right,
+            Some("{CRAM-MD5}bc85c9a3cb6b88ebf5a19a22a3604ef939585872c1ade1a2bf44087948a852f4"),
+            "failed tim",
+        );
+        check(right, Some("{CRAM-MD5}00"), "failed tim");
+        check(
+            right,
+            Some("{SHA}d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b"),
+            "failed tim",
+        );
         check(right, Some("{SSHA}tanstaaftanstaaf"), "failed tim");
         check(right, None, "failed tim");
         check("tim b913a602c7eda7a495b4e6e7334d3891", Some("{PLAIN}tanstaaftanstaaf"), "failed tim");

@@ -10,9 +10,10 @@
 //! each stored password, and of these no more than [`PASSWORDS_MAX`].
 
 use super::gs2::{self, Flag, Header};
-use super::scram_hash::Hash;
-use super::stored::{Keys, keys, plain_text};
 use super::{Binding, Progress, invented, random_text};
+use crate::scheme::plain_text;
+use crate::scheme::scram::{ITERATIONS, Keys};
+use crate::scheme::scram_hash::Hash;
 use crate::secret::Secret;
 use data_encoding::BASE64;
 use std::fmt;
@@ -22,9 +23,6 @@ use subtle::ConstantTimeEq;
 const MESSAGE_MAX: usize = 4096;
 /// Longest nonce of a client.
 const NONCE_MAX: usize = 256;
-/// Iterations that are asked for when the password is plain text, or there is none (RFC 7677
-/// section 4: at least these).
-const ITERATIONS: u32 = 4096;
 /// Most plain passwords of one user that are tried.
 const PASSWORDS_MAX: usize = 4;
 
@@ -133,7 +131,7 @@ impl Scram {
     pub(super) fn stored(&mut self, secrets: Option<&[Secret]>) -> Progress {
         let secrets = secrets.unwrap_or_default();
         let made_up = invented(self.hash.name().as_bytes(), &self.user);
-        self.proofs = match secrets.iter().find_map(|stored| keys(stored, self.hash)) {
+        self.proofs = match secrets.iter().find_map(|stored| Keys::of(stored, self.hash)) {
             Some(keys) => Proofs::Keys(keys),
             None => {
                 let passwords: Vec<Secret> =

@@ -9,7 +9,7 @@ const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Largest product of memory and passes.
 const ARGON2_WORK_MAX: u64 = 4 * 1024 * 1024;
 /// Verifies only what a site could have meant: the costs come from the stored hash.
-pub(super) fn verify_argon2(password: &[u8], data: &str) -> Result<bool, BadHash> {
+pub(super) fn verify(password: &[u8], data: &str) -> Result<bool, BadHash> {
     let bad = |text: &str| BadHash(format!("an Argon2 hash {text}"));
     let parsed = PasswordHash::new(data).map_err(|_| bad("that cannot be read"))?;
     let params = Params::try_from(&parsed).map_err(|_| bad("with impossible costs"))?;

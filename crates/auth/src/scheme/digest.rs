@@ -1,16 +1,15 @@
 //! Digests without a cost: of the password alone, or of it and a salt.
 
 use super::BadHash;
-use super::form::{Encoding, decoded, equal};
+use super::form::{Encoding, Stored, equal};
 use md5::Digest;
 
 pub(super) fn unsalted<D: Digest>(
     password: &[u8],
-    data: &str,
-    encoding: Option<Encoding>,
+    stored: &Stored,
     usual: Encoding,
 ) -> Result<bool, BadHash> {
-    let stored = decoded(data, encoding, usual)?;
+    let stored = stored.bytes(usual)?;
     if stored.len() != <D as Digest>::output_size() {
         return Err(BadHash("a hash of the wrong length".to_owned()));
     }
@@ -18,12 +17,8 @@ pub(super) fn unsalted<D: Digest>(
 }
 
 /// Digest, then the salt that was hashed behind the password.
-pub(super) fn salted<D: Digest>(
-    password: &[u8],
-    data: &str,
-    encoding: Option<Encoding>,
-) -> Result<bool, BadHash> {
-    let stored = decoded(data, encoding, Encoding::Base64)?;
+pub(super) fn salted<D: Digest>(password: &[u8], stored: &Stored) -> Result<bool, BadHash> {
+    let stored = stored.bytes(Encoding::Base64)?;
     let (digest, salt) = stored
         .split_at_checked(<D as Digest>::output_size())
         .ok_or_else(|| BadHash("a hash that is too short".to_owned()))?;

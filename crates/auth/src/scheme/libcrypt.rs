@@ -1,10 +1,13 @@
-//! What libcrypt knows: `$6$…` and its like.
+//! What libcrypt knows: `$6$…` and its like; and `$apr1$`, which stands in the same places.
 
-use super::BadHash;
 use super::form::equal;
+use super::{BadHash, apr1};
 use crate::crypt;
 
-pub(super) fn verify_crypt(password: &[u8], data: &str) -> Result<bool, BadHash> {
+pub(super) fn verify(password: &[u8], data: &str) -> Result<bool, BadHash> {
+    if let Some(data) = data.strip_prefix("$apr1$") {
+        return apr1::verify(password, data);
+    }
     if password.contains(&0) {
         return Ok(false);
     }
