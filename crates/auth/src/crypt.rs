@@ -45,8 +45,9 @@ pub(crate) fn hash(password: &[u8], setting: &str) -> Option<String> {
     (!hashed.starts_with('*')).then_some(hashed)
 }
 
-/// A setting for a new hash of the method with that prefix, such as `$y$`, at its usual cost.
-pub(crate) fn new_setting(prefix: &str) -> Option<String> {
+/// A setting for a new hash of the method with that prefix, such as `$y$`, at that cost (what it
+/// means depends on the method; 0 is the usual one).
+pub(crate) fn new_setting(prefix: &str, cost: u32) -> Option<String> {
     let prefix = CString::new(prefix).ok()?;
     let mut output = [0_u8; 192];
     let size = c_int::try_from(output.len()).ok()?;
@@ -54,7 +55,8 @@ pub(crate) fn new_setting(prefix: &str) -> Option<String> {
     // from the system; `output` has the size that is passed, and the result, if it is not
     // null, is it, ended with NUL.
     let made = unsafe {
-        !crypt_gensalt_rn(prefix.as_ptr(), 0, std::ptr::null(), 0, output.as_mut_ptr().cast(), size).is_null()
+        !crypt_gensalt_rn(prefix.as_ptr(), cost.into(), std::ptr::null(), 0, output.as_mut_ptr().cast(), size)
+            .is_null()
     };
     let text = CStr::from_bytes_until_nul(&output).ok()?.to_str().ok()?;
     made.then(|| text.to_owned())

@@ -10,11 +10,13 @@ pub(crate) mod cram_md5;
 mod digest;
 mod form;
 mod libcrypt;
+mod make;
 mod pbkdf2;
 pub(crate) mod scram;
 pub(crate) mod scram_hash;
 
-use crate::crypt;
+pub use make::{hash, hash_as, new_schemes};
+
 use crate::secret::Secret;
 use digest::{salted, unsalted};
 use form::{Encoding, Stored, equal};
@@ -84,15 +86,6 @@ pub(crate) fn plain_text(stored: &Secret) -> Option<Secret> {
     let plain = matches!(stored.scheme.as_str(), "PLAIN" | "CLEARTEXT" | "CLEAR");
     let text = stored.bytes(Encoding::None).ok().filter(|_| plain)?;
     (1..=PASSWORD_MAX).contains(&text.len()).then(|| Secret::new(text))
-}
-
-/// A new hash of `password`, ready to be stored.
-pub fn hash(password: &Secret) -> Result<String, BadHash> {
-    let setting = crypt::new_setting("$y$").or_else(|| crypt::new_setting("$6$"));
-    let made = setting.and_then(|setting| crypt::hash(password.expose(), &setting));
-    let made =
-        made.ok_or_else(|| BadHash("libcrypt makes neither yescrypt nor SHA-512 hashes".to_owned()))?;
-    Ok(format!("{{CRYPT}}{made}"))
 }
 
 /// How well a scheme resists somebody who has stolen what is stored.

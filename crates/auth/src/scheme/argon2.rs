@@ -1,7 +1,8 @@
 //! Argon2 (RFC 9106) in the form of its reference implementation.
 
 use super::BadHash;
-use argon2::password_hash::{PasswordHash, PasswordVerifier};
+use super::form::random;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 
 /// Largest memory that a stored Argon2 hash may ask for, in KiB.
@@ -19,4 +20,11 @@ pub(super) fn verify(password: &[u8], data: &str) -> Result<bool, BadHash> {
     }
     let verifier = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     Ok(verifier.verify_password(password, &parsed).is_ok())
+}
+
+/// A new hash by Argon2id, with the costs that the library holds for right: 19 MiB, two passes.
+pub(super) fn make(password: &[u8]) -> Result<String, BadHash> {
+    let failed = |error: argon2::password_hash::Error| BadHash(format!("Argon2 failed: {error}"));
+    let salt = SaltString::encode_b64(&random::<16>()?).map_err(failed)?;
+    Ok(Argon2::default().hash_password(password, &salt).map_err(failed)?.to_string())
 }

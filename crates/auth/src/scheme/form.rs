@@ -1,6 +1,7 @@
 //! The form of a stored password: `{SCHEME.ENCODING}data`.
 
 use super::BadHash;
+use crate::random::fill;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use subtle::ConstantTimeEq;
 
@@ -66,4 +67,11 @@ fn not_as_the_scheme_says() -> BadHash {
 /// Whether two secrets are equal, in time that depends on their lengths only.
 pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
+}
+
+/// New random bytes, such as a salt.
+pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], BadHash> {
+    let mut bytes = [0; LENGTH];
+    fill(&mut bytes).map_err(|error| BadHash(format!("there is no randomness: {error}")))?;
+    Ok(bytes)
 }

@@ -1,13 +1,17 @@
 //! PBKDF2 (RFC 8018 section 5.2) in the forms of Dovecot and of OpenLDAP.
 
 use super::BadHash;
-use super::form::equal;
-use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use super::form::{equal, random};
+use data_encoding::{BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 /// Highest number of rounds that a stored hash may ask for: some seconds.
 const ROUNDS_MAX: u32 = 5_000_000;
+/// Rounds of new hashes: some 50 ms.
+const ROUNDS: u32 = 200_000;
+/// Length of the salts of new hashes, in bytes.
+const SALT_LENGTH: usize = 16;
 
 /// The hash function below HMAC.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +65,25 @@ pub(super) fn verify(password: &[u8], data: &str, below: Below) -> Result<bool, 
     Ok(equal(&below.derive(password, &salt, rounds), &key))
 }
 
+/// A new hash in Dovecot's form.
+pub(super) fn make_dovecot(password: &[u8]) -> Result<String, BadHash> {
+    let salt = HEXLOWER.encode(&random::<SALT_LENGTH>()?);
+    let key = Below::Sha1.derive(password, salt.as_bytes(), ROUNDS);
+    Ok(format!("$1${salt}${ROUNDS}${}", HEXLOWER.encode(&key)))
+}
+
+/// A new hash in OpenLDAP's form.
+pub(super) fn make_openldap(password: &[u8], below: Below) -> Result<String, BadHash> {
+    let salt = random::<SALT_LENGTH>()?;
+    let key = below.derive(password, &salt, ROUNDS);
+    Ok(format!("{ROUNDS}${}${}", to_adapted(&salt), to_adapted(&key)))
+}
+
 /// Adapted base64 has `.` for `+` and no padding.
 fn from_adapted(text: &str) -> Option<Vec<u8>> {
     BASE64_NOPAD.decode(text.trim_end_matches('=').replace('.', "+").as_bytes()).ok()
+}
+
+fn to_adapted(bytes: &[u8]) -> String {
+    BASE64_NOPAD.encode(bytes).replace('+', ".")
 }

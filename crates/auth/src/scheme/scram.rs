@@ -1,7 +1,7 @@
 //! What SCRAM keeps of a password (RFC 5802 section 3), for SCRAM and for checking passwords.
 
 use super::BadHash;
-use super::form::{Stored, equal};
+use super::form::{Stored, equal, random};
 use super::scram_hash::Hash;
 use crate::secret::Secret;
 use data_encoding::BASE64;
@@ -62,4 +62,13 @@ pub(super) fn verify(password: &Secret, text: &str, hash: Hash) -> Result<bool, 
     }
     let (stored_key, _) = hash.keys(password, &keys.salt, keys.iterations);
     Ok(equal(stored_key.expose(), keys.stored_key.expose()))
+}
+
+/// New keys in Dovecot's form.
+pub(super) fn make(password: &Secret, hash: Hash) -> Result<String, BadHash> {
+    let salt = random::<SALT_LENGTH>()?;
+    let (stored_key, server_key) = hash.keys(password, &salt, ITERATIONS);
+    let [salt, stored, server] =
+        [&salt[..], stored_key.expose(), server_key.expose()].map(|bytes| BASE64.encode(bytes));
+    Ok(format!("{ITERATIONS},{salt},{stored},{server}"))
 }

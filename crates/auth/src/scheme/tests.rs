@@ -45,10 +45,31 @@ fn passwords_are_prepared_for_scram() {
 
 #[test]
 fn hashes_that_we_make() {
-    let made = hash(&Secret::new(b"secret pass".to_vec())).unwrap();
-    assert!(made.starts_with("{CRYPT}$"), "{made}");
-    check(&made);
-    assert_ne!(made, hash(&Secret::new(b"secret pass".to_vec())).unwrap());
+    let password = Secret::new(b"secret pass".to_vec());
+    for scheme in new_schemes() {
+        let made = hash_as(&password, &scheme.to_lowercase()).unwrap();
+        assert!(made.starts_with(&format!("{{{scheme}}}")), "{made}");
+        assert_eq!(verify(&password, &made), Ok(true), "{made}");
+        assert_eq!(verify(&Secret::new(b"secret".to_vec()), &made), Ok(false), "{made}");
+        let is_salted = !scheme.starts_with("PLAIN");
+        assert_eq!(made != hash_as(&password, scheme).unwrap(), is_salted, "{scheme}");
+    }
+    assert!(hash(&password).unwrap().starts_with("{CRYPT}$"));
+}
+
+#[test]
+fn hashes_that_we_do_not_make() {
+    let check = |password: &[u8], scheme: &str, expected: &str| {
+        let BadHash(said) = hash_as(&Secret::new(password.to_vec()), scheme).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    };
+    check(b"x", "ROT13", "CRYPT, ARGON2ID, BLF-CRYPT");
+    check(b"x", "", "PLAIN");
+    check(b"a\0b", "CRYPT", "libcrypt");
+    // They would be another field, or another line, of a passwd file.
+    check(b"a:b", "PLAIN", "PLAIN.B64");
+    check(b"a\nb:{PLAIN}x", "PLAIN", "PLAIN.B64");
+    check(b"\xff", "PLAIN", "PLAIN.B64");
 }
 
 #[test]
