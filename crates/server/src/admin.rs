@@ -6,6 +6,7 @@
 use crate::settings::{self, DEFAULT_PATH};
 use auth::passwd_file::{PasswdFile, add, delete, set_password};
 use auth::{Secret, Source};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -14,9 +15,9 @@ use std::path::PathBuf;
 #[derive(Subcommand, Debug)]
 pub(crate) enum UserCommand {
     /// Add a user; the password is asked for, or is the first line of standard input.
-    Add(OneUser),
+    Add(NewPassword),
     /// Give a user another password.
-    Passwd(OneUser),
+    Passwd(NewPassword),
     /// List all users.
     List(Which),
     /// Delete a user. The mail stays.
@@ -31,6 +32,24 @@ pub(crate) struct OneUser {
     user: String,
     #[command(flatten)]
     which: Which,
+}
+
+/// A user of a passwd file who gets a password.
+#[derive(Args, Debug)]
+pub(crate) struct NewPassword {
+    #[command(flatten)]
+    one: OneUser,
+    #[command(flatten)]
+    hashed: Hashed,
+}
+
+/// How a password is stored.
+#[derive(Args, Debug)]
+pub(crate) struct Hashed {
+    /// The scheme of the hash. CRYPT is the best one that the host's libcrypt has.
+    #[arg(short, long, value_name = "SCHEME", default_value = "CRYPT", ignore_case = true,
+        value_parser = PossibleValuesParser::new(auth::scheme::new_schemes()))]
+    scheme: String,
 }
 
 /// Which passwd file.
@@ -60,14 +79,14 @@ impl Which {
 /// Does what `restante user` says.
 pub(crate) fn user(command: &UserCommand) -> Result<(), String> {
     match command {
-        UserCommand::Add(one) => {
+        UserCommand::Add(NewPassword { one, hashed }) => {
             let path = one.which.path()?;
-            let stored = stored_password()?;
+            let stored = stored_password(hashed)?;
             add(&path, &one.user, &stored).map_err(|error| error.to_string())
         }
-        UserCommand::Passwd(one) => {
+        UserCommand::Passwd(NewPassword { one, hashed }) => {
             let path = one.which.path()?;
-            let stored = stored_password()?;
+            let stored = stored_password(hashed)?;
             set_password(&path, &one.user, &stored).map_err(|error| error.to_string())
         }
         UserCommand::Delete(one) => delete(&one.which.path()?, &one.user).map_err(|error| error.to_string()),
@@ -76,8 +95,8 @@ pub(crate) fn user(command: &UserCommand) -> Result<(), String> {
 }
 
 /// Prints a new hash.
-pub(crate) fn hash() -> Result<(), String> {
-    println!("{}", stored_password()?);
+pub(crate) fn hash(hashed: &Hashed) -> Result<(), String> {
+    println!("{}", stored_password(hashed)?);
     Ok(())
 }
 
@@ -90,8 +109,8 @@ fn list(path: PathBuf) -> Result<(), String> {
     Ok(())
 }
 
-fn stored_password() -> Result<String, String> {
-    auth::scheme::hash(&password()?).map_err(|error| error.to_string())
+fn stored_password(hashed: &Hashed) -> Result<String, String> {
+    auth::scheme::hash_as(&password()?, &hashed.scheme).map_err(|error| error.to_string())
 }
 
 /// The password of somebody who is there, asked for once.

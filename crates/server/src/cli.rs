@@ -36,7 +36,7 @@ enum Command {
     /// Take Maildirs over from Courier or Dovecot ahead of the first log-ins, or hand them back.
     Migrate(migrate::Options),
     /// Make a hash of a password, as it stands in a passwd file.
-    Hash,
+    Hash(admin::Hashed),
     /// Print a restante.toml that does what Courier's or Dovecot's settings do.
     ImportConfig(import::Options),
     /// Print every setting with its default and what it is for.
@@ -71,7 +71,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Quota(options) => ended(quota::run(&options)),
         Command::Mailbox(command) => mailbox::run(&command),
         Command::Migrate(options) => ended(migrate::run(&options)),
-        Command::Hash => ended(admin::hash()),
+        Command::Hash(hashed) => ended(admin::hash(&hashed)),
         Command::ImportConfig(options) => ended(import::run(&options)),
         Command::AuthHelper { arguments } => {
             crate::log::start("info");

@@ -34,7 +34,12 @@ fn describe(page: &mut String, before: &str, command: &clap::Command) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     page.push_str(&format!(".SS {}\n{}\n", full.replace('-', "\\-"), about.replace('-', "\\-")));
     for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
-        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let values = argument.get_possible_values();
+        if !values.is_empty() {
+            let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+            help.push_str(&format!(": {}", names.join(", ")));
+        }
         let name = match (argument.get_long(), argument.get_value_names()) {
             (Some(long), Some([value, ..])) if argument.get_action().takes_values() => {
                 format!("--{long} {value}")
