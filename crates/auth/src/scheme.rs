@@ -1,7 +1,8 @@
 //! Password schemes: checking and making hashes.
 //!
-//! A stored password is `{SCHEME}data`, or without a scheme what libcrypt knows (`$6$…`). New
-//! ones are yescrypt where libcrypt has it (Debian's own choice: it resists cracking by
+//! A stored password is `{SCHEME}data`, or without a scheme what libcrypt knows (`$6$…`) and the
+//! few forms that say themselves what they are. New ones, unless a scheme is asked for, are
+//! yescrypt where libcrypt has it (Debian's own choice: it resists cracking by
 //! memory, and every program on the host that uses libcrypt can check it).
 
 mod apr1;
@@ -51,7 +52,7 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
         "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT" => {
             libcrypt::verify(password, &stored.text()?)
         }
-        "ARGON2I" | "ARGON2ID" => argon2::verify(password, &stored.text()?),
+        "ARGON2" | "ARGON2I" | "ARGON2ID" => argon2::verify(password, &stored.text()?),
         "PBKDF2" | "PBKDF2-SHA1" => pbkdf2::verify(password, &stored.text()?, Below::Sha1),
         "PBKDF2-SHA256" => pbkdf2::verify(password, &stored.text()?, Below::Sha256),
         "PBKDF2-SHA512" => pbkdf2::verify(password, &stored.text()?, Below::Sha512),
@@ -59,12 +60,8 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
         "SCRAM-SHA-256" => scram::verify(secret, &stored.text()?, Hash::Sha256),
         "CRAM-MD5" | "HMAC-MD5" => cram_md5::verify(password, &stored.bytes(Encoding::Hex)?),
         "PLAIN-MD5" => unsalted::<Md5>(password, &stored, Encoding::Hex),
-        // Dovecot's is a hash of libcrypt or hexadecimal, LDAP's is base64.
-        "MD5" if stored.encoding.is_none() && stored.data.starts_with("$1$") => {
-            libcrypt::verify(password, stored.data)
-        }
-        "MD5" if stored.data.len() == 32 => unsalted::<Md5>(password, &stored, Encoding::Hex),
-        "LDAP-MD5" | "MD5" => unsalted::<Md5>(password, &stored, Encoding::Base64),
+        "MD5" => verify_md5(password, &stored),
+        "LDAP-MD5" => unsalted::<Md5>(password, &stored, Encoding::Base64),
         "SHA" | "SHA1" => unsalted::<Sha1>(password, &stored, Encoding::Base64),
         "SHA224" => unsalted::<Sha224>(password, &stored, Encoding::Base64),
         "SHA384" => unsalted::<Sha384>(password, &stored, Encoding::Base64),
@@ -77,6 +74,15 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
         "SSHA256" => salted::<Sha256>(password, &stored),
         "SSHA512" => salted::<Sha512>(password, &stored),
         other => Err(BadHash(format!("unknown password scheme {other:?}"))),
+    }
+}
+
+/// Dovecot's `{MD5}` is a hash of libcrypt or hexadecimal, LDAP's is base64.
+fn verify_md5(password: &[u8], stored: &Stored) -> Result<bool, BadHash> {
+    match stored.text() {
+        Ok(text) if text.starts_with("$1$") => libcrypt::verify(password, &text),
+        _ if stored.data.len() == 32 => unsalted::<Md5>(password, stored, Encoding::Hex),
+        _ => unsalted::<Md5>(password, stored, Encoding::Base64),
     }
 }
 
@@ -101,6 +107,7 @@ pub enum Strength {
 pub fn strength(stored: &Secret) -> Strength {
     let name = name(stored);
     let slow = [
+        "ARGON2",
         "ARGON2I",
         "ARGON2ID",
         "PBKDF2",

@@ -23,11 +23,13 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// Takes `stored` apart. Without a scheme it is CRYPT, or SCRAM in the form of RFC 5803.
+    /// Takes `stored` apart. Without a scheme it is CRYPT, unless it begins as
+    /// Argon2 does or SCRAM in the form of RFC 5803.
     pub(super) fn read(stored: &'a str) -> Result<Self, BadHash> {
         let Some(rest) = stored.strip_prefix('{') else {
             let scheme = match stored.split_once('$') {
                 Some((name @ ("SCRAM-SHA-1" | "SCRAM-SHA-256"), _)) => name,
+                _ if stored.starts_with("$argon2") => "ARGON2",
                 _ => "CRYPT",
             };
             return Ok(Self { scheme: scheme.to_owned(), encoding: None, data: stored });

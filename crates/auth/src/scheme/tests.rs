@@ -83,6 +83,7 @@ fn schemes_are_named_and_weighed() {
         ("{CRYPT}$1$salt$hash", "CRYPT ($1$)", Weak),
         ("abJnggxhB/yWI", "CRYPT", Weak),
         ("{ARGON2ID}$argon2id$v=19$x", "ARGON2ID", Strong),
+        ("$argon2id$v=19$x", "ARGON2", Strong),
         ("{PBKDF2}$1$salt$5000$00", "PBKDF2", Strong),
         ("{PBKDF2-SHA512}10000$salt$hash", "PBKDF2-SHA512", Strong),
         ("{SCRAM-SHA-1.HEX}00", "SCRAM-SHA-1", Strong),
