@@ -1,6 +1,7 @@
 //! The decision: what a client has shown of itself in, a user or a refusal out.
 
 mod check;
+mod exchange;
 mod masters;
 
 pub use masters::Masters;

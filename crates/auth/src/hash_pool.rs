@@ -46,29 +46,30 @@ impl HashPool {
                 .map_err(|_| BadHash("a hash that is no text".to_owned()))?;
             scheme::verify(&password, stored)
         };
-        self.run(verify).await
+        self.run(verify).await.map(Result::flatten)
     }
 
     /// A new hash of `password`. `None`: there is no room.
     pub async fn hash(&self, password: &Secret) -> Option<Result<String, BadHash>> {
         let password = password.clone();
-        self.run(move || scheme::hash(&password)).await
+        self.run(move || scheme::hash(&password)).await.map(Result::flatten)
     }
 
-    async fn run<T: Send + 'static>(
+    /// Any `work` that hashes. `None`: there is no room. The error is a panic.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, BadHash> + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<Result<T, BadHash>> {
         let place = Place(self.queued.clone());
         if self.queued.fetch_add(1, Ordering::Relaxed) >= self.queued_max {
             return None;
         }
         let permit = self.running.clone().acquire_owned().await.ok()?;
-        let checked = tokio::task::spawn_blocking(move || {
+        let done = tokio::task::spawn_blocking(move || {
             let _held = (permit, place);
             work()
         });
-        Some(checked.await.unwrap_or_else(|_| Err(BadHash("checking it panicked".to_owned()))))
+        Some(done.await.map_err(|_| BadHash("checking it panicked".to_owned())))
     }
 }
 

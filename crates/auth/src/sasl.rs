@@ -265,6 +265,16 @@ impl Exchange {
         }
     }
 
+    /// Whether the next [`Exchange::respond`] may hash for milliseconds.
+    pub fn is_costly(&self) -> bool {
+        matches!(&self.awaits, Awaits::ScramLast(scram) if scram.is_costly())
+    }
+
+    /// The exchange; one that is over stays in its place.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { awaits: Awaits::Nothing })
+    }
+
     /// Answers [`Progress::Stored`]: what is stored for the user; `None` if there is no such
     /// user. At any other time the exchange ends.
     pub fn stored(&mut self, secrets: Option<&[Secret]>) -> Progress {

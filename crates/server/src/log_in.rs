@@ -67,7 +67,10 @@ impl LogIn {
                 progress
             }
             Attempt::Respond(response) => match &mut self.exchange {
-                Some(exchange) => exchange.respond(&response),
+                Some(exchange) => match self.server.authenticator().respond(exchange, &response).await {
+                    Ok(progress) => progress,
+                    Err(_) => return Verdict::Refused(Refused::Unavailable),
+                },
                 None => Progress::Malformed("No exchange is under way"),
             },
             Attempt::Abort => Progress::Malformed("Given up"),

@@ -152,6 +152,11 @@ impl Scram {
         Progress::Challenge(message.into_bytes())
     }
 
+    /// Whether [`Scram::last`] makes keys of plain passwords.
+    pub(super) fn is_costly(&self) -> bool {
+        matches!(self.proofs, Proofs::Plain { .. })
+    }
+
     /// Takes `client-final-message`: `Ok` is `server-final-message`, `Err` the end.
     pub(super) fn last(&mut self, message: &[u8]) -> Result<Vec<u8>, Progress> {
         let (bound, proof) = self.read_last(message).map_err(Progress::Malformed)?;
