@@ -3,8 +3,10 @@
 mod check;
 mod exchange;
 mod masters;
+mod token;
 
 pub use masters::Masters;
+pub use token::RefusedToken;
 
 use crate::cache::{Cache, CacheSettings};
 use crate::chain::{Chain, Link};
@@ -240,7 +242,7 @@ impl Authenticator {
         decide: impl AsyncFnOnce() -> Outcome,
     ) -> Outcome {
         let Some(peer) = client.peer else { return decide().await };
-        let account = self.account(login);
+        let account = self.account(login, peer);
         let unless_banned = || self.delays.check(peer, &account, Instant::now()).map_err(|_| Refusal::Banned);
         let outcome = async {
             tokio::time::sleep(unless_banned()?).await;
@@ -276,8 +278,12 @@ impl Authenticator {
         outcome
     }
 
-    /// What failures are counted for: one account, however its name is written.
-    fn account(&self, login: &[u8]) -> Vec<u8> {
+    /// What failures are counted for: one account, however its name is written. A token may come
+    /// without a name: then it is whoever is at the address.
+    fn account(&self, login: &[u8], peer: IpAddr) -> Vec<u8> {
+        if login.is_empty() {
+            return peer.to_string().into_bytes();
+        }
         self.name(login).map_or_else(|_| login.to_vec(), |name| name.full().as_bytes().to_vec())
     }
 

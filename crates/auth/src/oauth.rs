@@ -18,7 +18,9 @@ use crate::secret::Secret;
 use claims::Rules;
 use introspection::Introspection;
 use keys::Keys;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest token, in bytes. Tokens with lists of groups in them have some 8 KiB.
@@ -41,6 +43,15 @@ pub struct Settings {
     pub introspection: Option<introspection::Settings>,
     /// Where clients that were refused learn where to get a token (RFC 7628 section 3.2.2).
     pub openid_configuration: Option<String>,
+}
+
+impl Settings {
+    /// The files and directories that are read while tokens are checked.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let secret = self.introspection.as_ref().and_then(|asking| asking.client.as_ref());
+        let secret = secret.and_then(|(_, secret)| secret.file());
+        self.keys.iter().chain(&self.jwks).chain(&self.hmac_secret).chain(secret)
+    }
 }
 
 /// Whose a good token is.
@@ -70,7 +81,7 @@ pub enum TokenRefusal {
 #[derive(Debug)]
 pub struct Tokens {
     rules: Rules,
-    keys: Option<Keys>,
+    keys: Option<Arc<Keys>>,
     introspection: Option<Introspection>,
     openid_configuration: Option<String>,
 }
@@ -85,32 +96,21 @@ impl Tokens {
         if !has_keys && introspection.is_none() {
             return Err("tokens can be checked neither by keys nor by introspection".to_owned());
         }
-        let keys = has_keys.then(|| Keys::new(keys, jwks, hmac_secret, &algorithms)).transpose()?;
+        let keys =
+            has_keys.then(|| Keys::new(keys, jwks, hmac_secret, &algorithms).map(Arc::new)).transpose()?;
         let introspection = introspection.map(Introspection::new).transpose()?;
         Ok(Self { rules, keys, introspection, openid_configuration })
     }
 
-    /// Finds out whose `token` is. `claimed_user` is whom the client says it is for: another
-    /// than the token's is refused.
-    pub async fn check(
-        &self,
-        token: &Secret,
-        claimed_user: Option<&[u8]>,
-    ) -> Result<TokenUser, TokenRefusal> {
+    /// Finds out whose `token` is.
+    pub async fn check(&self, token: &Secret) -> Result<TokenUser, TokenRefusal> {
         let text = well_formed(token)?;
-        let user = match (&self.keys, &self.introspection) {
+        match (&self.keys, &self.introspection) {
             (Some(keys), introspection) if introspection.is_none() || jwt::looks_like_one(text) => {
-                let claims = jwt::verify(text, keys)?;
-                self.rules.user_of_jwt(&claims, now())?
+                self.rules.user_of_jwt(&verified(token, keys).await?, now())
             }
-            (_, Some(introspection)) => introspection.check(token, &self.rules).await?,
-            _ => return Err(TokenRefusal::Unavailable("nothing is set to check it by".to_owned())),
-        };
-        match claimed_user {
-            Some(claimed) if !claimed.is_empty() && !is_same_user(claimed, &user.name) => {
-                Err(TokenRefusal::Invalid("it is another user's"))
-            }
-            _ => Ok(user),
+            (_, Some(introspection)) => introspection.check(token, &self.rules).await,
+            _ => Err(TokenRefusal::Unavailable("nothing is set to check it by".to_owned())),
         }
     }
 
@@ -122,7 +122,7 @@ impl Tokens {
             TokenRefusal::InsufficientScope => "insufficient_scope",
             TokenRefusal::Unavailable(_) => return None,
         };
-        let mut answer = serde_json::Map::new();
+        let mut answer = Map::new();
         answer.insert("status".to_owned(), status.into());
         if !self.rules.scopes.is_empty() {
             answer.insert("scope".to_owned(), self.rules.scopes.join(" ").into());
@@ -130,18 +130,18 @@ impl Tokens {
         if let Some(url) = &self.openid_configuration {
             answer.insert("openid-configuration".to_owned(), url.as_str().into());
         }
-        Some(serde_json::Value::Object(answer).to_string())
+        Some(Value::Object(answer).to_string())
     }
 
     /// All that is wrong with the files, as far as it can be seen without a token.
     pub fn problems(&self) -> Vec<String> {
-        self.keys.as_ref().map(Keys::problems).unwrap_or_default()
+        self.keys.as_ref().map(|keys| keys.problems()).unwrap_or_default()
     }
 
     /// Forgets what was found out (SIGHUP): keys are read again, the authorization server is
     /// asked again.
     pub fn reload(&self) {
-        self.keys.iter().for_each(Keys::forget);
+        self.keys.iter().for_each(|keys| keys.forget());
         self.introspection.iter().for_each(Introspection::forget);
     }
 }
@@ -159,9 +159,11 @@ fn well_formed(token: &Secret) -> Result<&str, TokenRefusal> {
     text.ok_or(TokenRefusal::Invalid("it has bytes that no token has"))
 }
 
-/// Case of ASCII letters does not matter, as at log-in by password.
-fn is_same_user(claimed: &[u8], name: &str) -> bool {
-    claimed.eq_ignore_ascii_case(name.as_bytes())
+/// The claims of a signed token. The keys may have to be read from their files again.
+async fn verified(token: &Secret, keys: &Arc<Keys>) -> Result<Map<String, Value>, TokenRefusal> {
+    let (token, keys) = (token.clone(), keys.clone());
+    let verified = tokio::task::spawn_blocking(move || jwt::verify(well_formed(&token)?, &keys)).await;
+    verified.unwrap_or_else(|_| Err(TokenRefusal::Unavailable("checking it panicked".to_owned())))
 }
 
 /// Seconds since 1970.

@@ -125,10 +125,10 @@ enum Awaits {
     External,
     OAuthBearer,
     XOAuth2,
-    /// Whether the token of this user is good: nothing comes, or [`Exchange::refuse_token`].
-    TokenChecked(Vec<u8>),
+    /// Whether the token is good: nothing comes, or [`Exchange::refuse_token`].
+    TokenChecked,
     /// What clients send after a token's refusal.
-    TokenDummy(Vec<u8>),
+    TokenDummy,
     CramMd5(CramMd5),
     CramMd5Stored(CramMd5),
     ScramFirst(Box<Scram>),
@@ -179,11 +179,9 @@ pub enum Progress {
         user: Option<Vec<u8>>,
         /// The bearer token.
         token: Secret,
-        /// The host that the client thinks it talks to (OAUTHBEARER).
-        host: Option<Vec<u8>>,
-        /// And its port.
-        port: Option<u16>,
     },
+    /// The client has heard why its token was refused; the exchange is over.
+    TokenRefused,
     /// Take the user from the client's certificate.
     External {
         /// Whom to act as, if that was said.
@@ -242,7 +240,7 @@ impl Exchange {
             Awaits::External => external::message(response),
             Awaits::OAuthBearer => self.token(oauth::bearer(response)),
             Awaits::XOAuth2 => self.token(oauth::xoauth2(response)),
-            Awaits::TokenDummy(user) => Progress::Failed { user },
+            Awaits::TokenDummy => Progress::TokenRefused,
             Awaits::CramMd5(mut cram) => {
                 let progress = cram.respond(response);
                 self.ask(progress, Awaits::CramMd5Stored(cram))
@@ -259,7 +257,7 @@ impl Exchange {
                 Err(progress) => progress,
             },
             Awaits::ScramEnd(scram) => scram.end(response),
-            Awaits::TokenChecked(_) | Awaits::CramMd5Stored(_) | Awaits::ScramStored(_) | Awaits::Nothing => {
+            Awaits::TokenChecked | Awaits::CramMd5Stored(_) | Awaits::ScramStored(_) | Awaits::Nothing => {
                 Progress::Malformed("The exchange is over")
             }
         }
@@ -293,8 +291,8 @@ impl Exchange {
     /// 3.2.2), and whatever comes back ends the exchange. At any other time it ends at once.
     pub fn refuse_token(&mut self, json: &str) -> Progress {
         match std::mem::replace(&mut self.awaits, Awaits::Nothing) {
-            Awaits::TokenChecked(user) => {
-                self.awaits = Awaits::TokenDummy(user);
+            Awaits::TokenChecked => {
+                self.awaits = Awaits::TokenDummy;
                 Progress::Challenge(json.as_bytes().to_vec())
             }
             _ => Progress::Malformed("Nothing was asked for"),
@@ -302,8 +300,8 @@ impl Exchange {
     }
 
     fn token(&mut self, progress: Progress) -> Progress {
-        if let Progress::Token { user, .. } = &progress {
-            self.awaits = Awaits::TokenChecked(user.clone().unwrap_or_default());
+        if matches!(progress, Progress::Token { .. }) {
+            self.awaits = Awaits::TokenChecked;
         }
         progress
     }
@@ -351,6 +349,7 @@ mod tests {
             ),
             Progress::Malformed(_) => "malformed".to_owned(),
             Progress::Token { .. } => "token".to_owned(),
+            Progress::TokenRefused => "refused".to_owned(),
             Progress::External { authorize } => format!("external {authorize:?}"),
             Progress::Failed { user } => format!("failed {}", user.escape_ascii()),
             Progress::Stored { .. } | Progress::Proven { .. } => "a user".to_owned(),
@@ -392,12 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_told_and_then_fails() {
+    fn a_refused_token_is_told_and_then_it_is_over() {
         let message = b"user=anna\x01auth=Bearer abc\x01\x01";
         let (mut exchange, first) = Exchange::begin(Mechanism::XOAuth2, Some(message), &Binding::default());
         assert_eq!(text(&first), "token");
         assert_eq!(text(&exchange.refuse_token("{}")), "challenge {}");
-        assert_eq!(text(&exchange.respond(b"\x01")), "failed anna");
+        assert_eq!(text(&exchange.respond(b"\x01")), "refused");
         assert_eq!(text(&exchange.respond(b"")), "malformed");
     }
 

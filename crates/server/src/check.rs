@@ -3,7 +3,7 @@
 use crate::owners::OwnUids;
 use crate::settings::{self, Configuration};
 use crate::users::maildir_of;
-use crate::{privileges, serve, sources, tls};
+use crate::{privileges, serve, sources, tls, tokens};
 use auth::User;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,7 @@ fn further_problems(configuration: &Configuration) -> Vec<String> {
     let mut problems = tls::configure(configuration).err().unwrap_or_default();
     problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
     problems.extend(problems_of_sources(configuration));
+    problems.extend(tokens::problems(configuration));
     problems.extend(problems_of_owners(configuration));
     let directory = directory_of_all(&configuration.maildir);
     problems.extend(directory.and_then(directory_problem));
@@ -96,7 +97,9 @@ fn problems_of_user(configuration: &Configuration, directory: Option<&Path>) -> 
         format!("{}: {user}, the user of [mail], cannot {what} it: {error}", path.display())
     };
     let unread = |path: &PathBuf| Some(problem(path, "read", std::fs::File::open(path).err()?));
-    let mut problems: Vec<String> = configuration.passwd_files().filter_map(unread).collect();
+    let files =
+        configuration.passwd_files().chain(configuration.oauth.iter().flat_map(|oauth| oauth.files()));
+    let mut problems: Vec<String> = files.filter_map(unread).collect();
     let entered = directory.map(|directory| {
         let access = rustix::fs::access(directory, rustix::fs::Access::EXEC_OK);
         access.map_err(|error| problem(directory, "enter", error.into()))

@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     println!("{}", site.instructions(port(0), port(1)));
     let configuration = site.configuration.clone();
     let served = block_on(async {
-        serve(Server::new(configuration, tls), listeners, None, std::future::pending()).await
+        serve(Server::new(configuration, tls, None), listeners, None, std::future::pending()).await
     });
     drop(site);
     println!("The demo's files are removed.");

@@ -85,6 +85,9 @@ impl LogIn {
                 }
             };
         }
+        if let Progress::Token { user, token } = progress {
+            return self.token(user.as_deref(), &token).await;
+        }
         if let Progress::Challenge(challenge) = progress {
             return Verdict::Challenge(challenge);
         }
@@ -136,11 +139,36 @@ impl LogIn {
                 self.settle(outcome).await
             }
             Progress::Malformed(text) => Verdict::Refused(Refused::Malformed(text.to_owned())),
-            // No such mechanism can be configured.
+            // Its failure was counted before.
+            Progress::TokenRefused => Verdict::Refused(Refused::Credentials),
+            // These go on.
             Progress::Token { .. } | Progress::Stored { .. } | Progress::Challenge(_) => {
                 Verdict::Refused(Refused::NoMechanism)
             }
         }
+    }
+
+    /// A token; one that is not good has its client told why, and then the exchange fails.
+    async fn token(&mut self, user: Option<&[u8]>, token: &Secret) -> Verdict {
+        let Some(tokens) = self.server.tokens() else {
+            self.exchange = None;
+            return Verdict::Refused(Refused::Unavailable);
+        };
+        let authenticator = self.server.authenticator();
+        let refused = match authenticator.token(&tokens, user, token, self.client()).await {
+            Ok(user) => {
+                self.exchange = None;
+                return self.settle(Ok(user)).await;
+            }
+            Err(refused) => refused,
+        };
+        if let (Some(json), Some(exchange)) = (&refused.json, &mut self.exchange)
+            && let Progress::Challenge(challenge) = exchange.refuse_token(json)
+        {
+            return Verdict::Challenge(challenge);
+        }
+        self.exchange = None;
+        self.settle(Err(refused.refusal)).await
     }
 
     async fn password(&mut self, user: &[u8], password: &Secret, authorize: Option<&[u8]>) -> Verdict {

@@ -26,6 +26,7 @@ mod sources;
 mod stream;
 mod template;
 mod tls;
+mod tokens;
 mod users;
 
 use std::process::ExitCode;

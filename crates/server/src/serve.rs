@@ -5,9 +5,10 @@ use crate::control;
 use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
-use crate::{auth_helper, log, privileges, sources, tls};
+use crate::{auth_helper, log, privileges, sources, tls, tokens};
 use arc_swap::ArcSwap;
 use auth::Authenticator;
+use auth::oauth::Tokens;
 use rustls::ServerConfig;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -48,11 +49,16 @@ struct Reloaded {
     configuration: Arc<Configuration>,
     tls: Option<Arc<ServerConfig>>,
     authenticator: Arc<Authenticator>,
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl Server {
     /// A server that nobody is connected to yet.
-    pub(crate) fn new(configuration: Configuration, tls: Option<Arc<ServerConfig>>) -> Arc<Self> {
+    pub(crate) fn new(
+        configuration: Configuration,
+        tls: Option<Arc<ServerConfig>>,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store: Store::new(configuration.store.clone()),
             counts: Counts::default(),
@@ -62,6 +68,7 @@ impl Server {
             panics: AtomicU64::new(0),
             state: ArcSwap::from_pointee(Reloaded {
                 authenticator: Arc::new(authenticator(&configuration)),
+                tokens,
                 configuration: Arc::new(configuration),
                 tls,
             }),
@@ -81,6 +88,11 @@ impl Server {
     /// Who knows the users.
     pub(crate) fn authenticator(&self) -> Arc<Authenticator> {
         self.state.load().authenticator.clone()
+    }
+
+    /// What checks access tokens, if anything does.
+    pub(crate) fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.state.load().tokens.clone()
     }
 
     /// Leave to work on files, when few enough do.
@@ -119,6 +131,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     // With root, before there are keys in memory, and with no other thread.
     auth_helper::start(&configuration)?;
     let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
+    let tokens = tokens::configure(&configuration)?;
     if tls.is_none() && listeners.iter().any(|listener| listener.tls == ListenTls::Implicit) {
         return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
     }
@@ -132,7 +145,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
         tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");
     }
     let outcome = block_on(async move {
-        let server = Server::new(configuration, tls);
+        let server = Server::new(configuration, tls, tokens);
         if let Some(control) = control {
             tokio::spawn(control::serve(server.clone(), control));
         }
@@ -269,12 +282,17 @@ fn reload_from(server: &Server, path: &Path) {
                 }
                 server.tls()
             });
+            let tokens = tokens::configure(&configuration).unwrap_or_else(|problem| {
+                tracing::error!(problem, "tokens are checked as before");
+                server.tokens()
+            });
             for setting in configuration.fixed_at_start(&server.configuration()) {
                 tracing::warn!(setting, "changed, but is read at the start only: restart for it");
             }
             log::set_level(&configuration.log_level);
             let authenticator = Arc::new(authenticator(&configuration).succeeding(&server.authenticator()));
             server.state.store(Arc::new(Reloaded {
+                tokens,
                 configuration: Arc::new(configuration),
                 tls,
                 authenticator,

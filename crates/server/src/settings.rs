@@ -4,6 +4,7 @@
 mod configuration;
 pub(crate) mod document;
 mod kind;
+mod oauth;
 mod parse;
 mod reader;
 mod sources;

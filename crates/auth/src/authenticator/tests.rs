@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Default)]
-struct Fixed {
+pub(super) struct Fixed {
     users: HashMap<&'static str, (&'static str, User)>,
     down: bool,
     /// Answers from memory.
@@ -19,7 +19,7 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn with(users: &[(&'static str, &'static str)]) -> Self {
+    pub(super) fn with(users: &[(&'static str, &'static str)]) -> Self {
         let user = |name: &str| User { name: name.to_owned(), ..User::default() };
         Self {
             users: users.iter().map(|(name, hash)| (*name, (*hash, user(name)))).collect(),
@@ -88,7 +88,7 @@ fn links(sources: Vec<Fixed>) -> Vec<Link> {
     sources.into_iter().map(|source| Link::for_all(Box::new(source))).collect()
 }
 
-fn over(sources: Vec<Fixed>, domain: Option<&str>) -> Authenticator {
+pub(super) fn over(sources: Vec<Fixed>, domain: Option<&str>) -> Authenticator {
     Authenticator::new(links(sources), Vec::new(), settings(domain)).unwrap()
 }
 

@@ -69,6 +69,9 @@ impl Introspection {
     /// Asks nothing yet. Fails where the settings cannot be followed.
     pub(super) fn new(settings: Settings) -> Result<Self, String> {
         let is_https = is_https(&settings.url)?;
+        if settings.client.as_ref().is_some_and(|(id, secret)| id.is_empty() || secret.is_missing()) {
+            return Err("an id of the client that asks, and a secret, go together".to_owned());
+        }
         let mut key = Zeroizing::new([0_u8; 32]);
         rustix::rand::getrandom(&mut key[..], rustix::rand::GetRandomFlags::empty())
             .map_err(|error| format!("no random numbers: {error}"))?;
@@ -152,6 +155,18 @@ impl std::fmt::Debug for Introspection {
 }
 
 impl ClientSecret {
+    /// The file it is in.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Given(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.file().is_some_and(|path| path.as_os_str().is_empty())
+    }
+
     fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),

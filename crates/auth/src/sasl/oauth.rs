@@ -40,15 +40,7 @@ fn progress(user: Option<Vec<u8>>, fields: &Fields<'_>) -> Result<Progress, &'st
         return Err("The user name is too long");
     }
     let token = token(fields.auth.ok_or("Expected an auth field")?)?;
-    let host = fields.host.map(<[u8]>::to_vec);
-    let port = match fields.port {
-        Some(text) => {
-            let text = std::str::from_utf8(text).map_err(|_| "The port is not a number")?;
-            Some(text.parse().map_err(|_| "The port is not a number")?)
-        }
-        None => None,
-    };
-    Ok(Progress::Token { user, token, host, port })
+    Ok(Progress::Token { user, token })
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750 section 2.1); the word in any case.
@@ -69,13 +61,12 @@ fn token(auth: &[u8]) -> Result<Secret, &'static str> {
 struct Fields<'a> {
     user: Option<&'a [u8]>,
     auth: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
-    port: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
-    /// Each field ends with a separator, and one more ends them all. Unknown ones are passed
-    /// over (RFC 7628 section 3.1); one that comes twice is refused.
+    /// Each field ends with a separator, and one more ends them all. Others are passed over
+    /// (RFC 7628 section 3.1), host and port too: TLS has seen to whom this is said. One that
+    /// comes twice is refused.
     fn read(message: &'a [u8]) -> Result<Self, &'static str> {
         if message.len() > MESSAGE_MAX {
             return Err("The message is too long");
@@ -89,8 +80,6 @@ impl<'a> Fields<'a> {
             let place = match &field[..equals] {
                 b"user" => &mut fields.user,
                 b"auth" => &mut fields.auth,
-                b"host" => &mut fields.host,
-                b"port" => &mut fields.port,
                 _ => continue,
             };
             if place.replace(value).is_some() {
@@ -107,11 +96,10 @@ mod tests {
 
     fn check(read: fn(&[u8]) -> Progress, message: &str, expected: &str) {
         let seen = match read(message.as_bytes()) {
-            Progress::Token { user, token, host, port } => format!(
-                "{:?} {} {:?} {port:?}",
+            Progress::Token { user, token } => format!(
+                "{:?} {}",
                 user.map(|user| user.escape_ascii().to_string()),
                 token.expose().escape_ascii(),
-                host.map(|host| host.escape_ascii().to_string())
             ),
             _ => "malformed".to_owned(),
         };
@@ -124,11 +112,10 @@ mod tests {
         let example = "n,a=user@example.com,\x01host=server.example.com\x01port=143\x01\
             auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01";
         let token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
-        let seen = format!("Some(\"user@example.com\") {token} Some(\"server.example.com\") Some(143)");
-        check(bearer, example, &seen);
-        check(bearer, "n,,\x01auth=bearer abc\x01\x01", "None abc None None");
-        check(bearer, "n,a=a=2Cb,\x01auth=Bearer abc\x01x=y\x01\x01", "Some(\"a,b\") abc None None");
-        check(xoauth2, "user=anna\x01auth=Bearer abc\x01\x01", "Some(\"anna\") abc None None");
+        check(bearer, example, &format!("Some(\"user@example.com\") {token}"));
+        check(bearer, "n,,\x01auth=bearer abc\x01\x01", "None abc");
+        check(bearer, "n,a=a=2Cb,\x01auth=Bearer abc\x01x=y\x01\x01", "Some(\"a,b\") abc");
+        check(xoauth2, "user=anna\x01auth=Bearer abc\x01\x01", "Some(\"anna\") abc");
     }
 
     #[test]
@@ -143,7 +130,6 @@ mod tests {
             "n,,\x01auth=Bearer a b\x01\x01",
             "n,,\x01auth=Bearer a\x01auth=Bearer b\x01\x01",
             "n,,\x01auth=Bearer a\x01",
-            "n,,\x01port=x\x01auth=Bearer a\x01\x01",
             "p=tls-exporter,,\x01auth=Bearer a\x01\x01",
             "auth=Bearer a\x01\x01",
         ] {

@@ -52,7 +52,7 @@ fn a_panic_ends_one_connection_and_is_counted() {
     socket.set_nonblocking(true).expect("a socket for tokio");
     let address = socket.local_addr().expect("its address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = Server::new(configuration, None);
+    let server = Server::new(configuration, None, None);
     let served = server.clone();
     let thread = std::thread::spawn(move || {
         let listeners = vec![Listener { socket, tls: ListenTls::StartTls }];

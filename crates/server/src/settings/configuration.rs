@@ -1,12 +1,14 @@
 //! The configuration as the server uses it: typed, with defaults filled in.
 
 use super::kind::Value;
+use super::oauth;
 use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
 use crate::certificate::NameFrom;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
+use auth::Mechanism;
 use codec::Limits;
 use ipnet::IpNet;
 use mail::MailboxName;
@@ -47,6 +49,8 @@ pub(crate) struct Configuration {
     pub(crate) quota: Option<QuotaLimits>,
     /// Where users come from, in the order in which they are asked.
     pub(crate) sources: Vec<UserSource>,
+    /// What access tokens are checked by.
+    pub(crate) oauth: Option<auth::oauth::Settings>,
     /// Networks from which a password may come in clear.
     pub(crate) cleartext_from: Vec<IpNet>,
     /// Where `restante auth flush` asks.
@@ -146,6 +150,7 @@ impl Configuration {
             create_maildir: mail.bool("create"),
             quota: mail.quota("quota"),
             sources: sources::build(values),
+            oauth: (!values.tables("oauth").is_empty()).then(|| oauth::build(&section("oauth"))),
             cleartext_from: login.networks("cleartext-from"),
             control_socket: login.text_if("control-socket").map(PathBuf::from),
             log_ins: log_ins(&login, &hostname),
@@ -235,12 +240,15 @@ impl Configuration {
             }
         }
         for mechanism in &self.session.mechanisms {
-            let served =
-                |m: &auth::Mechanism| !matches!(m, auth::Mechanism::OAuthBearer | auth::Mechanism::XOAuth2);
-            if !auth::Mechanism::by_name(mechanism).is_some_and(|m| served(&m)) {
-                let known: Vec<&str> =
-                    auth::Mechanism::ALL.iter().filter(|m| served(m)).map(|m| m.name()).collect();
-                wrong(format!("no mechanism {mechanism} in [login]; known are {}", known.join(", ")));
+            match Mechanism::by_name(mechanism) {
+                Some(Mechanism::OAuthBearer | Mechanism::XOAuth2) if self.oauth.is_none() => {
+                    wrong(format!("mechanism {mechanism} in [login] wants [oauth]"));
+                }
+                Some(_) => {}
+                None => {
+                    let known: Vec<&str> = Mechanism::ALL.iter().map(|m| m.name()).collect();
+                    wrong(format!("no mechanism {mechanism} in [login]; known are {}", known.join(", ")));
+                }
             }
         }
         problems

@@ -1,7 +1,7 @@
 //! The table of settings.
 
 use super::kind::Kind;
-use super::sources;
+use super::{oauth, sources};
 
 /// A table of the file.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     sources::helped::PAM,
     sources::LDAP,
     Section { name: "login", repeats: false, about: "Who may log in, and how." },
+    oauth::SECTION,
     Section {
         name: "limits",
         repeats: false,
@@ -126,7 +127,7 @@ pub(super) const fn optional(
 
 /// All settings; those of one section in the order of the sample file.
 pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
-    std::iter::once(SETTINGS).chain(sources::SETTINGS.iter().copied()).flatten()
+    [SETTINGS, oauth::SETTINGS].into_iter().chain(sources::SETTINGS.iter().copied()).flatten()
 }
 
 /// The settings that are not of one source of users.
@@ -320,7 +321,13 @@ const SETTINGS: &[Setting] = &[
         "\"email\"",
         "What of a client's certificate is the user's name: its mail address (of the subject only where the alternative names have none), the subject's common name or user id, or a DNS name. Where there are several, the client must say which.",
     ),
-    setting("login", "mechanisms", Kind::TextList, "[\"PLAIN\", \"LOGIN\"]", "SASL mechanisms to offer."),
+    setting(
+        "login",
+        "mechanisms",
+        Kind::TextList,
+        "[\"PLAIN\", \"LOGIN\"]",
+        "SASL mechanisms to offer. OAUTHBEARER and XOAUTH2 want [oauth].",
+    ),
     setting(
         "login",
         "cleartext-from",

@@ -45,7 +45,11 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
         ),
         (
             with("", "[login]\nmechanisms = [\"SCRAM\"]"),
-            "r.toml: no mechanism SCRAM in [login]; known are SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, EXTERNAL, PLAIN, LOGIN, CRAM-MD5",
+            "r.toml: no mechanism SCRAM in [login]; known are SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, EXTERNAL, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN, CRAM-MD5",
+        ),
+        (
+            with("", "[login]\nmechanisms = [\"XOAUTH2\"]"),
+            "r.toml: mechanism XOAUTH2 in [login] wants [oauth]",
         ),
         (
             with("", "[listen]\naddress = \"x\""),

@@ -122,7 +122,7 @@ fn tokens(settings: Settings) -> Tokens {
 }
 
 async fn outcome(tokens: &Tokens, token: &str) -> String {
-    match tokens.check(&Secret::new(token.as_bytes().to_vec()), None).await {
+    match tokens.check(&Secret::new(token.as_bytes().to_vec())).await {
         Ok(user) => user.name,
         Err(TokenRefusal::Unavailable(_)) => "unavailable".to_owned(),
         Err(refusal) => refusal.to_string(),
