@@ -2,8 +2,8 @@
 //!
 //! A stored password is `{SCHEME}data`, or without a scheme what libcrypt knows (`$6$…`) and the
 //! few forms that say themselves what they are. New ones, unless a scheme is asked for, are
-//! yescrypt where libcrypt has it (Debian's own choice: it resists cracking by
-//! memory, and every program on the host that uses libcrypt can check it).
+//! yescrypt where libcrypt has it (Debian's own choice: it resists cracking by memory, and every
+//! program on the host that uses libcrypt can check it).
 
 mod apr1;
 mod argon2;

@@ -36,12 +36,12 @@ fn directory() -> tempfile::TempDir {
 }
 
 /// GNU SASL's client, over STARTTLS.
-fn gsasl(server: &Restante, mechanism: &str, password: &str) -> Output {
+fn gsasl(server: &Restante, mechanism: &str, user: &str, password: &str) -> Output {
     let binding: &[&str] = if mechanism.ends_with("-PLUS") { &[] } else { &["--no-cb"] };
     Command::new("gsasl")
         .args(binding)
         .args(["--imap", "--quiet", "--connect", &format!("localhost:{}", server.port())])
-        .args(["--mechanism", mechanism, "--authentication-id", "user1@example.com"])
+        .args(["--mechanism", mechanism, "--authentication-id", user])
         .args(["--password", password, "--realm", "", "--x509-ca-file"])
         .arg(server.directory().join("cert.pem"))
         .stdin(Stdio::null())
@@ -55,9 +55,42 @@ fn mechanisms_work_with_another_client() {
     let server = server(directory.path(), "");
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"] {
         for (password, expected) in [(PASSWORD, true), ("pass wore", false)] {
-            let output = gsasl(&server, mechanism, password);
+            let output = gsasl(&server, mechanism, "user1@example.com", password);
             let said = format!("{output:?}");
             assert_eq!(output.status.success(), expected, "{mechanism} {password}: {said}");
+        }
+    }
+}
+
+/// What `doveadm pw` makes of [`PASSWORD`].
+fn doveadm(scheme: &str) -> String {
+    let output = Command::new("doveadm")
+        .args(["-O", "pw", "-s", scheme, "-p", PASSWORD])
+        .output()
+        .expect("doveadm: install dovecot-imapd (tests/run does)");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn secrets_of_dovecot_serve_their_mechanism_and_plain() {
+    const SCHEMES: &[&str] =
+        &["CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "CRAM-MD5.b64", "SCRAM-SHA-256.hex"];
+    let directory = directory();
+    let path = directory.path().join("hashed");
+    let line = |scheme: &&str| format!("{}@example.com:{}\n", scheme.to_lowercase(), doveadm(scheme));
+    std::fs::write(&path, SCHEMES.iter().map(line).collect::<String>()).unwrap();
+    let server =
+        server(directory.path(), &format!("[[users]]\npasswd-file = {:?}\n", path.display().to_string()));
+    for scheme in SCHEMES {
+        let user = format!("{}@example.com", scheme.to_lowercase());
+        let serves = scheme.split('.').next().unwrap();
+        for mechanism in ["PLAIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
+            for (password, right) in [(PASSWORD, true), ("pass wore", false)] {
+                let output = gsasl(&server, mechanism, &user, password);
+                let expected = right && ["PLAIN", serves].contains(&mechanism);
+                assert_eq!(output.status.success(), expected, "{scheme} {mechanism} {password}: {output:?}");
+            }
         }
     }
 }
