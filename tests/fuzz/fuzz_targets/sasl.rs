@@ -99,6 +99,9 @@ fn check(progress: &Progress, mechanism: Mechanism, stored: Option<&&str>, clien
             assert_eq!(mechanism, Mechanism::External);
             assert!(authorize.as_deref().is_none_or(|other| client.said(other)));
         }
+        Progress::TokenRefused => {
+            assert!(matches!(mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2));
+        }
         Progress::Challenge(_)
         | Progress::Stored { .. }
         | Progress::Failed { .. }
