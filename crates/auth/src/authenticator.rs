@@ -20,6 +20,7 @@ use crate::secret::Secret;
 use crate::source::{Found, Query, Source, Unavailable, User};
 use crate::trace::Trace;
 use check::{Checked, Finding};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -300,6 +301,11 @@ impl Authenticator {
     /// All users of all sources.
     pub async fn list(&self) -> Result<Vec<User>, Unavailable> {
         self.users.list().await
+    }
+
+    /// See [`Chain::names`].
+    pub async fn names(&self) -> (BTreeSet<String>, Vec<Unavailable>) {
+        self.users.names().await
     }
 
     /// Sources read their data again, and what was cached is forgotten.

@@ -1,7 +1,8 @@
 //! The sources in their order.
 
-use crate::login_name::{LoginName, normalize};
+use crate::login_name::LoginName;
 use crate::source::{Found, Query, Source, Unavailable, User};
+use std::collections::BTreeSet;
 
 /// A source, and for whom it is asked.
 pub struct Link {
@@ -78,6 +79,25 @@ impl Chain {
         Ok(users)
     }
 
+    /// The canonical names of all users who would be found here, in alphabetical order, and what
+    /// could not be listed. Nobody is looked up.
+    pub async fn names(&self) -> (BTreeSet<String>, Vec<Unavailable>) {
+        let (mut names, mut problems) = (BTreeSet::new(), Vec::new());
+        for link in &self.links {
+            let users = link.source.list().await.unwrap_or_else(|problem| {
+                problems.push(problem);
+                Vec::new()
+            });
+            for user in users {
+                match self.canonical_name(&*link.source, &user.name) {
+                    Ok(name) => names.extend(link.serves(&name).then(|| name.full().to_owned())),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        (names, problems)
+    }
+
     /// Gives the user that was found their canonical name.
     fn named(&self, source: &dyn Source, asked: &LoginName, found: Found) -> Result<Found, Unavailable> {
         let name = |user: User| self.canonical(source, asked, user);
@@ -93,15 +113,15 @@ impl Chain {
         if user.name.is_empty() {
             return Ok(User { name: asked.full().to_owned(), ..user });
         }
-        // A canonical name becomes a path, as a name that somebody typed does.
-        let name = normalize(user.name.as_bytes()).map_err(|error| Unavailable {
-            source_name: source.name().to_owned(),
-            reason: format!("the user's name there is {:?}, but {error}", user.name),
-        })?;
-        let name = match &self.default_domain {
-            Some(domain) if !name.contains('@') => format!("{name}@{domain}"),
-            _ => name,
-        };
+        let name = self.canonical_name(source, &user.name)?.full().to_owned();
         Ok(User { name, ..user })
+    }
+
+    /// A canonical name becomes a path, as a name that somebody typed does.
+    fn canonical_name(&self, source: &dyn Source, name: &str) -> Result<LoginName, Unavailable> {
+        LoginName::new(name.as_bytes(), self.default_domain.as_deref()).map_err(|error| Unavailable {
+            source_name: source.name().to_owned(),
+            reason: format!("the user's name there is {name:?}, but {error}"),
+        })
     }
 }

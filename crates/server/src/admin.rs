@@ -3,7 +3,8 @@
 //! Passwords are read from the terminal, twice and unseen, or from the first line of standard
 //! input. They are never arguments, which every user of the host could read.
 
-use crate::settings::{self, DEFAULT_PATH};
+use crate::serve;
+use crate::settings::{self, Configuration, DEFAULT_PATH};
 use auth::passwd_file::{PasswdFile, add, delete, set_password};
 use auth::{Secret, Source};
 use clap::builder::PossibleValuesParser;
@@ -18,7 +19,7 @@ pub(crate) enum UserCommand {
     Add(NewPassword),
     /// Give a user another password.
     Passwd(NewPassword),
-    /// List all users.
+    /// List all users of all sources, or those of one passwd file.
     List(Which),
     /// Delete a user. The mail stays.
     Delete(OneUser),
@@ -55,7 +56,7 @@ pub(crate) struct Hashed {
 /// Which passwd file.
 #[derive(Args, Debug)]
 pub(crate) struct Which {
-    /// The passwd file; else the first one of the configuration.
+    /// The passwd file; else the first one of the configuration, and for `list` all sources.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The configuration file; see restante.toml(5).
@@ -68,11 +69,18 @@ impl Which {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
-        let configuration = settings::read(&self.config).map_err(|problems| {
+        self.configuration()?
+            .passwd_files()
+            .next()
+            .cloned()
+            .ok_or_else(|| "no passwd-file is configured".to_owned())
+    }
+
+    fn configuration(&self) -> Result<Configuration, String> {
+        settings::read(&self.config).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             lines.join("\nrestante: ")
-        })?;
-        configuration.passwd_files().next().cloned().ok_or_else(|| "no passwd-file is configured".to_owned())
+        })
     }
 }
 
@@ -90,7 +98,10 @@ pub(crate) fn user(command: &UserCommand) -> Result<(), String> {
             set_password(&path, &one.user, &stored).map_err(|error| error.to_string())
         }
         UserCommand::Delete(one) => delete(&one.which.path()?, &one.user).map_err(|error| error.to_string()),
-        UserCommand::List(which) => list(which.path()?),
+        UserCommand::List(which) => match &which.file {
+            Some(file) => list_file(file.clone()),
+            None => list_all(&which.configuration()?),
+        },
     }
 }
 
@@ -100,8 +111,17 @@ pub(crate) fn hash(hashed: &Hashed) -> Result<(), String> {
     Ok(())
 }
 
-fn list(path: PathBuf) -> Result<(), String> {
-    let users = crate::serve::block_on(async { PasswdFile::new(path).list().await });
+/// All that can be listed; of the rest it is said.
+fn list_all(configuration: &Configuration) -> Result<(), String> {
+    let authenticator = serve::authenticator(configuration);
+    let (names, problems) = serve::block_on(authenticator.names());
+    names.iter().for_each(|name| println!("{name}"));
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\nrestante: ")) }
+}
+
+fn list_file(path: PathBuf) -> Result<(), String> {
+    let users = serve::block_on(async { PasswdFile::new(path).list().await });
     let mut names: Vec<String> =
         users.map_err(|error| error.to_string())?.into_iter().map(|user| user.name).collect();
     names.sort();

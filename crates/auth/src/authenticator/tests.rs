@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Fixed {
     users: HashMap<&'static str, (&'static str, User)>,
     down: bool,
+    /// Cannot tell its users.
+    listless: bool,
     /// Answers from memory.
     local: bool,
     asked: Arc<AtomicUsize>,
@@ -56,7 +58,12 @@ impl Source for Fixed {
     }
 
     fn list(&self) -> Asking<'_, Vec<User>> {
-        Box::pin(async move { Ok(self.users.values().map(|(_, user)| user.clone()).collect()) })
+        Box::pin(async move {
+            if self.listless {
+                return Err(Unavailable { source_name: "fixed".to_owned(), reason: "no list".to_owned() });
+            }
+            Ok(self.users.values().map(|(_, user)| user.clone()).collect())
+        })
     }
 }
 
@@ -352,4 +359,19 @@ async fn security_16_a_trace_has_no_secret() {
     assert!(authenticator.password(b"anna", &secret("hunter2"), None, client).await.is_ok());
     let steps = trace.take().join("\n");
     assert!(steps.contains("PLAIN") && !steps.contains("hunter2"), "{steps}");
+}
+
+#[tokio::test]
+async fn users_of_all_sources_are_listed_that_can_be() {
+    let first = Fixed::with(&[("bert", "x"), ("anna@example.com", "x"), ("../etc", "x")]);
+    let second = Fixed::with(&[("ANNA", "x"), ("carl@example.com", "x"), ("dora@example.org", "x")]);
+    let third = Fixed { listless: true, ..Fixed::default() };
+    let mut links = links(vec![first, second, third]);
+    links[1].domains = Some(vec!["example.com".to_owned()]);
+    let chain = Chain::new(links, Some("example.com".to_owned()));
+    let (names, problems) = chain.names().await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(names, ["anna@example.com", "bert@example.com", "carl@example.com"]);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.reason.contains("../etc")), "{problems:?}");
 }
