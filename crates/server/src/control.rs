@@ -1,7 +1,7 @@
 //! The control socket: `restante auth flush` and `restante auth status` of a running server.
 //!
-//! One line is asked, and answered until the end: `flush`, `flush USER` or `status`. Only root
-//! and the server's user may connect, by the socket's mode.
+//! One line is asked, and answered until the end: `flush`, `flush USER` or `status`. Only who
+//! started the server may connect, and root, by the socket's mode.
 
 use crate::serve::Server;
 use std::io::{self, Read, Write};

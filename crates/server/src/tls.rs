@@ -157,10 +157,13 @@ pub(crate) fn handshake_failure(error: &io::Error) -> String {
     }
 }
 
-/// Keys that this process cannot read any more, now that it has given up root.
+/// Keys and lists that this process cannot read any more, now that it has given up root.
 pub(crate) fn unreadable_keys(configuration: &Configuration) -> Vec<String> {
     let all = configuration.certificate.iter().chain(&configuration.more_certificates);
     let files = all.flat_map(|each| [&each.certificate, &each.key]);
+    let of_clients =
+        configuration.client_certificates.iter().flat_map(|each| [Some(&each.ca), each.crl.as_ref()]);
+    let files = files.chain(of_clients.flatten());
     files.filter_map(|path| read(path).err()).collect()
 }
 

@@ -431,7 +431,7 @@ const SETTINGS: &[Setting] = &[
         "control-socket",
         Kind::Path,
         "\"/run/restante/control\"",
-        "A Unix socket for `restante auth flush` and `restante auth status`, open to root and the server's user. Its directory must be there.",
+        "A Unix socket for `restante auth flush` and `restante auth status`, open to whom the server was started by: root. Its directory must be there; the systemd unit makes /run/restante.",
     ),
     setting("limits", "connections", Kind::Count { min: 1, max: 1_000_000 }, "10000", "Connections in all."),
     setting(
