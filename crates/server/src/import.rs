@@ -204,7 +204,7 @@ fn short(path: &str) -> String {
 }
 
 /// Whether a mechanism can be taken over. CRAM-MD5 wants passwords stored in plain text, and
-/// sends no more over TLS than others; tokens are not checked.
+/// sends no more over TLS than others; tokens want `[oauth]`, which is not written.
 fn is_mechanism(name: &str) -> bool {
     use auth::Mechanism::{CramMd5, OAuthBearer, XOAuth2};
     auth::Mechanism::by_name(name).is_some_and(|known| !matches!(known, CramMd5 | OAuthBearer | XOAuth2))

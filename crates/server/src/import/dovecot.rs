@@ -205,6 +205,11 @@ impl Import {
             let from = [self.origin(&key)];
             self.draft.set("login", "default-domain", domain, &from);
         }
+        // Two characters or more are a loss: see master-separator.
+        if let Some((key, separator)) = self.first(&["auth_master_user_separator"]) {
+            let from = [self.origin(&key)];
+            self.draft.set("login", "master-separator", separator, &from);
+        }
         self.cleartext();
     }
 

@@ -191,6 +191,11 @@ impl Draft {
         self.tables.iter().any(|t| t.section == section && t.lines.iter().any(|line| line.key == key))
     }
 
+    /// Whether there is a source of users.
+    pub(crate) fn has_users(&self) -> bool {
+        self.tables.iter().any(|table| table.section.starts_with("users") && !table.lines.is_empty())
+    }
+
     /// Fills in what must be given and had no source.
     pub(crate) fn complete(&mut self) {
         for Setting { section, key, why, .. } in settings().filter(|setting| setting.required) {
@@ -198,9 +203,8 @@ impl Draft {
                 self.fill_in(section, key, why);
             }
         }
-        let is_source = |table: &Table| table.section.starts_with("users") && !table.lines.is_empty();
         if let Some(setting) = find_setting("users", "passwd-file")
-            && !self.tables.iter().any(is_source)
+            && !self.has_users()
         {
             self.fill_in("users", "passwd-file", setting.why);
         }

@@ -10,6 +10,8 @@ use toml_edit::Value as Toml;
 pub(crate) enum Kind {
     /// Any text that is not empty.
     Text,
+    /// One character of punctuation, such as stands between names.
+    Separator,
     /// An absolute path.
     Path,
     /// A path with `%u`, `%n`, `%d`, `%h`.
@@ -62,6 +64,9 @@ impl Kind {
         let text = || toml.as_str().filter(|text| !text.trim().is_empty());
         match self {
             Self::Text => text().map(|text| Value::Text(text.to_owned())),
+            Self::Separator => text()
+                .filter(|text| text.len() == 1 && text.chars().all(|c| c.is_ascii_punctuation()))
+                .map(|text| Value::Text(text.to_owned())),
             Self::Path => {
                 text().filter(|text| text.starts_with('/')).map(|text| Value::Text(text.to_owned()))
             }
@@ -106,6 +111,7 @@ impl Kind {
     pub(crate) fn allowed(self) -> String {
         match self {
             Self::Text => "a text in quotes".to_owned(),
+            Self::Separator => "one character of punctuation in quotes, such as \"*\"".to_owned(),
             Self::Path => "an absolute path in quotes".to_owned(),
             Self::Template => "an absolute path in quotes, with %u, %n, %d, %h or %% in it".to_owned(),
             Self::Bool => "true or false".to_owned(),

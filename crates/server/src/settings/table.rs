@@ -422,7 +422,7 @@ const SETTINGS: &[Setting] = &[
     setting(
         "login",
         "master-separator",
-        Kind::Text,
+        Kind::Separator,
         "\"*\"",
         "One character between a user and the master who acts for them: anna@example.com*admin. Only with sources that have masters-of.",
     ),

@@ -11,14 +11,10 @@ use std::path::Path;
 const MODULES: &[(&str, &str)] = &[
     (
         "authuserdb",
-        "each line of userdb becomes a line of the passwd file: NAME:SYSTEMPW:UID:GID::HOME:: and, where it has mail=, userdb_mail=maildir:MAIL behind the last colon",
+        "its text is not here: where it is, userdb of [[users]] is its path; userdb.dat alone is not read",
     ),
-    (
-        "authpam",
-        "write it as [users.pam] in a table of [[users]]: users come from passwd(5), and PAM is asked for the service imap",
-    ),
-    ("authshadow", "put the users into the passwd file; hashes of /etc/shadow go in as they are"),
-    ("authpwd", "put the users into the passwd file; hashes of /etc/passwd go in as they are"),
+    ("authshadow", "a table of [[users]] with [users.pam] checks the same passwords"),
+    ("authpwd", "a table of [[users]] with [users.pam] checks the same passwords"),
     ("authmysql", "MySQL (authmysqlrc) is not there yet: put the users into the passwd file"),
     ("authpgsql", "PostgreSQL (authpgsqlrc) is not there yet: put the users into the passwd file"),
     ("authsqlite", "SQLite (authsqliterc) is not there yet: put the users into the passwd file"),
@@ -51,12 +47,21 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
     }
     let list = set(&variables, "authmodulelist");
     let modules: Vec<&str> = list.map(|list| list.value.split_whitespace().collect()).unwrap_or_default();
-    // LDAP is there: what authldaprc says is a source.
-    for module in modules.iter().filter(|module| **module != "authldap") {
-        let why = MODULES.iter().find(|(known, _)| known == module).map(|(_, why)| *why);
-        let why =
-            why.unwrap_or("no module of authdaemond that is known here: put its users into the passwd file");
-        draft.lose(Origin::with_value("authdaemonrc", "authmodulelist", module), why);
+    let mut wants_file = modules.is_empty();
+    for module in &modules {
+        let origin = Origin::with_value("authdaemonrc", "authmodulelist", module);
+        let is_taken = match *module {
+            "authldap" => ldap::import(&directory.join("authldaprc"), draft)?,
+            "authuserdb" => userdb(&directory.join("userdb"), &origin, draft)?,
+            "authpam" => pam(&origin, draft),
+            _ => false,
+        };
+        wants_file |= !is_taken;
+        // LDAP says itself what it lacks.
+        if !is_taken && *module != "authldap" {
+            let why = MODULES.iter().find(|(known, _)| known == module).map(|(_, why)| *why);
+            draft.lose(origin, why.unwrap_or("no module of authdaemond that is known here"));
+        }
     }
     for (name, variable) in variables.iter() {
         if NO_DIFFERENCE.contains(&name) || variable.value.trim().is_empty() {
@@ -80,11 +85,7 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
         draft.set("log", "level", "debug", &[origin_with_value("DEBUG_LOGIN", debug)]);
         draft.remark("log", "level", "Passwords are never logged.");
     }
-    let has_ldap = modules.contains(&"authldap") && ldap::import(&directory.join("authldaprc"), draft)?;
-    if modules.contains(&"authuserdb") {
-        userdb(&directory.join("userdb"), draft)?;
-    }
-    if has_ldap && modules.iter().all(|module| *module == "authldap") {
+    if !wants_file {
         return Ok(());
     }
     let remark = "a file of users, kept with `restante user add`, or filled from what authmodulelist names (see the end).";
@@ -93,16 +94,38 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
     Ok(())
 }
 
-/// Whom all mail belongs to, if it is one user. Nothing else is taken from it, as it holds
-/// passwords.
-fn userdb(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
+/// Courier asks PAM for the service that is used.
+fn pam(origin: &Origin, draft: &mut Draft) -> bool {
+    draft.start("users");
+    draft.set("users.pam", "service", "imap", std::slice::from_ref(origin));
+    draft.remark(
+        "users.pam",
+        "service",
+        "Users come from passwd(5). With own-uid in [mail] files are theirs.",
+    );
+    true
+}
+
+/// Its text, file or directory, is a source as it is; whether it is there. It also says whom all
+/// mail belongs to, if it is one user.
+fn userdb(path: &Path, origin: &Origin, draft: &mut Draft) -> Result<bool, Problem> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    draft.start("users");
+    draft.set("users", "userdb", path.display().to_string(), std::slice::from_ref(origin));
+    owners(path, draft)?;
+    Ok(true)
+}
+
+fn owners(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
     let mut files = Vec::new();
     if path.is_dir() {
         let entries =
             std::fs::read_dir(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
         files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
         files.sort();
-    } else if path.exists() {
+    } else {
         files.push(path.to_owned());
     }
     let (mut uids, mut gids) = (BTreeSet::new(), BTreeSet::new());
@@ -125,7 +148,7 @@ fn userdb(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
     for (name, key, ids) in [("uid", "user", &uids), ("gid", "group", &gids)] {
         let Some(id) = ids.first() else { continue };
         if ids.len() > 1 {
-            let why = "all mail belongs to one system user: choose one, and chown -R the Maildirs";
+            let why = "all mail belongs to one system user: choose one, and chown -R the Maildirs; or set own-uid in [mail]";
             draft.lose(Origin::with_value("userdb", name, &format!("{id} and others")), why);
         } else if draft.set("mail", key, id.as_str(), &[Origin::with_value("userdb", name, id)]) {
             draft.remark("mail", key, "It must be in /etc/passwd or /etc/group.");

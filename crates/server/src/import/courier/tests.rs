@@ -247,7 +247,7 @@ fn ldap_in_its_other_forms() {
          LDAP_CRYPTPW userPassword\nLDAP_UID uidNumber\nLDAP_GID gidNumber\nLDAP_BINDDN cn=a\nLDAP_BINDPW b\n",
     );
     let (ldap, sources) = source(&toml);
-    // The passwd file, for what userdb has, stands behind it.
+    // The passwd file, for what userdb has that is not there, stands behind it.
     assert_eq!(sources, 2, "{toml}");
     assert!(ldap.start_tls && ldap.mode == Mode::Compare && ldap.own_bind == OwnBind::Anonymous, "{toml}");
     assert_eq!(ldap.attributes.password, ["userPassword"]);
@@ -298,4 +298,22 @@ fn versions_of_tls_are_read() {
     ] {
         assert_eq!(oldest_tls(value), expected, "{value}");
     }
+}
+
+#[test]
+fn userdb_and_pam_are_taken_in_their_order() {
+    use crate::settings::SourceKind;
+    let userdb = "anna\tuid=5000|gid=5000|home=/srv/anna|systempw=secret\n";
+    let files = [("authdaemonrc", "authmodulelist=\"authuserdb authpam\"\n"), ("userdb", userdb)];
+    let (toml, losses) = import_with(&files);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    let [first, second] = &configuration.sources[..] else { panic!("{toml}") };
+    assert!(matches!(&first.kind, SourceKind::Userdb(path) if path.ends_with("userdb")), "{toml}");
+    assert!(
+        matches!(&second.kind, SourceKind::Helped(auth::helper::Check::Pam(pam)) if pam.service == "imap"),
+        "{toml}"
+    );
+    assert_eq!(configuration.user.as_deref(), Some("5000"));
+    assert!(!losses.iter().any(|loss| loss.starts_with("authdaemonrc")), "{losses:?}");
+    assert!(!toml.contains("secret"), "{toml}");
 }

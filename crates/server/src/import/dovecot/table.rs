@@ -1,5 +1,7 @@
 //! What becomes of Dovecot's settings that are not looked at by name.
 
+const CERTIFICATES: &str = "clients' certificates are client-certificates and client-ca of [tls], and EXTERNAL among mechanisms of [login]";
+
 /// Settings that tell how Dovecot works, not what clients or mail see of it.
 const NO_DIFFERENCE: &[&str] = &[
     "auth_cache_negative_ttl",
@@ -144,23 +146,14 @@ const LOST: &[(&str, &[&str], &str)] = &[
     ("auth_username_translation", &[""], "characters of names are not replaced"),
     ("auth_verbose_passwords", &["no"], "passwords are never logged"),
     ("auth_debug_passwords", &["no"], "passwords are never logged"),
-    ("auth_master_user_separator", &[""], "nobody logs in as somebody else: there are no master users"),
-    ("auth_ssl_require_client_cert", &["no"], "clients are not asked for certificates"),
-    ("auth_ssl_username_from_cert", &["no"], "there is no log-in by client certificate"),
+    ("auth_ssl_require_client_cert", &["no"], CERTIFICATES),
+    ("auth_ssl_username_from_cert", &["no"], CERTIFICATES),
     ("auth_gssapi_hostname", &[""], "there is no Kerberos"),
     ("auth_krb5_keytab", &[""], "there is no Kerberos"),
-    ("ssl_verify_client_cert", &["no"], "clients are not asked for certificates"),
-    ("ssl_server_request_client_cert", &["no"], "clients are not asked for certificates"),
-    (
-        "ssl_ca",
-        &[""],
-        "clients are not asked for certificates; what leads to the authority stands in the certificate's file",
-    ),
-    (
-        "ssl_server_ca_file",
-        &[""],
-        "clients are not asked for certificates; what leads to the authority stands in the certificate's file",
-    ),
+    ("ssl_verify_client_cert", &["no"], CERTIFICATES),
+    ("ssl_server_request_client_cert", &["no"], CERTIFICATES),
+    ("ssl_ca", &[""], CERTIFICATES),
+    ("ssl_server_ca_file", &[""], CERTIFICATES),
     ("ssl_alt_cert", &[""], "there is one certificate for a name: with two kinds of keys, the newer kind"),
     ("ssl_alt_key", &[""], "there is one certificate for a name: with two kinds of keys, the newer kind"),
     (

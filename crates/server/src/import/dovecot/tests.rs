@@ -1,7 +1,8 @@
 //! Dovecot's settings: what becomes of them, in 2.3's words and in 2.4's.
 
 use super::*;
-use crate::settings::read_text;
+use crate::settings::{SourceKind, read_text};
+use auth::helper::Check;
 use std::path::Path;
 
 const SMALL: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n# Hostname: mail.example.com\n\
@@ -217,18 +218,20 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("protocols = imap pop3\n", Some("doveconf: protocols=pop3, of imap pop3: POP3")),
         ("disable_plaintext_auth = no\n", Some("doveconf: disable_plaintext_auth=no: no password")),
         ("auth_mechanisms = plain cram-md5\n", Some("doveconf: auth_mechanisms=CRAM-MD5: no such mechanism")),
-        ("passdb {\n  driver = pam\n}\n", Some("doveconf: passdb pam: write it as [users.pam]")),
+        ("passdb {\n  args = %n\n  driver = pam\n}\n", Some("doveconf: passdb pam: write it as [users.pam]")),
         (
             "passdb {\n  args = /etc/dovecot/sql.conf\n  driver = sql\n}\n",
             Some("doveconf: passdb sql: SQL is not"),
         ),
         (
-            "passdb {\n  args = /m\n  driver = passwd-file\n  master = yes\n}\n",
-            Some("doveconf: passdb passwd-file: nobody logs in"),
+            "passdb {\n  args = /m\n  driver = passwd-file\n  master = yes\n  pass = yes\n}\n",
+            Some("doveconf: passdb passwd-file: pass=(not shown): a master's password"),
         ),
         (
             "passdb {\n  args = /srv/%d/users\n  driver = passwd-file\n}\n",
-            Some("doveconf: passdb passwd-file: file=/srv/%d/users: a file for each"),
+            Some(
+                "doveconf: passdb passwd-file: file=/srv/%d/users: a file for each domain is DIRECTORY/DOMAIN",
+            ),
         ),
         (
             "passdb {\n  args = scheme=PLAIN /u\n  driver = passwd-file\n}\n",
@@ -357,4 +360,28 @@ fn ldap_becomes_a_source_but_for_its_password() {
     assert_eq!((settings.mode, settings.own_bind), (Mode::Direct, OwnBind::External));
     assert_eq!(settings.user_dn.as_deref(), Some("uid=%n,ou=people,o=x"));
     assert_eq!(losses, Vec::<String>::new());
+}
+
+#[test]
+fn sources_of_users_are_taken_in_their_order() {
+    let passdbs = "passdb {\n  args = /etc/auth/%d\n  driver = passwd-file\n}\n\
+        passdb {\n  args = /etc/masters\n  driver = passwd-file\n  master = yes\n}\n\
+        passdb {\n  args = session=yes mail\n  driver = pam\n}\n\
+        passdb {\n  args = /usr/bin/checkpassword -v\n  driver = checkpassword\n}\n\
+        userdb {\n  driver = passwd\n}\nauth_master_user_separator = +\n";
+    let (toml, losses) = import_text(&format!("{SMALL}{passdbs}"));
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(losses, Vec::<String>::new());
+    assert_eq!(configuration.log_ins.master_separator, '+');
+    // The passwd file of SMALL stands before them.
+    let [_, directory, masters, pam, program] = &configuration.sources[..] else { panic!("{toml}") };
+    assert_eq!(directory.kind, SourceKind::PasswdDirectory("/etc/auth".into()));
+    assert_eq!(masters.kind, SourceKind::PasswdFile("/etc/masters".into()));
+    assert_eq!(masters.masters_of.as_deref(), Some(&["*".to_owned()][..]));
+    assert!(matches!(&pam.kind, SourceKind::Helped(Check::Pam(pam)) if pam.service == "mail"), "{toml}");
+    let expected = ["/usr/bin/checkpassword", "-v"];
+    assert!(
+        matches!(&program.kind, SourceKind::Helped(Check::CheckPassword(check)) if check.program == expected),
+        "{toml}"
+    );
 }

@@ -1,9 +1,9 @@
-//! `passdb` and `userdb`: passwd files are taken, the rest is said.
+//! `passdb` and `userdb`: what is a source here is taken, the rest is said.
 
 use super::plugins::QuotaRule;
 use super::{Import, template};
 use crate::import::doveconf::Block;
-use crate::import::draft::Origin;
+use crate::import::draft::{Literal, Origin};
 
 /// Schemes that a hash without one is read as here, too: libcrypt's.
 const CRYPT: &[&str] = &["CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT"];
@@ -19,17 +19,22 @@ impl Import {
         for block in &passdbs {
             let driver = driver(block);
             let origin = self.origin(format!("passdb {driver}").trim());
-            let special = ["deny", "master"].into_iter().find(|key| block.get(key) == Some("yes"));
-            match special {
-                Some("deny") => self
-                    .draft
-                    .lose(origin, "there is no list of refused users: take them out of the passwd file"),
-                Some(_) => {
-                    self.draft.lose(origin, "nobody logs in as somebody else: there are no master users")
-                }
-                None if driver == "passwd-file" => self.passwd_file(block, &origin),
-                None if driver == "ldap" && self.ldap_block(block) => {}
-                None => self.draft.lose(origin, instead(&driver)),
+            if block.get("deny") == Some("yes") {
+                let why = "there is no list of refused users: take them out of the passwd file";
+                self.draft.lose(origin, why);
+                continue;
+            }
+            let is_taken = match driver.as_str() {
+                "passwd-file" => self.passwd_file(block, &origin),
+                "ldap" => self.ldap_block(block),
+                "pam" => self.pam(block, &origin),
+                "checkpassword" => self.checkpassword(block, &origin),
+                _ => false,
+            };
+            if !is_taken {
+                self.draft.lose(origin, instead(&driver));
+            } else if block.get("master") == Some("yes") {
+                self.masters(block, &origin);
             }
             for key in ["default_fields", "override_fields"] {
                 if let Some(value) = block.get(key).filter(|value| !value.trim().is_empty()) {
@@ -42,7 +47,7 @@ impl Import {
                 }
             }
         }
-        if !self.draft.has("users", "passwd-file") && !self.draft.has("users.ldap", "servers") {
+        if !self.draft.has_users() {
             let remark = "a file of users, kept with `restante user add`, or filled from what Dovecot's passdb names (see the end).";
             self.draft.start("users");
             self.draft.fill_in("users", "passwd-file", remark);
@@ -50,20 +55,67 @@ impl Import {
         self.userdbs(&passdbs);
     }
 
-    fn passwd_file(&mut self, block: &Block, origin: &Origin) {
-        let arguments = Arguments::of(block);
-        let Some(path) = arguments.path.clone().filter(|path| path.starts_with('/')) else {
-            self.draft.lose(origin.clone(), "no absolute path of a file in it");
-            return;
-        };
-        if path.contains('%') {
-            let why = "a file for each domain: put them into one file, names with their @domain";
-            let origin = self.origin_with_value(&format!("{}: file", origin.setting), &path);
-            self.draft.lose(origin, why);
-            return;
+    /// `auth_master_user_separator` is looked at with the other settings.
+    fn masters(&mut self, block: &Block, origin: &Origin) {
+        self.draft.set("users", "masters-of", Literal::list(&["*"]), std::slice::from_ref(origin));
+        self.draft.remark("users", "masters-of", "They may act for everybody: name domains to narrow it.");
+        if block.get("pass") == Some("yes") {
+            let setting = format!("{}: pass", origin.setting);
+            self.lose(&setting, "yes", "a master's password is enough");
         }
+    }
+
+    /// Options such as `session=yes`, then the service; `*` and `%s` are the one that is used.
+    fn pam(&mut self, block: &Block, origin: &Origin) -> bool {
+        let words = block.get("args").unwrap_or_default().split_whitespace();
+        let service = block.get("service_name").or(words.filter(|word| !word.contains('=')).next_back());
+        let service = match service {
+            Some("*" | "%s" | "%Ls") => "imap",
+            Some(service) if service.contains('%') => return false,
+            Some(service) => service,
+            None => "dovecot",
+        };
+        let service = service.to_owned();
         self.draft.start("users");
-        self.draft.set("users", "passwd-file", path.as_str(), std::slice::from_ref(origin));
+        self.draft.set("users.pam", "service", service, std::slice::from_ref(origin))
+    }
+
+    fn checkpassword(&mut self, block: &Block, origin: &Origin) -> bool {
+        let words: Vec<&str> = block.get("args").unwrap_or_default().split_whitespace().collect();
+        if !words.first().is_some_and(|program| program.starts_with('/'))
+            || words.iter().any(|w| w.contains('%'))
+        {
+            return false;
+        }
+        let program = Literal::list(&words);
+        self.draft.start("users");
+        self.draft.set("users.checkpassword", "program", program, std::slice::from_ref(origin))
+    }
+
+    fn passwd_file(&mut self, block: &Block, origin: &Origin) -> bool {
+        let arguments = Arguments::of(block);
+        let Some(path) = arguments.path.clone().filter(|path| path.starts_with('/')) else { return false };
+        self.draft.start("users");
+        let from = std::slice::from_ref(origin);
+        let directory = path.strip_suffix("/%d").or(path.strip_suffix("/%{user | domain}"));
+        match directory {
+            Some(directory) if !directory.contains('%') => {
+                self.draft.set("users", "passwd-directory", directory, from);
+                let remark = "Names in a domain's file stand without the domain.";
+                self.draft.remark("users", "passwd-directory", remark);
+            }
+            _ if path.contains('%') => {
+                let remark = format!(
+                    "a directory with one file for each domain, named as the domain; Dovecot has {path}."
+                );
+                self.draft.fill_in("users", "passwd-directory", &remark);
+                let why = "a file for each domain is DIRECTORY/DOMAIN: put or link them there";
+                self.lose(&format!("{}: file", origin.setting), &path, why);
+            }
+            _ => {
+                self.draft.set("users", "passwd-file", path.as_str(), from);
+            }
+        }
         let scheme = arguments.scheme.unwrap_or_else(|| "CRYPT".to_owned()).to_ascii_uppercase();
         if !CRYPT.contains(&scheme.as_str()) {
             let why = format!(
@@ -77,6 +129,7 @@ impl Import {
             let why = "names in the file are the whole name of the user; those without @ are found with default-domain in [login]";
             self.lose(&format!("{}: username_format", origin.setting), &format, why);
         }
+        true
     }
 
     /// The file that it names.
@@ -100,6 +153,8 @@ impl Import {
                 "passwd-file" => {
                     self.draft.lose(origin, "one file has passwords and homes: put the homes into that of the passdb");
                 }
+                // Looked at with the passdb.
+                "passwd" if self.draft.has("users.pam", "service") => {}
                 "passwd" => self.draft.lose(
                     origin,
                     "put the home directories into the passwd file; all mail belongs to the one user of [mail]",
@@ -214,10 +269,9 @@ impl Arguments {
 
 fn instead(driver: &str) -> &'static str {
     match driver {
-        "pam" => {
-            "write it as [users.pam] in a table of [[users]]: service is the service's name, and users come from passwd(5)"
-        }
-        "shadow" | "passwd" => "put the users into the passwd file; hashes of /etc/shadow go in as they are",
+        "passwd-file" => "no absolute path of a file in it",
+        "pam" => "write it as [users.pam] in a table of [[users]]: service is the service's name",
+        "shadow" | "passwd" => "a table of [[users]] with [users.pam] checks the same passwords",
         "ldap" => {
             "write it as [users.ldap]: uris are servers, base is base, pass_filter is filter, auth_bind is mode \"search\", auth_bind_userdn is user-dn, pass_attrs and user_attrs are the settings that end in -attribute"
         }
