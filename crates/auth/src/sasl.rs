@@ -264,7 +264,7 @@ impl Exchange {
     }
 
     /// Whether the next [`Exchange::respond`] may hash for milliseconds.
-    pub fn is_costly(&self) -> bool {
+    pub(crate) fn is_costly(&self) -> bool {
         matches!(&self.awaits, Awaits::ScramLast(scram) if scram.is_costly())
     }
 

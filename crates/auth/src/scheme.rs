@@ -42,8 +42,7 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
     if stored.data.is_empty() {
         return Err(BadHash("an empty stored password lets nobody in".to_owned()));
     }
-    let secret = password;
-    let password = secret.expose();
+    let password = password.expose();
     if password.is_empty() || password.len() > PASSWORD_MAX {
         return Ok(false);
     }
@@ -56,8 +55,8 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
         "PBKDF2" | "PBKDF2-SHA1" => pbkdf2::verify(password, &stored.text()?, Below::Sha1),
         "PBKDF2-SHA256" => pbkdf2::verify(password, &stored.text()?, Below::Sha256),
         "PBKDF2-SHA512" => pbkdf2::verify(password, &stored.text()?, Below::Sha512),
-        "SCRAM-SHA-1" => scram::verify(secret, &stored.text()?, Hash::Sha1),
-        "SCRAM-SHA-256" => scram::verify(secret, &stored.text()?, Hash::Sha256),
+        "SCRAM-SHA-1" => scram::verify(password, &stored.text()?, Hash::Sha1),
+        "SCRAM-SHA-256" => scram::verify(password, &stored.text()?, Hash::Sha256),
         "CRAM-MD5" | "HMAC-MD5" => cram_md5::verify(password, &stored.bytes(Encoding::Hex)?),
         "PLAIN-MD5" => unsalted::<Md5>(password, &stored, Encoding::Hex),
         "MD5" => verify_md5(password, &stored),
@@ -126,9 +125,10 @@ pub fn strength(stored: &Secret) -> Strength {
 
 /// The scheme of `stored` for messages, such as `SSHA` or `CRYPT ($6$)`; never what is stored.
 pub fn name(stored: &Secret) -> String {
-    let Ok(Ok(Stored { scheme, data, .. })) = std::str::from_utf8(stored.expose()).map(Stored::read) else {
+    let Ok(Ok(stored)) = std::str::from_utf8(stored.expose()).map(Stored::read) else {
         return "unreadable".to_owned();
     };
+    let (data, scheme) = (stored.text().unwrap_or_default(), stored.scheme);
     if !scheme.ends_with("CRYPT") {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
         return if scheme.chars().all(is_name) { scheme } else { "unreadable".to_owned() };

@@ -7,7 +7,8 @@
 //!
 //! Cost: of stored keys, a few hashes. Of plain text, 4096 iterations (some milliseconds),
 //! when the client's proof is there and never before; one exchange does it at most once for
-//! each stored password, and of these no more than [`PASSWORDS_MAX`].
+//! each stored password, and of these no more than [`PASSWORDS_MAX`]. Callers with other
+//! connections to serve do that step elsewhere ([`Scram::is_costly`]).
 
 use super::gs2::{self, Flag, Header};
 use super::{Binding, Progress, invented, random_text};

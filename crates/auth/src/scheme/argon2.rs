@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Largest product of memory and passes.
 const ARGON2_WORK_MAX: u64 = 4 * 1024 * 1024;
+
 /// Verifies only what a site could have meant: the costs come from the stored hash.
 pub(super) fn verify(password: &[u8], data: &str) -> Result<bool, BadHash> {
     let bad = |text: &str| BadHash(format!("an Argon2 hash {text}"));

@@ -23,8 +23,8 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// Takes `stored` apart. Without a scheme it is CRYPT, unless it begins as
-    /// Argon2 does or SCRAM in the form of RFC 5803.
+    /// Takes `stored` apart. Without a scheme it is CRYPT, unless it begins as Argon2
+    /// does, or as SCRAM in the form of RFC 5803.
     pub(super) fn read(stored: &'a str) -> Result<Self, BadHash> {
         let Some(rest) = stored.strip_prefix('{') else {
             let scheme = match stored.split_once('$') {

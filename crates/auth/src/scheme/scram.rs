@@ -54,13 +54,13 @@ impl Keys {
 }
 
 /// Whether the keys are those of `password`.
-pub(super) fn verify(password: &Secret, text: &str, hash: Hash) -> Result<bool, BadHash> {
+pub(super) fn verify(password: &[u8], text: &str, hash: Hash) -> Result<bool, BadHash> {
     let keys =
         Keys::read(text, hash).ok_or_else(|| BadHash("SCRAM's keys that cannot be read".to_owned()))?;
     if keys.iterations > OUR_ITERATIONS_MAX {
         return Err(BadHash("SCRAM's keys that cost too much".to_owned()));
     }
-    let (stored_key, _) = hash.keys(password, &keys.salt, keys.iterations);
+    let (stored_key, _) = hash.keys(&Secret::new(password.to_vec()), &keys.salt, keys.iterations);
     Ok(equal(stored_key.expose(), keys.stored_key.expose()))
 }
 

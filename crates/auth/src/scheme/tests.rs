@@ -66,6 +66,7 @@ fn hashes_that_we_do_not_make() {
     check(b"x", "ROT13", "CRYPT, ARGON2ID, BLF-CRYPT");
     check(b"x", "", "PLAIN");
     check(b"a\0b", "CRYPT", "libcrypt");
+    check(&[b'x'; 73], "BLF-CRYPT", "72");
     // They would be another field, or another line, of a passwd file.
     check(b"a:b", "PLAIN", "PLAIN.B64");
     check(b"a\nb:{PLAIN}x", "PLAIN", "PLAIN.B64");
@@ -81,6 +82,9 @@ fn schemes_are_named_and_weighed() {
         ("$6$salt$hash", "CRYPT ($6$)", Strong),
         ("{CRYPT}$y$j9T$x$y", "CRYPT ($y$)", Strong),
         ("{CRYPT}$1$salt$hash", "CRYPT ($1$)", Weak),
+        ("{CRYPT.HEX}24362473616c74", "CRYPT ($6$)", Strong),
+        ("{CRYPT.HEX}24312473616c74", "CRYPT ($1$)", Weak),
+        ("{CRYPT.HEX}x", "CRYPT", Weak),
         ("abJnggxhB/yWI", "CRYPT", Weak),
         ("{ARGON2ID}$argon2id$v=19$x", "ARGON2ID", Strong),
         ("$argon2id$v=19$x", "ARGON2", Strong),
