@@ -28,7 +28,9 @@ pub mod source;
 pub mod sql;
 pub mod trace;
 pub mod userdb;
+pub mod vpopmail;
 
+mod cdb;
 mod courier_options;
 mod crypt;
 mod line_table;
