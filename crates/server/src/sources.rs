@@ -11,6 +11,7 @@ use auth::pam::Pam;
 use auth::passwd_directory::PasswdDirectory;
 use auth::passwd_file::PasswdFile;
 use auth::userdb::Userdb;
+use auth::vpopmail::Vpopmail;
 use auth::{Chain, Link, Masters, Source};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
             timeout: AUTHDAEMON_TIMEOUT,
             connections_max: AUTHDAEMON_CONNECTIONS_MAX,
         })),
+        SourceKind::Vpopmail(path) => Box::new(Vpopmail::new(path.clone())),
         SourceKind::Wrong(_) => return None,
     })
 }

@@ -73,6 +73,13 @@ const IN_USERS: &[Setting] = &[
         "\"/run/courier/authdaemon/socket\"",
         "The socket of Courier's authdaemond, which then decides about passwords.",
     ),
+    optional(
+        "users",
+        "vpopmail",
+        Kind::Path,
+        "\"/var/qmail/users/cdb\"",
+        "qmail's users/cdb, where vpopmail keeps its users in files: it names the directory of each domain, which has them in vpasswd.cdb or vpasswd. The user of [mail] must be able to read those. Changes are seen at once.",
+    ),
 ];
 
 /// A source, and for whom it is asked.
@@ -101,6 +108,8 @@ pub(crate) enum SourceKind {
     Userdb(PathBuf),
     /// The socket of Courier's authdaemond.
     Authdaemon(PathBuf),
+    /// vpopmail's files, by qmail's `users/cdb`.
+    Vpopmail(PathBuf),
     /// None, or more than one: the text says so.
     Wrong(String),
 }
@@ -144,9 +153,26 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
         path("passwd-directory").map(SourceKind::PasswdDirectory),
         path("userdb").map(SourceKind::Userdb),
         path("authdaemon").map(SourceKind::Authdaemon),
+        path("vpopmail").map(SourceKind::Vpopmail),
         below(LDAP.name).map(|reader| ldap::build(&reader)),
         checkpassword,
         pam,
     ];
     kinds.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::read_text;
+    use std::path::Path;
+
+    #[test]
+    fn the_worked_example_of_vpopmail_is_right() {
+        let example = include_str!("../../../../config/examples/vpopmail.toml");
+        let read = read_text(Path::new("r.toml"), example);
+        let configuration = read.unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let cdb = PathBuf::from("/var/qmail/users/cdb");
+        assert_eq!(configuration.sources[0].kind, SourceKind::Vpopmail(cdb));
+    }
 }
