@@ -13,7 +13,8 @@ pub(super) const NO_SMTP: u32 = 0x800;
 /// What the domain forbids does not hold for the user.
 const V_OVERRIDE: u32 = 0x2000;
 
-/// Flags, and the service that each takes away.
+/// Flags, and the service that each takes away. vchkpw goes by the flag for webmail where IMAP
+/// comes from a webmail's address; here IMAP is IMAP, wherever it comes from.
 const SERVICES: [(u32, &str); 4] =
     [(NO_POP, "pop3"), (NO_WEBMAIL, "webmail"), (NO_IMAP, "imap"), (NO_SMTP, "smtp")];
 
@@ -26,7 +27,8 @@ pub(super) fn read(
     domain: &Domain,
     mask: u32,
 ) -> Result<(User, Vec<Secret>), String> {
-    let local = normalize(local).map_err(|why| format!("user name {}: {why}", local.escape_ascii()))?;
+    let name = normalize(local).ok().filter(|name| !name.contains('@'));
+    let local = name.ok_or_else(|| format!("{} is no user name", local.escape_ascii()))?;
     let fail = |why: &str| format!("{local}: {why}");
     let value = value.strip_suffix(b"\r").unwrap_or(value);
     // The real name may be in any encoding.
