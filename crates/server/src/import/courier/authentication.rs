@@ -18,10 +18,6 @@ const MODULES: &[(&str, &str)] = &[
     ("authmysql", "MySQL (authmysqlrc) is not there yet: put the users into the passwd file"),
     ("authpgsql", "PostgreSQL (authpgsqlrc) is not there yet: put the users into the passwd file"),
     ("authsqlite", "SQLite (authsqliterc) is not there yet: put the users into the passwd file"),
-    (
-        "authvchkpw",
-        "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are",
-    ),
     ("authpipe", "let authdaemond go on asking it: authdaemon of [[users]] is the path of its socket"),
     ("authcustom", "no module of the site's own can be loaded: put the users into the passwd file"),
     ("authcram", "there is no CRAM: passwords are checked against hashes, under TLS"),
@@ -54,6 +50,7 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
             "authldap" => ldap::import(&directory.join("authldaprc"), draft)?,
             "authuserdb" => userdb(&directory.join("userdb"), &origin, draft)?,
             "authpam" => pam(&origin, draft),
+            "authvchkpw" => vpopmail(&origin, draft),
             _ => false,
         };
         wants_file |= !is_taken;
@@ -104,6 +101,12 @@ fn pam(origin: &Origin, draft: &mut Draft) -> bool {
         "Users come from passwd(5). With own-uid in [mail] files are theirs.",
     );
     true
+}
+
+/// Where qmail has its virtual domains, on every host.
+fn vpopmail(origin: &Origin, draft: &mut Draft) -> bool {
+    draft.start("users");
+    draft.set("users", "vpopmail", "/var/qmail/users/cdb", std::slice::from_ref(origin))
 }
 
 /// Its text, file or directory, is a source as it is; whether it is there. It also says whom all

@@ -304,15 +304,16 @@ fn versions_of_tls_are_read() {
 fn userdb_and_pam_are_taken_in_their_order() {
     use crate::settings::SourceKind;
     let userdb = "anna\tuid=5000|gid=5000|home=/srv/anna|systempw=secret\n";
-    let files = [("authdaemonrc", "authmodulelist=\"authuserdb authpam\"\n"), ("userdb", userdb)];
+    let files = [("authdaemonrc", "authmodulelist=\"authuserdb authpam authvchkpw\"\n"), ("userdb", userdb)];
     let (toml, losses) = import_with(&files);
     let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
-    let [first, second] = &configuration.sources[..] else { panic!("{toml}") };
+    let [first, second, third] = &configuration.sources[..] else { panic!("{toml}") };
     assert!(matches!(&first.kind, SourceKind::Userdb(path) if path.ends_with("userdb")), "{toml}");
     assert!(
         matches!(&second.kind, SourceKind::Helped(auth::helper::Check::Pam(pam)) if pam.service == "imap"),
         "{toml}"
     );
+    assert_eq!(third.kind, SourceKind::Vpopmail("/var/qmail/users/cdb".into()));
     assert_eq!(configuration.user.as_deref(), Some("5000"));
     assert!(!losses.iter().any(|loss| loss.starts_with("authdaemonrc")), "{losses:?}");
     assert!(!toml.contains("secret"), "{toml}");

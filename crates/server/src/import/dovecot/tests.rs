@@ -368,14 +368,18 @@ fn sources_of_users_are_taken_in_their_order() {
         passdb {\n  args = /etc/masters\n  driver = passwd-file\n  master = yes\n}\n\
         passdb {\n  args = session=yes mail\n  driver = pam\n}\n\
         passdb {\n  args = /usr/bin/checkpassword -v\n  driver = checkpassword\n}\n\
+        passdb {\n  driver = vpopmail\n}\nuserdb {\n  driver = vpopmail\n}\n\
         userdb {\n  driver = passwd\n}\nauth_master_user_separator = +\n";
     let (toml, losses) = import_text(&format!("{SMALL}{passdbs}"));
     let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
     assert_eq!(losses, Vec::<String>::new());
     assert_eq!(configuration.log_ins.master_separator, '+');
     // The passwd file of SMALL stands before them.
-    let [_, directory, masters, pam, program] = &configuration.sources[..] else { panic!("{toml}") };
+    let [_, directory, masters, pam, program, vpopmail] = &configuration.sources[..] else {
+        panic!("{toml}")
+    };
     assert_eq!(directory.kind, SourceKind::PasswdDirectory("/etc/auth".into()));
+    assert_eq!(vpopmail.kind, SourceKind::Vpopmail("/var/qmail/users/cdb".into()));
     assert_eq!(masters.kind, SourceKind::PasswdFile("/etc/masters".into()));
     assert_eq!(masters.masters_of.as_deref(), Some(&["*".to_owned()][..]));
     assert!(matches!(&pam.kind, SourceKind::Helped(Check::Pam(pam)) if pam.service == "mail"), "{toml}");

@@ -28,6 +28,7 @@ impl Import {
                 "passwd-file" => self.passwd_file(block, &origin),
                 "ldap" => self.ldap_block(block),
                 "pam" => self.pam(block, &origin),
+                "vpopmail" => self.vpopmail(&origin),
                 "checkpassword" => self.checkpassword(block, &origin),
                 _ => false,
             };
@@ -67,8 +68,8 @@ impl Import {
 
     /// Options such as `session=yes`, then the service; `*` and `%s` are the one that is used.
     fn pam(&mut self, block: &Block, origin: &Origin) -> bool {
-        let words = block.get("args").unwrap_or_default().split_whitespace();
-        let service = block.get("service_name").or(words.filter(|word| !word.contains('=')).next_back());
+        let mut words = block.get("args").unwrap_or_default().split_whitespace();
+        let service = block.get("service_name").or(words.rfind(|word| !word.contains('=')));
         let service = match service {
             Some("*" | "%s" | "%Ls") => "imap",
             Some(service) if service.contains('%') => return false,
@@ -78,6 +79,12 @@ impl Import {
         let service = service.to_owned();
         self.draft.start("users");
         self.draft.set("users.pam", "service", service, std::slice::from_ref(origin))
+    }
+
+    /// Where qmail has its virtual domains, on every host.
+    fn vpopmail(&mut self, origin: &Origin) -> bool {
+        self.draft.start("users");
+        self.draft.set("users", "vpopmail", "/var/qmail/users/cdb", std::slice::from_ref(origin))
     }
 
     fn checkpassword(&mut self, block: &Block, origin: &Origin) -> bool {
@@ -155,6 +162,7 @@ impl Import {
                 }
                 // Looked at with the passdb.
                 "passwd" if self.draft.has("users.pam", "service") => {}
+                "vpopmail" if self.draft.has("users", "vpopmail") => {}
                 "passwd" => self.draft.lose(
                     origin,
                     "put the home directories into the passwd file; all mail belongs to the one user of [mail]",
@@ -278,9 +286,6 @@ fn instead(driver: &str) -> &'static str {
         "sql" => "SQL is not there yet: put the users into the passwd file; its hashes go in as they are",
         "checkpassword" => {
             "write it as [users.checkpassword] in a table of [[users]]: program is the program with its arguments"
-        }
-        "vpopmail" => {
-            "vpopmail is not there yet: put the users into the passwd file; hashes of vpasswd go in as they are"
         }
         _ => "no such source of users here: put them into the passwd file",
     }
