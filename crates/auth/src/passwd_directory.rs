@@ -76,6 +76,13 @@ impl PasswdDirectory {
 
     async fn check(&self) -> io::Result<Vec<String>> {
         let mut problems = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let (name, path) = (entry?.file_name(), self.path.display());
+            let name = name.to_string_lossy();
+            if !is_domain(&name) && !is_left_over(&name) {
+                problems.push(format!("{path}: {name:?} is no domain in lower case: nobody reads it"));
+            }
+        }
         for domain in self.domains()? {
             let Some(file) = self.file(&domain)? else { continue };
             problems.extend(file.problems().await);
@@ -137,7 +144,12 @@ impl Source for PasswdDirectory {
 /// Whether a name can be that of a domain's file: a plain file name, in lower case.
 fn is_domain(name: &str) -> bool {
     let is_plain = normalize(name.as_bytes()).is_ok_and(|clean| clean == name) && !name.contains('@');
-    is_plain && !name.ends_with(".lock") && !name.ends_with(".new")
+    is_plain && !is_left_over(name)
+}
+
+/// Hidden, or of the changing of a passwd file.
+fn is_left_over(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".lock") || name.ends_with(".new")
 }
 
 fn in_domain(user: User, domain: &str) -> User {
@@ -175,6 +187,10 @@ mod tests {
         let Ok(Found::Stored(user, stored)) = source.find(asked(&anna)).await else { panic!() };
         assert_eq!((user.name.as_str(), stored[0].expose()), ("anna@example.com", &b"{PLAIN}new"[..]));
         assert_eq!(source.list().await.unwrap().len(), 3);
+        std::fs::write(at("Upper.example"), "anna:{PLAIN}a\n").unwrap();
+        std::fs::write(at(".hidden"), "").unwrap();
+        let problems = source.problems().await.unwrap();
+        assert!(problems.len() == 1 && problems[0].contains("Upper.example"), "{problems:?}");
         std::fs::remove_file(at("example.com")).unwrap();
         assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Unknown)));
         directory.close().unwrap();

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+pub mod authdaemond;
 pub mod believer;
 pub mod client;
 pub mod journal;
@@ -16,4 +17,5 @@ pub mod script;
 pub mod shim;
 pub mod slapd;
 pub mod target;
+pub mod users;
 pub mod worker;

@@ -5,8 +5,8 @@ use crate::target::Connection;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-/// How long a line may take: only a server that hangs takes it.
-const WAIT: Duration = Duration::from_secs(20);
+/// How long a line may take: only a server that hangs takes it. Longer than a source of users may.
+const WAIT: Duration = Duration::from_secs(40);
 /// How long a surplus line is waited for.
 const SURPLUS_WAIT: Duration = Duration::from_millis(20);
 
