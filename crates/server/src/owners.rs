@@ -119,4 +119,37 @@ mod tests {
             assert!(found.is_err_and(|why| why.contains("not started as root")));
         }
     }
+
+    /// The one thread of a pool: which it is, and as whom the kernel lets it reach files.
+    fn pool_thread() -> (std::thread::ThreadId, Vec<String>) {
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("what the system says");
+        let fields = ["Uid:", "Gid:", "Groups:", "CapEff:"];
+        let of = |line: &&str| fields.iter().any(|field| line.starts_with(field));
+        (std::thread::current().id(), status.lines().filter(of).map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_job_that_panics_leaves_its_pool_thread_as_it_was() {
+        if !owner::can_enter_others() {
+            eprintln!("SKIPPED: only root can work as others");
+            return;
+        }
+        let pool = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+        let pool = pool.expect("a runtime");
+        let before = pool.block_on(pool.spawn_blocking(pool_thread)).expect("no panic");
+        for uid in [40_001, 40_002] {
+            let (sender, entered) = std::sync::mpsc::channel();
+            let job = pool.spawn_blocking(move || {
+                let outer = Owner::new(uid, uid, &[uid + 1]).expect("a fit user");
+                let _outer = outer.enter().expect("the right to");
+                let _inner = Owner::new(uid + 5, uid, &[]).expect("a fit user").enter();
+                sender.send(pool_thread()).expect("who waits for it");
+                panic!("wanted by the test");
+            });
+            assert!(pool.block_on(job).is_err_and(|ended| ended.is_panic()));
+            let (thread, inside) = entered.recv().expect("it got so far");
+            assert!(thread == before.0 && inside != before.1, "{inside:?}");
+            assert_eq!(pool.block_on(pool.spawn_blocking(pool_thread)).expect("no panic"), before);
+        }
+    }
 }
