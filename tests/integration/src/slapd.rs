@@ -52,6 +52,19 @@ impl Slapd {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
+    /// A running server's `[[users]]` for it: users by address or alias.
+    pub fn table(&self) -> String {
+        format!(
+            "[[users]]\n[users.ldap]\nservers = [\"{}\"]\nbind-dn = \"{}\"\nbind-password = \"{}\"\n\
+             base = \"{PEOPLE}\"\nfilter = \"(|(mail=%u)(mailAlternateAddress=%u))\"\n\
+             name-attribute = \"mail\"\ndisabling-attributes = [\"disableimap=imap\"]\n\
+             bind-connections = 8\n",
+            self.url(),
+            SERVICE.0,
+            SERVICE.1
+        )
+    }
+
     /// `ldaps://`.
     pub fn tls_url(&self) -> String {
         format!("ldaps://127.0.0.1:{}", self.tls_port)

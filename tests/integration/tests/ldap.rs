@@ -431,18 +431,6 @@ fn security_12_an_empty_password_never_reaches_a_bind() {
     });
 }
 
-/// The settings of `[users.ldap]` for a running server.
-fn table(slapd: &Slapd) -> String {
-    format!(
-        "[[users]]\n[users.ldap]\nservers = [\"{}\"]\nbind-dn = \"{}\"\nbind-password = \"{}\"\n\
-         base = \"{PEOPLE}\"\nfilter = \"(|(mail=%u)(mailAlternateAddress=%u))\"\nname-attribute = \"mail\"\n\
-         disabling-attributes = [\"disableimap=imap\"]\nbind-connections = 8\n",
-        slapd.url(),
-        SERVICE.0,
-        SERVICE.1
-    )
-}
-
 /// The tagged line that answers a command; a continuation is answered with `next`.
 fn command(connection: &mut dyn Connection, text: &str, next: &str) -> String {
     connection.send(format!("a {text}\r\n").as_bytes());
@@ -460,7 +448,7 @@ fn command(connection: &mut dyn Connection, text: &str, next: &str) -> String {
 fn users_log_in_to_the_server() {
     let Some(slapd) = Slapd::start(200, ODD) else { return };
     let limits = "[limits]\nconnections-per-address = 1000\n";
-    let server = Restante::start(&format!("{}{limits}", table(&slapd)));
+    let server = Restante::start(&format!("{}{limits}", slapd.table()));
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let server = &server;
@@ -487,7 +475,7 @@ fn users_log_in_to_the_server() {
 #[test]
 fn security_12_names_are_no_filters_for_the_server() {
     let Some(slapd) = Slapd::start(3, ODD) else { return };
-    let server = Restante::start(&table(&slapd));
+    let server = Restante::start(&slapd.table());
     // Each failure delays the next: the table of names is that of the templates' own tests.
     for name in ["*", "alias1)(mail=*"] {
         let mut connection = server.tls();
@@ -514,7 +502,7 @@ fn security_12_names_are_no_filters_for_the_server() {
 #[test]
 fn a_server_that_is_down_is_said_to_be_unavailable() {
     let Some(mut slapd) = Slapd::start(3, "") else { return };
-    let server = Restante::start(&table(&slapd));
+    let server = Restante::start(&slapd.table());
     slapd.kill();
     let mut connection = server.tls();
     connection.line().expect("a greeting");
