@@ -117,3 +117,8 @@ pub trait Source: Send + Sync {
     /// Reads its data again (SIGHUP).
     fn reload(&self) {}
 }
+
+/// What a field says that is there or not: anything but 0, no, false, off and nothing.
+pub(crate) fn is_true(text: &str) -> bool {
+    !["", "0", "no", "n", "false", "f", "off"].contains(&text.trim().to_lowercase().as_str())
+}

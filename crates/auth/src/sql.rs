@@ -3,42 +3,40 @@
 //! Variables of a query are bound as parameters (see [`template`]). A row is one user; its
 //! columns are known by their names: `password`, `user` (or `name`), `home`, `maildir` (or
 //! `mail`), `uid`, `gid`, `mailhost`, `disabled_services`, `allowed_services` (parted by
-//! commas), `nologin`; others, such as `quota`, go along as extra fields. With `password` NULL
-//! or empty nobody comes in.
+//! commas), `nologin` (with it the user may use nothing, unless it is NULL, empty, 0, no, false or
+//! off); others, such as `quota`, go along as extra fields. With `password` NULL or empty nobody
+//! comes in.
+//!
+//! MySQL's usual collations find `anna` for `ánna` too, who may be somebody else in another
+//! source. A row therefore counts only where its `user` is the name that was asked for: in full,
+//! without the default domain, or, in a query with `%n`, what stands before the `@`; all in lower
+//! case. Where an alias finds another user, a column `asked`, the alias as it is stored, is
+//! compared instead. MySQL's rows must have one of them; an `asked` counts everywhere.
 //!
 //! One URL is one server: what takes over when it fails is the databases' own affair. Whatever
 //! goes wrong is a temporary failure, never an unknown user, and so is more than one row.
 
 mod column;
 mod pool;
+mod row;
 mod template;
+mod url;
 
 use crate::login_name::LoginName;
-use crate::secret::Secret;
 use crate::source::{Asking, Found, Query, Source, Unavailable, User};
 use pool::Pools;
+use row::{Columns, is_of, shown, user_of};
 use std::path::PathBuf;
 use std::time::Duration;
 use template::{Template, Variable};
-
-/// Which database a URL names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Database {
-    /// `postgres://` or `postgresql://`.
-    Postgres,
-    /// `mysql://` or `mariadb://`.
-    MySql,
-    /// `sqlite:`.
-    Sqlite,
-}
+pub use url::{Database, Url};
 
 /// How much TLS there is towards a server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tls {
     /// None.
     Off,
     /// If the server has it; its certificate is not looked at.
-    #[default]
     Prefer,
     /// Always, with a certificate for the server's name.
     Verify,
@@ -58,7 +56,7 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Most connections at a time.
     pub connections_max: u32,
-    /// Longest wait for a connection, and again for all of an answer.
+    /// Longest wait for a connection, and again for each row.
     pub timeout: Duration,
     /// Finds one user.
     pub user_query: String,
@@ -68,32 +66,11 @@ pub struct Settings {
     pub update_query: Option<String>,
 }
 
-/// A URL that may have a password in it, and is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Url(pub String);
-
-impl std::fmt::Debug for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Url")
-    }
-}
-
-impl Url {
-    /// The database it names.
-    pub fn database(&self) -> Option<Database> {
-        Some(match self.0.split_once(':')?.0 {
-            "postgres" | "postgresql" => Database::Postgres,
-            "mysql" | "mariadb" => Database::MySql,
-            "sqlite" => Database::Sqlite,
-            _ => return None,
-        })
-    }
-}
-
 /// A database as a user source.
 #[derive(Debug)]
 pub struct Sql {
     name: String,
+    database: Database,
     pools: Pools,
     user: Template,
     list: Option<Template>,
@@ -136,7 +113,14 @@ impl Sql {
             Database::MySql => "sql (MySQL)",
             Database::Sqlite => "sql (SQLite)",
         };
-        Ok(Self { name: name.to_owned(), pools: Pools::new(settings, database), user, list, update })
+        Ok(Self {
+            name: name.to_owned(),
+            database,
+            pools: Pools::new(settings, database),
+            user,
+            list,
+            update,
+        })
     }
 
     fn unavailable(&self, reason: String) -> Unavailable {
@@ -159,11 +143,27 @@ impl Sql {
             return Err(self.unavailable(format!("more than one row for {}", query.name.full())));
         }
         let Some(row) = rows.pop() else { return Ok(Found::Unknown) };
-        if !row.iter().any(|(column, _)| column == "password") {
-            return Err(self.unavailable("the row has no column password".to_owned()));
+        let columns: Vec<&str> = row.iter().map(|(column, _)| column.as_str()).collect();
+        if let Some(missing) = self.missing(&columns) {
+            return Err(self.unavailable(format!("user-query: {missing}")));
+        }
+        let by_local = self.user.parameters.contains(&Variable::Local);
+        if !is_of(&row, query.name, by_local, self.database == Database::MySql) {
+            query.trace.step(|| "the row is another's: its user, or asked, is not this name".to_owned());
+            return Ok(Found::Unknown);
         }
         let (user, password) = user_of(row).map_err(|reason| self.unavailable(reason))?;
         Ok(Found::Stored(user, password.into_iter().collect()))
+    }
+
+    /// What the rows of the user query lack.
+    fn missing(&self, columns: &[&str]) -> Option<&'static str> {
+        let has = |names: &[&str]| columns.iter().any(|column| names.contains(column));
+        if !has(&["password"]) {
+            return Some("it has no column password");
+        }
+        let named = self.database != Database::MySql || has(&["user", "name", "asked"]);
+        (!named).then_some("it has no column user, without which MySQL may find another's row")
     }
 
     async fn all(&self) -> Result<Vec<User>, Unavailable> {
@@ -208,13 +208,14 @@ impl Sql {
                     continue;
                 }
             };
-            let has = |names: &[&str]| columns.iter().any(|column| names.contains(&column.as_str()));
-            if setting == "user-query" && !has(&["password"]) {
-                problems.push(format!("{}: user-query: it has no column password", self.name));
-            }
-            if setting == "list-query" && !has(&["user", "name"]) {
-                problems.push(format!("{}: list-query: it has no column user", self.name));
-            }
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let named = columns.iter().any(|column| ["user", "name"].contains(column));
+            let missing = match setting {
+                "user-query" => self.missing(&columns),
+                "list-query" if !named => Some("it has no column user"),
+                _ => None,
+            };
+            problems.extend(missing.map(|missing| format!("{}: {setting}: {missing}", self.name)));
         }
         problems
     }
@@ -233,6 +234,10 @@ impl Source for Sql {
         Box::pin(self.all())
     }
 
+    fn looks_at_peer(&self) -> bool {
+        self.user.parameters.contains(&Variable::Remote)
+    }
+
     fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
         Box::pin(async move {
             let Some(update) = &self.update else { return Ok(false) };
@@ -246,10 +251,11 @@ impl Source for Sql {
     fn problems(&self) -> Asking<'_, Vec<String>> {
         Box::pin(async move { Ok(self.check().await) })
     }
-}
 
-/// Columns of a row by name.
-type Columns = Vec<(String, Option<String>)>;
+    fn reload(&self) {
+        self.pools.reset();
+    }
+}
 
 fn values(
     template: &Template,
@@ -266,52 +272,6 @@ fn values(
         Variable::Hash => hash.map(str::to_owned),
     };
     template.parameters.iter().map(value).collect()
-}
-
-/// Rows for a trace, without what is stored as password.
-fn shown(rows: &[Columns]) -> String {
-    let Some(row) = rows.first() else { return "no row".to_owned() };
-    let column = |(name, value): &(String, Option<String>)| match value {
-        None => format!("{name}=NULL"),
-        Some(_) if name.contains("pass") => format!("{name}=(not shown)"),
-        Some(value) => format!("{name}={value:?}"),
-    };
-    let columns: Vec<String> = row.iter().map(column).collect();
-    format!("{}: {}", if rows.len() > 1 { "more than one row, the first" } else { "row" }, columns.join(", "))
-}
-
-/// A row as a user, and what is stored as password.
-fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
-    let (mut user, mut password) = (User::default(), None);
-    for (column, value) in row {
-        let Some(value) = value else { continue };
-        let number = |value: &str| {
-            value.parse::<u32>().map_err(|_| format!("column {column} is no number of a user or group"))
-        };
-        match column.as_str() {
-            "password" => {
-                password = Some(Secret::new(value.into_bytes())).filter(|one| !one.expose().is_empty())
-            }
-            "user" | "name" => user.name = value,
-            "home" => user.home = filled(value),
-            "maildir" | "mail" => user.maildir = filled(value),
-            "uid" => user.uid = Some(number(&value)?),
-            "gid" => user.gid = Some(number(&value)?),
-            "mailhost" => user.mailhost = filled(value),
-            "disabled_services" => user.disabled_services = services(&value),
-            "allowed_services" => user.allowed_services = Some(services(&value)),
-            _ => user.extra.push((column, value)),
-        }
-    }
-    Ok((user, password))
-}
-
-fn filled(value: String) -> Option<String> {
-    (!value.is_empty()).then_some(value)
-}
-
-fn services(list: &str) -> Vec<String> {
-    list.split(',').map(|one| one.trim().to_lowercase()).filter(|one| !one.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::settings::Settings;
 use crate::secret::Secret;
-use crate::source::User;
+use crate::source::{User, is_true};
 
 /// The attributes to ask for; with those of passwords where they are compared here.
 pub(super) fn wanted(settings: &Settings, passwords: bool) -> Vec<String> {
@@ -180,11 +180,6 @@ fn services(settings: &Settings, entry: &Entry, user: &mut User) -> Result<(), S
         other => return Err(format!("the status of {:?} is not known: {other:?}", entry.dn)),
     }
     Ok(())
-}
-
-/// Anything but 0, no, false, off and nothing.
-fn is_true(text: &str) -> bool {
-    !["", "0", "no", "n", "false", "f", "off"].contains(&text.to_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! before they are used.
 
 use super::column::columns;
-use super::{Columns, Database, Settings, Tls};
+use super::row::Columns;
+use super::{Database, Settings, Tls};
+use crate::secret::Secret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -23,12 +25,16 @@ pub(super) struct Pools {
     open: Mutex<Option<Open>>,
 }
 
-/// The pool, and which file it has open (device and inode), if it is a file.
-#[derive(Clone, Debug)]
+/// The pool, which file it has open (device and inode) if it is a file, and the password that was
+/// in password-file.
+#[derive(Debug)]
 struct Open {
     pool: Pool,
     file: Option<(u64, u64)>,
+    password: Option<Secret>,
 }
+
+const LATE: &str = "it did not answer in time";
 
 #[derive(Clone, Debug)]
 enum Pool {
@@ -56,7 +62,7 @@ macro_rules! in_time {
             Ok(answer) => answer,
             Err(_) => {
                 $connection.close_on_drop();
-                Err("it did not answer in time".to_owned())
+                Err(LATE.to_owned())
             }
         }
     }};
@@ -67,27 +73,39 @@ impl Pools {
         Self { settings, database, open: Mutex::default() }
     }
 
-    /// Gives each row to `keep`, until that says `false`.
+    /// Forgets connections, and the password they were made with.
+    pub(super) fn reset(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Gives each row to `keep`, until that says `false`. Each may take the time that is given:
+    /// there is no end to how many there are.
     pub(super) async fn rows(
         &self,
         query: &str,
         values: &[Option<String>],
         keep: &mut (dyn FnMut(Columns) -> bool + Send),
     ) -> Result<(), String> {
-        with!(self, pool => in_time!(self, pool, connection => {
+        with!(self, pool => {
+            let mut connection = pool.acquire().await.map_err(|error| self.said(&error))?;
             let mut asked = sqlx::query(AssertSqlSafe(query));
             for value in values {
                 asked = asked.bind(value.clone());
             }
             let mut rows = asked.fetch(&mut *connection);
-            while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-                let row = row.map_err(|error| self.said(&error))?;
-                if !keep(columns(&row)?) {
-                    break;
+            loop {
+                let next = poll_fn(|context| rows.as_mut().poll_next(context));
+                let Ok(row) = timeout(self.settings.timeout, next).await else {
+                    drop(rows);
+                    connection.close_on_drop();
+                    return Err(LATE.to_owned());
+                };
+                let Some(row) = row else { return Ok(()) };
+                if !keep(columns(&row.map_err(|error| self.said(&error))?)?) {
+                    return Ok(());
                 }
             }
-            Ok(())
-        }))
+        })
     }
 
     /// Changes one row; `false`: there was none. More than one are left as they were.
@@ -125,8 +143,10 @@ impl Pools {
         if let Some(open) = open.as_ref().filter(|open| open.file == file) {
             return Ok(open.pool.clone());
         }
-        let pool = self.make()?;
-        *open = Some(Open { pool: pool.clone(), file });
+        let password = self.password()?;
+        let pool = self.make(password.as_deref())?;
+        let password = password.map(|password| Secret::new(password.into_bytes()));
+        *open = Some(Open { pool: pool.clone(), file, password });
         Ok(pool)
     }
 
@@ -137,11 +157,10 @@ impl Pools {
         Some((metadata.dev(), metadata.ino()))
     }
 
-    fn make(&self) -> Result<Pool, String> {
+    fn make(&self, password: Option<&str>) -> Result<Pool, String> {
         let Settings { url, ca_file, connections_max, timeout, .. } = &self.settings;
         // What is wrong with a URL is not said in the library's words, which may quote it.
         let wrong = "url: it cannot be understood";
-        let password = self.password()?;
         Ok(match self.database {
             Database::Postgres => {
                 let options: PgConnectOptions = url.0.parse().map_err(|_| wrong)?;
@@ -154,7 +173,7 @@ impl Pools {
                     options = options.ssl_root_cert(path);
                 }
                 if let Some(password) = password {
-                    options = options.password(&password);
+                    options = options.password(password);
                 }
                 let pool = PgPoolOptions::new().max_connections(*connections_max).acquire_timeout(*timeout);
                 Pool::Postgres(pool.connect_lazy_with(options))
@@ -170,7 +189,7 @@ impl Pools {
                     options = options.ssl_ca(path);
                 }
                 if let Some(password) = password {
-                    options = options.password(&password);
+                    options = options.password(password);
                 }
                 let pool =
                     MySqlPoolOptions::new().max_connections(*connections_max).acquire_timeout(*timeout);
@@ -196,12 +215,22 @@ impl Pools {
         Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
     }
 
-    /// An error in the log's words: never with the URL in it.
+    /// An error in the log's words: never with the URL or a password in it.
     fn said(&self, error: &sqlx::Error) -> String {
-        match error {
+        let mut text = match error {
             sqlx::Error::PoolTimedOut => "no connection in time".to_owned(),
             sqlx::Error::Database(error) => error.message().to_owned(),
-            other => other.to_string().replace(&self.settings.url.0, "(url)"),
+            other => other.to_string(),
+        };
+        text = text.replace(&self.settings.url.0, "(url)");
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_file = open.as_ref().and_then(|open| open.password.as_ref());
+        let from_file = from_file.map(|one| String::from_utf8_lossy(one.expose()).into_owned());
+        for password in self.settings.url.passwords().into_iter().chain(from_file) {
+            if !password.is_empty() {
+                text = text.replace(&password, "(password)");
+            }
         }
+        text
     }
 }

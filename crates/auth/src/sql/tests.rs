@@ -1,6 +1,7 @@
 //! The source with SQLite in a temporary directory.
 
 use super::*;
+use crate::Secret;
 use crate::trace::Trace;
 use std::path::Path;
 use std::str::FromStr;
@@ -143,6 +144,18 @@ async fn what_is_wrong_is_said() {
     for (query, part) in [("SELECT 1", "asks for no name"), ("SELECT %u, %w", "%w")] {
         let error = Sql::new(Settings { user_query: query.to_owned(), ..settings(&path) }).expect_err(query);
         assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn security_11_an_answer_for_one_address_is_for_no_other() {
+    for (query, expected) in [
+        (QUERY.to_owned(), false),
+        (format!("{QUERY} AND net = '%r'"), true),
+        (format!("{QUERY} AND net = '%%r'"), false),
+    ] {
+        let sql = Sql::new(Settings { user_query: query.clone(), ..settings(Path::new("x")) });
+        assert_eq!(sql.expect("settings").looks_at_peer(), expected, "{query}");
     }
 }
 
