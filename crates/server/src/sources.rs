@@ -56,6 +56,11 @@ pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
             Ok(ldap) => Box::new(ldap),
             Err(error) => Box::new(Down::new("ldap", error.to_string())),
         },
+        #[cfg(feature = "sql")]
+        SourceKind::Sql(settings) => match auth::sql::Sql::new(*settings.clone()) {
+            Ok(sql) => Box::new(sql),
+            Err(error) => Box::new(Down::new("sql", error)),
+        },
         SourceKind::PasswdDirectory(path) => Box::new(PasswdDirectory::new(path.clone())),
         SourceKind::Userdb(path) => Box::new(Userdb::new(path.clone())),
         SourceKind::Authdaemon(socket) => Box::new(Authdaemon::new(authdaemon::Settings {

@@ -8,9 +8,9 @@ use super::column::columns;
 use super::row::Columns;
 use super::{Database, Settings, Tls};
 use crate::secret::Secret;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::mysql::{MySqlPool, MySqlPoolOptions, MySqlSslMode};
+use sqlx::postgres::{PgPool, PgPoolOptions, PgSslMode};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, SqlSafeStr, Statement};
 use std::future::poll_fn;
 use std::os::unix::fs::MetadataExt;
@@ -151,24 +151,21 @@ impl Pools {
     }
 
     fn file(&self) -> Option<(u64, u64)> {
-        let options: SqliteConnectOptions =
-            (self.database == Database::Sqlite).then(|| self.settings.url.0.parse().ok())??;
+        let options = (self.database == Database::Sqlite).then(|| self.settings.url.sqlite().ok())??;
         let metadata = std::fs::metadata(options.get_filename()).ok()?;
         Some((metadata.dev(), metadata.ino()))
     }
 
     fn make(&self, password: Option<&str>) -> Result<Pool, String> {
         let Settings { url, ca_file, connections_max, timeout, .. } = &self.settings;
-        // What is wrong with a URL is not said in the library's words, which may quote it.
-        let wrong = "url: it cannot be understood";
         Ok(match self.database {
             Database::Postgres => {
-                let options: PgConnectOptions = url.0.parse().map_err(|_| wrong)?;
-                let mut options = options.disable_statement_logging().ssl_mode(match self.settings.tls {
-                    Tls::Off => PgSslMode::Disable,
-                    Tls::Prefer => PgSslMode::Prefer,
-                    Tls::Verify => PgSslMode::VerifyFull,
-                });
+                let mut options =
+                    url.postgres()?.disable_statement_logging().ssl_mode(match self.settings.tls {
+                        Tls::Off => PgSslMode::Disable,
+                        Tls::Prefer => PgSslMode::Prefer,
+                        Tls::Verify => PgSslMode::VerifyFull,
+                    });
                 if let Some(path) = ca_file {
                     options = options.ssl_root_cert(path);
                 }
@@ -179,12 +176,12 @@ impl Pools {
                 Pool::Postgres(pool.connect_lazy_with(options))
             }
             Database::MySql => {
-                let options: MySqlConnectOptions = url.0.parse().map_err(|_| wrong)?;
-                let mut options = options.disable_statement_logging().ssl_mode(match self.settings.tls {
-                    Tls::Off => MySqlSslMode::Disabled,
-                    Tls::Prefer => MySqlSslMode::Preferred,
-                    Tls::Verify => MySqlSslMode::VerifyIdentity,
-                });
+                let mut options =
+                    url.mysql()?.disable_statement_logging().ssl_mode(match self.settings.tls {
+                        Tls::Off => MySqlSslMode::Disabled,
+                        Tls::Prefer => MySqlSslMode::Preferred,
+                        Tls::Verify => MySqlSslMode::VerifyIdentity,
+                    });
                 if let Some(path) = ca_file {
                     options = options.ssl_ca(path);
                 }
@@ -196,8 +193,8 @@ impl Pools {
                 Pool::MySql(pool.connect_lazy_with(options))
             }
             Database::Sqlite => {
-                let options: SqliteConnectOptions = url.0.parse().map_err(|_| wrong)?;
-                let options = options
+                let options = url
+                    .sqlite()?
                     .disable_statement_logging()
                     .create_if_missing(false)
                     .read_only(self.settings.update_query.is_none())

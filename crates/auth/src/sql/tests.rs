@@ -5,6 +5,7 @@ use crate::Secret;
 use crate::trace::Trace;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 const SCHEMA: &str = "CREATE TABLE mailbox (username TEXT, password TEXT, home BLOB, quota INTEGER, uid INTEGER, ratio REAL);
     INSERT INTO mailbox VALUES ('anna@example.com', '{PLAIN}apple', X'2f6d2f61', 1000, 5000, NULL);

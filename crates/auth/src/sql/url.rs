@@ -1,9 +1,10 @@
 //! Where a database is.
 
-use super::Tls;
+use super::settings::Tls;
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::net::IpAddr;
 
 /// Which database a URL names.
@@ -53,48 +54,88 @@ impl Url {
         };
         match self.database() {
             Some(Database::Postgres) => self
-                .0
-                .parse::<PgConnectOptions>()
+                .postgres()
                 .is_ok_and(|options| options.get_socket().is_some() || loopback(options.get_host())),
             Some(Database::MySql) => self
-                .0
-                .parse::<MySqlConnectOptions>()
+                .mysql()
                 .is_ok_and(|options| options.get_socket().is_some() || loopback(options.get_host())),
             Some(Database::Sqlite) => true,
             None => false,
         }
     }
 
+    /// What is wrong with it, not in the libraries' words, which may quote it.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.database() {
+            Some(Database::Postgres) => self.postgres().map(drop),
+            Some(Database::MySql) => self.mysql().map(drop),
+            Some(Database::Sqlite) => self.sqlite().map(drop),
+            None => Err(NO_URL.to_owned()),
+        }
+    }
+
+    pub(super) fn postgres(&self) -> Result<PgConnectOptions, String> {
+        // The library takes parameters that it does not know into the log, values and all.
+        let parameters = self.0.split_once('?').map(|(_, parameters)| parameters).unwrap_or_default();
+        let mut keys = parameters.split('&').filter_map(|one| one.split('=').next());
+        if let Some(key) = keys.find(|key| !key.is_empty() && !POSTGRES_PARAMETERS.contains(key)) {
+            return Err(format!(
+                "url: it has a parameter {key}; known are {}",
+                POSTGRES_PARAMETERS.join(", ")
+            ));
+        }
+        self.0.parse().map_err(|_| NO_URL.to_owned())
+    }
+
+    pub(super) fn mysql(&self) -> Result<MySqlConnectOptions, String> {
+        self.0.parse().map_err(|_| NO_URL.to_owned())
+    }
+
+    pub(super) fn sqlite(&self) -> Result<SqliteConnectOptions, String> {
+        self.0.parse().map_err(|_| NO_URL.to_owned())
+    }
+
     /// Its password, as it is written there and as it is meant.
     pub(super) fn passwords(&self) -> Vec<String> {
-        let written = match self.database() {
-            Some(Database::Postgres) => password_of::<PgConnectOptions>(&self.0),
-            Some(Database::MySql) => password_of::<MySqlConnectOptions>(&self.0),
+        let meant = match self.database() {
+            Some(Database::Postgres) => self.postgres().ok().and_then(|options| password_of(&options)),
+            Some(Database::MySql) => self.mysql().ok().and_then(|options| password_of(&options)),
             Some(Database::Sqlite) | None => None,
         };
         let after = self.0.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
         let between = after.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
-        let given = between.map(|(_, password)| password.to_owned());
-        given.into_iter().chain(written.map(|written| unescaped(&written))).collect()
+        let written = between.map(|(_, password)| password.to_owned());
+        written.into_iter().chain(meant).collect()
     }
 }
 
-/// With all but letters and digits escaped.
-fn password_of<O: ConnectOptions>(url: &str) -> Option<String> {
-    url.parse::<O>().ok()?.to_url_lossy().password().map(str::to_owned)
-}
+const NO_URL: &str = "url: it cannot be understood";
 
-/// `%40` is `@` (RFC 3986, 2.1).
-fn unescaped(text: &str) -> String {
+const POSTGRES_PARAMETERS: &[&str] = &[
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "sslcert",
+    "sslkey",
+];
+
+/// In a URL that is made of options, all but letters and digits are escaped (RFC 3986, 2.1).
+fn password_of(options: &impl ConnectOptions) -> Option<String> {
+    let url = options.to_url_lossy();
     let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
+    let mut rest = url.password()?.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
         let byte = escaped.and_then(|two| u8::from_str_radix(two, 16).ok());
         bytes.push(byte.unwrap_or(*first));
         rest = byte.and_then(|_| tail.get(2..)).unwrap_or(tail);
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -131,6 +172,10 @@ mod tests {
             let passwords = Url(url.to_owned()).passwords();
             assert!(passwords.iter().any(|one| one == "hunt@er2"), "{url}: {passwords:?}");
         }
+        let unknown = Url("postgres://a@h/d?passwort=hunter2".to_owned());
+        let problem = unknown.check().expect_err("an unknown parameter");
+        assert!(problem.contains("passwort") && !problem.contains("hunter2"), "{problem}");
+        assert!(Url("mysql://a:hunter2@h:x/d".to_owned()).check().is_err_and(|why| !why.contains("hunter2")));
         for url in ["postgres://a@h/d", "sqlite:/x", "mysql://h"] {
             assert_eq!(Url(url.to_owned()).passwords(), Vec::<String>::new(), "{url}");
         }

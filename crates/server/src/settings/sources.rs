@@ -6,6 +6,7 @@
 
 pub(super) mod helped;
 mod ldap;
+mod sql;
 
 use super::kind::Kind;
 use super::parse::{Entries, Values};
@@ -24,8 +25,11 @@ pub(super) const SECTION: Section = Section {
 /// `[users.ldap]`.
 pub(super) const LDAP: Section = ldap::SECTION;
 
+/// `[users.sql]`.
+pub(super) const SQL: Section = sql::SECTION;
+
 /// The settings of all sources.
-pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS, ldap::SETTINGS];
+pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS, ldap::SETTINGS, sql::SETTINGS];
 
 const IN_USERS: &[Setting] = &[
     optional(
@@ -102,7 +106,10 @@ pub(crate) enum SourceKind {
     Helped(Check),
     /// An LDAP directory.
     Ldap(Box<auth::ldap::Settings>),
-    /// A directory of them.
+    /// A database.
+    #[cfg(feature = "sql")]
+    Sql(Box<auth::sql::Settings>),
+    /// A directory of passwd files.
     PasswdDirectory(PathBuf),
     /// Courier's userdb.
     Userdb(PathBuf),
@@ -155,6 +162,7 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
         path("authdaemon").map(SourceKind::Authdaemon),
         path("vpopmail").map(SourceKind::Vpopmail),
         below(LDAP.name).map(|reader| ldap::build(&reader)),
+        below(SQL.name).map(|reader| sql::build(&reader)),
         checkpassword,
         pam,
     ];

@@ -71,6 +71,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     sources::helped::CHECKPASSWORD,
     sources::helped::PAM,
     sources::LDAP,
+    sources::SQL,
     Section { name: "login", repeats: false, about: "Who may log in, and how." },
     oauth::SECTION,
     Section {
