@@ -9,6 +9,7 @@
 pub mod authdaemond;
 pub mod believer;
 pub mod client;
+pub mod databases;
 pub mod journal;
 pub mod play;
 pub mod random;

@@ -164,7 +164,7 @@ fn run(command: &mut Command) {
 }
 
 /// An authority (`ca.pem`), and a certificate of it for 127.0.0.1.
-fn make_authority(directory: &Path) {
+pub(crate) fn make_authority(directory: &Path) {
     let openssl = |arguments: &str| {
         run(Command::new("openssl").current_dir(directory).args(arguments.split_ascii_whitespace()));
     };

@@ -64,7 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "list-query",
         Kind::Text,
         "\"SELECT username AS user, home FROM mailbox WHERE active\"",
-        "Finds all users, for `restante user list` and `restante migrate --all`. Without variables.",
+        "Finds all users, for `restante migrate --all`. Without variables.",
     ),
     optional(
         NAME,
