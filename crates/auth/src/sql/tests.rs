@@ -91,6 +91,33 @@ async fn a_row_is_a_user() {
 }
 
 #[tokio::test]
+async fn security_13_a_value_is_never_part_of_a_query() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("users.db");
+    fill(&path, SCHEMA).await;
+    let sql = Sql::new(settings(&path)).expect("settings");
+    // No name is let in that has such characters: here they go past that.
+    for (value, expected) in [
+        ("' OR '1'='1", 0),
+        ("anna@example.com' --", 0),
+        ("x'; DROP TABLE mailbox; --", 0),
+        ("\\", 0),
+        ("\"", 0),
+        ("%", 0),
+        ("anna@example.com\0", 0),
+        ("anna@example.com", 1),
+    ] {
+        let mut count = 0;
+        let mut keep = |_| {
+            count += 1;
+            true
+        };
+        let asked = sql.pools.rows(&sql.user.text, &[Some(value.to_owned())], &mut keep).await;
+        assert_eq!((asked, count), (Ok(()), expected), "{value:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_new_hash_is_stored_for_one_user() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users.db");

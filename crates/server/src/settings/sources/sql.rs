@@ -64,7 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "list-query",
         Kind::Text,
         "\"SELECT username AS user, home FROM mailbox WHERE active\"",
-        "Finds all users, for `restante migrate --all`. Without variables.",
+        "Finds all users, for `restante migrate --all` and `restante quota --all`. Without variables.",
     ),
     optional(
         NAME,
@@ -176,6 +176,18 @@ mod tests {
         ] {
             let SourceKind::Wrong(found) = source(&text) else { panic!("{text}") };
             assert!(found.contains(why) && !found.contains("hunter2"), "{text}: {found}");
+        }
+    }
+    #[cfg(feature = "sql")]
+    #[test]
+    fn the_worked_examples_are_right() {
+        for example in [
+            include_str!("../../../../../config/examples/sql-postfixadmin.toml"),
+            include_str!("../../../../../config/examples/sql-postgresql.toml"),
+        ] {
+            let read = read_text(Path::new("r.toml"), example);
+            let configuration = read.unwrap_or_else(|problems| panic!("{example}: {problems:#?}"));
+            assert!(matches!(configuration.sources[0].kind, SourceKind::Sql(_)), "{example}");
         }
     }
 }
