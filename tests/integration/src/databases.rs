@@ -226,6 +226,7 @@ impl Kind {
             Kind::MariaDb => run(self
                 .command("mariadb-install-db")
                 .current_dir(directory)
+                .env("TMPDIR", directory)
                 .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
                 .arg(format!("--datadir={}", data.display()))),
         }
@@ -293,6 +294,8 @@ fn serve_on(kind: Kind, directory: &Path, port: u16) -> Option<Child> {
     let mut process = kind
         .serve(directory, port)
         .current_dir(directory)
+        // When MariaDB starts, it removes temporary tables of whomever.
+        .env("TMPDIR", directory)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

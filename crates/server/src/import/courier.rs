@@ -4,6 +4,7 @@
 mod authentication;
 mod ldap;
 mod listeners;
+mod sql;
 mod table;
 
 use super::draft::{Draft, Literal, Origin};

@@ -1,6 +1,7 @@
-//! Where Courier's users come from: `authdaemonrc`, `authldaprc`, `userdb`.
+//! Where Courier's users come from: `authdaemonrc`, `authldaprc`, `authmysqlrc`, `authpgsqlrc`,
+//! `userdb`.
 
-use super::{is_on, ldap, origin_with_value, set};
+use super::{is_on, ldap, origin_with_value, set, sql};
 use crate::import::draft::{Draft, Origin};
 use crate::import::shell::{LINE_MAX, Variables};
 use crate::import::{Problem, read_file, read_if_there, text, unreadable};
@@ -15,9 +16,18 @@ const MODULES: &[(&str, &str)] = &[
     ),
     ("authshadow", "a table of [[users]] with [users.pam] checks the same passwords"),
     ("authpwd", "a table of [[users]] with [users.pam] checks the same passwords"),
-    ("authmysql", "MySQL (authmysqlrc) is not there yet: put the users into the passwd file"),
-    ("authpgsql", "PostgreSQL (authpgsqlrc) is not there yet: put the users into the passwd file"),
-    ("authsqlite", "SQLite (authsqliterc) is not there yet: put the users into the passwd file"),
+    (
+        "authmysql",
+        "MySQL (authmysqlrc) is not set up there: write [users.sql], or put the users into the passwd file",
+    ),
+    (
+        "authpgsql",
+        "PostgreSQL (authpgsqlrc) is not set up there: write [users.sql], or put the users into the passwd file",
+    ),
+    (
+        "authsqlite",
+        "write it as [users.sql]: url is sqlite: with the file's path, user-query what finds a user",
+    ),
     ("authpipe", "let authdaemond go on asking it: authdaemon of [[users]] is the path of its socket"),
     ("authcustom", "no module of the site's own can be loaded: put the users into the passwd file"),
     ("authcram", "there is no CRAM: passwords are checked against hashes, under TLS"),
@@ -35,7 +45,7 @@ const NO_DIFFERENCE: &[&str] = &[
     "version",
 ];
 
-/// Reads what is there of the three.
+/// Reads what is there of them.
 pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem> {
     let mut variables = Variables::default();
     if let Some(bytes) = read_if_there(&directory.join("authdaemonrc"))? {
@@ -49,6 +59,7 @@ pub(super) fn import(directory: &Path, draft: &mut Draft) -> Result<(), Problem>
         let is_taken = match *module {
             "authldap" => ldap::import(&directory.join("authldaprc"), draft)?,
             "authuserdb" => userdb(&directory.join("userdb"), &origin, draft)?,
+            "authmysql" | "authpgsql" => sql::import(directory, module, draft)?,
             "authpam" => pam(&origin, draft),
             "authvchkpw" => vpopmail(&origin, draft),
             _ => false,

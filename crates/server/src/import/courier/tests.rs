@@ -262,6 +262,97 @@ fn ldap_in_its_other_forms() {
     assert!(!losses.iter().any(|loss| loss.starts_with("authldaprc")), "{losses:?}");
 }
 
+/// As the packages ship them, with the site's words.
+#[cfg(feature = "sql")]
+const AUTHMYSQLRC: &str = "##NAME: LOCATION:0\n# MYSQL_X y\nMYSQL_SERVER\t\tdb.example.com\nMYSQL_USERNAME\t\tad@min\n\
+    MYSQL_PASSWORD\t\ttoto\nMYSQL_PORT\t\t0\nMYSQL_OPT\t\t0\nMYSQL_DATABASE\t\tmail\nMYSQL_USER_TABLE\tpasswd\n\
+    MYSQL_CRYPT_PWFIELD\tcrypt\nMYSQL_CLEAR_PWFIELD\tclear\nMYSQL_UID_FIELD\t'5000'\nMYSQL_HOME_FIELD\thome\n\
+    MYSQL_NAME_FIELD name\nMYSQL_MAILDIR_FIELD\tconcat(dir, '/%u')\nMYSQL_AUXOPTIONS_FIELD options\n\
+    MYSQL_WHERE_CLAUSE\tserver='mail' \\\n AND active=1\nDEFAULT_DOMAIN\texample.com\nMYSQL_NEW 1\n";
+
+#[cfg(feature = "sql")]
+#[test]
+fn sql_becomes_a_source_but_for_its_password() {
+    use crate::settings::SourceKind;
+    use auth::sql::Tls;
+    let (toml, losses) =
+        import_with(&[("authdaemonrc", "authmodulelist=\"authmysql\"\n"), ("authmysqlrc", AUTHMYSQLRC)]);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.user.as_deref(), Some("5000"));
+    assert_eq!(configuration.log_ins.default_domain.as_deref(), Some("example.com"));
+    let [source] = configuration.sources.as_slice() else { panic!("{toml}") };
+    let SourceKind::Sql(sql) = &source.kind else { panic!("{toml}") };
+    assert_eq!((sql.url.0.as_str(), sql.tls), ("mysql://ad%40min@db.example.com/mail", Tls::Verify));
+    assert!(sql.password_file.is_some());
+    assert_eq!(
+        sql.user_query,
+        "SELECT id AS user, COALESCE(NULLIF(crypt, ''), CONCAT('{PLAIN}', NULLIF(clear, ''))) AS password, \
+         home AS home, concat(dir, '/%%u') AS maildir, '5000' AS uid, gid AS gid \
+         FROM passwd WHERE id = '%u' AND (server='mail'   AND active=1)"
+    );
+    assert_eq!(
+        sql.list_query.as_deref(),
+        Some(
+            "SELECT id AS user, home AS home, concat(dir, '/%%u') AS maildir, '5000' AS uid, gid AS gid \
+             FROM passwd WHERE server='mail'   AND active=1"
+        )
+    );
+    let lost: Vec<&String> = losses.iter().filter(|loss| loss.starts_with("authmysqlrc")).collect();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(lost[0].contains("AUXOPTIONS") && lost[1].contains("MYSQL_NEW"), "{lost:?}");
+    assert!(!toml.contains("toto"), "{toml}");
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn sql_in_its_other_forms() {
+    use crate::settings::SourceKind;
+    let with = |modules: &str, file: &str, text: &str| {
+        import_with(&[("authdaemonrc", &format!("authmodulelist=\"{modules}\"\n")), (file, text)])
+    };
+    for (modules, file, text, url, password) in [
+        (
+            "authpgsql",
+            "authpgsqlrc",
+            "PGSQL_USERNAME a\nPGSQL_DATABASE d\nPGSQL_USER_TABLE t\nPGSQL_CLEAR_PWFIELD clear\n",
+            "postgres://a@localhost/d?host=/run/postgresql",
+            "'{PLAIN}' || NULLIF(clear, '')",
+        ),
+        (
+            "authpgsql",
+            "authpgsqlrc",
+            "PGSQL_HOST h\nPGSQL_PORT 5433\nPGSQL_USERNAME a\nPGSQL_DATABASE d\nPGSQL_USER_TABLE t\nPGSQL_CRYPT_PWFIELD c\n",
+            "postgres://a@h:5433/d",
+            "c AS password",
+        ),
+        (
+            "authmysql",
+            "authmysqlrc",
+            "MYSQL_SERVER localhost\nMYSQL_SOCKET /run/s\nMYSQL_USERNAME a\nMYSQL_DATABASE d\nMYSQL_USER_TABLE t\nMYSQL_CRYPT_PWFIELD c\n",
+            "mysql://a@localhost/d?socket=/run/s",
+            "c AS password",
+        ),
+    ] {
+        let (toml, _) = with(modules, file, text);
+        let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+        let SourceKind::Sql(sql) = &configuration.sources[0].kind else { panic!("{toml}") };
+        assert_eq!((sql.url.0.as_str(), configuration.sources.len()), (url, 1), "{toml}");
+        assert!(sql.user_query.contains(password), "{toml}");
+    }
+    // A query of the site's own cannot be translated; userdb behind it is the passwd file.
+    let own = format!("{AUTHMYSQLRC}MYSQL_SELECT_CLAUSE SELECT a, b FROM c\n");
+    let (toml, losses) = with("authmysql authuserdb", "authmysqlrc", &own);
+    assert!(toml.contains("Fill in: what finds a user") && toml.contains("passwd-file"), "{toml}");
+    assert!(losses.iter().any(|loss| loss.contains("MYSQL_SELECT_CLAUSE")), "{losses:?}");
+    assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{toml}");
+    // Shipped with examples in it: of no account where SQL is not asked.
+    let (toml, losses) = import_with(&[("authmysqlrc", AUTHMYSQLRC)]);
+    assert!(
+        !losses.iter().any(|loss| loss.starts_with("authmysqlrc")) && !toml.contains("users.sql"),
+        "{toml}"
+    );
+}
+
 #[test]
 fn certificates_by_name_are_found_beside_the_first() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -221,7 +221,7 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("passdb {\n  args = %n\n  driver = pam\n}\n", Some("doveconf: passdb pam: write it as [users.pam]")),
         (
             "passdb {\n  args = /etc/dovecot/sql.conf\n  driver = sql\n}\n",
-            Some("doveconf: passdb sql: SQL is not"),
+            Some("doveconf: passdb sql: write it as [users.sql]"),
         ),
         (
             "passdb {\n  args = /m\n  driver = passwd-file\n  master = yes\n  pass = yes\n}\n",

@@ -283,7 +283,9 @@ fn instead(driver: &str) -> &'static str {
         "ldap" => {
             "write it as [users.ldap]: uris are servers, base is base, pass_filter is filter, auth_bind is mode \"search\", auth_bind_userdn is user-dn, pass_attrs and user_attrs are the settings that end in -attribute"
         }
-        "sql" => "SQL is not there yet: put the users into the passwd file; its hashes go in as they are",
+        "sql" => {
+            "write it as [users.sql]: connect is url, password_query is user-query (userdb_home is home there, and so on), iterate_query is list-query"
+        }
         "checkpassword" => {
             "write it as [users.checkpassword] in a table of [[users]]: program is the program with its arguments"
         }
