@@ -10,8 +10,9 @@ pub(super) type Columns = Vec<(String, Option<String>)>;
 /// Whether a row is the one that was asked for. Without a column `asked`, `user` is looked at
 /// where the database may find other spellings of a name, and a row without one is nobody's.
 pub(super) fn is_of(row: &Columns, name: &LoginName, by_local: bool, other_spellings: bool) -> bool {
-    let one = |names: &[&str]| row.iter().find(|(column, _)| names.contains(&column.as_str()));
-    let compared = one(&["asked"]).or_else(|| one(&["user", "name"]).filter(|_| other_spellings));
+    let one = |name: &str| row.iter().find(|(column, _)| column == name);
+    let user = || one("user").or_else(|| one("name")).filter(|_| other_spellings);
+    let compared = one("asked").or_else(user);
     let Some((_, value)) = compared else { return !other_spellings };
     let Some(Ok(found)) = value.as_ref().map(|value| normalize(value.as_bytes())) else { return false };
     name.variants().any(|variant| variant == found) || by_local && name.local() == found
@@ -20,6 +21,8 @@ pub(super) fn is_of(row: &Columns, name: &LoginName, by_local: bool, other_spell
 /// A row as a user, and what is stored as password.
 pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
     let (mut user, mut password, mut no_login) = (User::default(), None, false);
+    // Beside it, a name is what a person is called.
+    let has_user = row.iter().any(|(column, _)| column == "user");
     for (column, value) in row {
         let Some(value) = value else { continue };
         let number = |value: &str| {
@@ -29,7 +32,9 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "password" => {
                 password = Some(Secret::new(value.into_bytes())).filter(|one| !one.expose().is_empty())
             }
-            "user" | "name" => user.name = value,
+            "user" => user.name = value,
+            "name" if has_user => {}
+            "name" => user.name = value,
             "home" => user.home = filled(value),
             "maildir" | "mail" => user.maildir = filled(value),
             "uid" => user.uid = Some(number(&value)?),
@@ -102,6 +107,19 @@ mod tests {
         let other = [("user", Some("bert"))];
         assert!(is_of(&row(&other), &name, false, false), "where there are no other spellings");
         assert!(!is_of(&row(&[("asked", Some("bert"))]), &name, false, false), "asked counts everywhere");
+    }
+
+    #[test]
+    fn security_13_a_persons_name_is_no_user() {
+        for columns in [
+            [("user", Some("anna")), ("name", Some("bert"))],
+            [("name", Some("bert")), ("user", Some("anna"))],
+            [("name", Some("anna")), ("home", None)],
+        ] {
+            assert_eq!(user_of(row(&columns)).expect("a user").0.name, "anna", "{columns:?}");
+        }
+        let bert = LoginName::new(b"bert", None).expect("a name");
+        assert!(!is_of(&row(&[("name", Some("bert")), ("user", Some("anna"))]), &bert, false, true));
     }
 
     #[test]

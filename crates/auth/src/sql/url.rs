@@ -1,7 +1,6 @@
 //! Where a database is.
 
 use super::settings::Tls;
-use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -97,15 +96,13 @@ impl Url {
 
     /// Its password, as it is written there and as it is meant.
     pub(super) fn passwords(&self) -> Vec<String> {
-        let meant = match self.database() {
-            Some(Database::Postgres) => self.postgres().ok().and_then(|options| password_of(&options)),
-            Some(Database::MySql) => self.mysql().ok().and_then(|options| password_of(&options)),
-            Some(Database::Sqlite) | None => None,
-        };
         let after = self.0.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
-        let between = after.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
-        let written = between.map(|(_, password)| password.to_owned());
-        written.into_iter().chain(meant).collect()
+        let (place, parameters) = after.split_once('?').unwrap_or((after, ""));
+        let account = place.rsplit_once('@').and_then(|(account, _)| account.split_once(':'));
+        let parameters = parameters.split('&').filter_map(|parameter| parameter.split_once('='));
+        let all = account.into_iter().map(|(_, password)| password);
+        let all = all.chain(parameters.filter(|(key, _)| *key == "password").map(|(_, password)| password));
+        all.flat_map(|written| [written.to_owned(), unescaped(written)]).collect()
     }
 }
 
@@ -124,18 +121,17 @@ const POSTGRES_PARAMETERS: &[&str] = &[
     "sslkey",
 ];
 
-/// In a URL that is made of options, all but letters and digits are escaped (RFC 3986, 2.1).
-fn password_of(options: &impl ConnectOptions) -> Option<String> {
-    let url = options.to_url_lossy();
+/// `%40` is `@` (RFC 3986, 2.1).
+fn unescaped(text: &str) -> String {
     let mut bytes = Vec::new();
-    let mut rest = url.password()?.as_bytes();
+    let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
         let byte = escaped.and_then(|two| u8::from_str_radix(two, 16).ok());
         bytes.push(byte.unwrap_or(*first));
         rest = byte.and_then(|_| tail.get(2..)).unwrap_or(tail);
     }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
