@@ -175,7 +175,7 @@ fn networks(value: &str) -> Result<Vec<IpNet>, String> {
 }
 
 /// `maildir:PATH[:OPTIONS]`, or a path; `~/` is the home directory.
-fn maildir(value: &str) -> Result<String, String> {
+pub(crate) fn maildir(value: &str) -> Result<String, String> {
     let path = match value.split_once(':') {
         Some(("maildir", rest)) => rest.split(':').next().unwrap_or_default(),
         Some((other, _)) => return Err(format!("mail is in {other}, and only Maildirs are served")),

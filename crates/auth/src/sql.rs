@@ -1,11 +1,11 @@
 //! Users in PostgreSQL, MySQL (MariaDB) or SQLite, by queries of the site's own.
 //!
 //! Variables of a query are bound as parameters (see [`template`]). A row is one user; its
-//! columns are known by their names: `password`, `user` (or `name`), `home`, `maildir` (or
-//! `mail`), `uid`, `gid`, `mailhost`, `disabled_services`, `allowed_services` (parted by
+//! columns are known by their names: `password`, `user` (or `name`), `home`, `maildir` (or `mail`,
+//! as Dovecot has it), `uid`, `gid`, `mailhost`, `disabled_services`, `allowed_services` (parted by
 //! commas), `nologin` (with it the user may use nothing, unless it is NULL, empty, 0, no, false or
 //! off); others, such as `quota`, go along as extra fields. With `password` NULL or empty nobody
-//! comes in.
+//! comes in. `userdb_` before a name is passed over.
 //!
 //! MySQL's usual collations find `anna` for `ánna` too, who may be somebody else in another
 //! source. A row therefore counts only where its `user` is the name that was asked for: in full,

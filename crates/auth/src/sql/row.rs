@@ -1,6 +1,7 @@
 //! What a row says of a user.
 
 use crate::login_name::{LoginName, normalize};
+use crate::passwd_file::maildir;
 use crate::secret::Secret;
 use crate::source::{User, is_true};
 
@@ -28,7 +29,8 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
         let number = |value: &str| {
             value.parse::<u32>().map_err(|_| format!("column {column} is no number of a user or group"))
         };
-        match column.as_str() {
+        // Dovecot's queries name so what is not of the password.
+        match column.strip_prefix("userdb_").unwrap_or(&column) {
             "password" => {
                 password = Some(Secret::new(value.into_bytes())).filter(|one| !one.expose().is_empty())
             }
@@ -36,7 +38,8 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "name" if has_user => {}
             "name" => user.name = value,
             "home" => user.home = filled(value),
-            "maildir" | "mail" => user.maildir = filled(value),
+            "maildir" => user.maildir = filled(value),
+            "mail" => user.maildir = filled(value).map(|value| maildir(&value)).transpose()?,
             "uid" => user.uid = Some(number(&value)?),
             "gid" => user.gid = Some(number(&value)?),
             "mailhost" => user.mailhost = filled(value),
@@ -44,7 +47,7 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "allowed_services" => user.allowed_services = Some(services(&value)),
             "nologin" => no_login = is_true(&value),
             "asked" => {}
-            _ => user.extra.push((column, value)),
+            other => user.extra.push((other.to_owned(), value)),
         }
     }
     if no_login {
@@ -120,6 +123,19 @@ mod tests {
         }
         let bert = LoginName::new(b"bert", None).expect("a name");
         assert!(!is_of(&row(&[("name", Some("bert")), ("user", Some("anna"))]), &bert, false, true));
+    }
+
+    #[test]
+    fn columns_of_dovecots_are_known() {
+        let columns = [
+            ("userdb_home", Some("/srv/anna")),
+            ("userdb_mail", Some("maildir:~/Mail:INDEX=x")),
+            ("userdb_quota_rule", Some("*:storage=5M")),
+        ];
+        let (user, _) = user_of(row(&columns)).expect("a user");
+        assert_eq!((user.home.as_deref(), user.maildir.as_deref()), (Some("/srv/anna"), Some("Mail")));
+        assert_eq!(user.extra, [("quota_rule".to_owned(), "*:storage=5M".to_owned())]);
+        assert!(user_of(row(&[("mail", Some("mdbox:~/mdbox"))])).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod ldap;
 mod listeners;
 mod mailboxes;
 mod plugins;
+mod sql;
 mod table;
 mod template;
 mod units;

@@ -2,7 +2,7 @@
 
 use crate::import::draft::{Draft, Origin};
 use crate::import::shell::LINE_MAX;
-use crate::import::{Problem, read_if_there, text};
+use crate::import::{Problem, escaped, escaped_path, read_if_there, sql_problem, text};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,24 +18,31 @@ const NO_DIFFERENCE: &[&str] = &[
     "USERNAME",
     "PASSWORD",
     "DATABASE",
-    "USER_TABLE",
-    "LOGIN_FIELD",
-    "CRYPT_PWFIELD",
-    "CLEAR_PWFIELD",
-    "UID_FIELD",
-    "GID_FIELD",
-    "HOME_FIELD",
-    "MAILDIR_FIELD",
-    "QUOTA_FIELD",
     "NAME_FIELD",
     "DEFAULTDELIVERY",
-    "WHERE_CLAUSE",
     "SSL_CACERT",
     "ENUMERATE_CLAUSE",
     "CHPASS_CLAUSE",
     "CHARACTER_SET",
     "OPT",
 ];
+
+/// Fields that become part of a query.
+const QUERIED: &[&str] = &[
+    "USER_TABLE",
+    "LOGIN_FIELD",
+    "CRYPT_PWFIELD",
+    "CLEAR_PWFIELD",
+    "HOME_FIELD",
+    "MAILDIR_FIELD",
+    "QUOTA_FIELD",
+    "UID_FIELD",
+    "GID_FIELD",
+    "WHERE_CLAUSE",
+];
+
+/// In place of a query that is not known.
+const ANY: &str = "SELECT %u";
 
 /// Which of the two files, and how its database has texts put together.
 struct Module {
@@ -89,8 +96,14 @@ pub(super) fn import(directory: &Path, module: &str, draft: &mut Draft) -> Resul
     let (Some(user), Some(database)) = (fields.get("USERNAME"), fields.get("DATABASE")) else {
         return Ok(false);
     };
-    draft.start("users");
     let url = url(&fields, user, database);
+    let queries = queries(&fields);
+    let (found, listed) = queries.as_ref().map_or((ANY, None), |(found, listed)| (found, Some(&**listed)));
+    if let Some(why) = sql_problem(&url, found, listed) {
+        draft.lose(Origin::new(fields.module.file, "(the whole file)"), why);
+        return Ok(false);
+    }
+    draft.start("users");
     let origins = fields.origins(&["SERVER", "HOST", "PORT", "SOCKET", "USERNAME", "DATABASE"]);
     draft.set(SECTION, "url", url, &origins);
     if fields.get("PASSWORD").is_some() {
@@ -101,7 +114,7 @@ pub(super) fn import(directory: &Path, module: &str, draft: &mut Draft) -> Resul
     if let Some(path) = fields.get("SSL_CACERT") {
         draft.set(SECTION, "ca-file", path, &fields.origins(&["SSL_CACERT"]));
     }
-    queries(&fields, draft);
+    set_queries(&fields, queries, draft);
     owners(&fields, draft);
     what_is_lost(&fields, draft);
     Ok(true)
@@ -114,7 +127,7 @@ fn url(fields: &Fields, user: &str, database: &str) -> String {
     let socket = match (fields.module.scheme, host) {
         ("postgres", None) => Some("?host=/run/postgresql".to_owned()),
         ("mysql", None | Some("localhost")) => {
-            fields.get("SOCKET").map(|socket| format!("?socket={}", escaped(socket)))
+            fields.get("SOCKET").map(|socket| format!("?socket={}", escaped_path(socket)))
         }
         _ => None,
     };
@@ -129,22 +142,10 @@ fn url(fields: &Fields, user: &str, database: &str) -> String {
     )
 }
 
-/// For a URL (RFC 3986, 2.1).
-fn escaped(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-/// `SELECT ... FROM table WHERE login = 'user' AND (where)`, as Courier asks.
-fn queries(fields: &Fields, draft: &mut Draft) {
-    let Some(table) = fields.expression("USER_TABLE").filter(|_| fields.get("SELECT_CLAUSE").is_none())
-    else {
-        let remark = "what finds a user, with its columns named; see the end, and config/examples.";
-        return draft.fill_in(SECTION, "user-query", remark);
-    };
+/// What finds a user, `SELECT ... FROM table WHERE login = 'user' AND (where)` as Courier asks, and
+/// what finds all. `None`: the site has a query of its own.
+fn queries(fields: &Fields) -> Option<(String, String)> {
+    let table = fields.expression("USER_TABLE").filter(|_| fields.get("SELECT_CLAUSE").is_none())?;
     let login = fields.expression("LOGIN_FIELD").unwrap_or_else(|| "id".to_owned());
     let mut places = String::new();
     for (name, usual, column) in [
@@ -159,25 +160,23 @@ fn queries(fields: &Fields, draft: &mut Draft) {
     }
     let condition = fields.expression("WHERE_CLAUSE");
     let and = condition.as_ref().map(|condition| format!(" AND ({condition})")).unwrap_or_default();
-    let password = password(fields);
-    let found = format!(
-        "SELECT {login} AS user, {password} AS password{places} FROM {table} WHERE {login} = '%u'{and}"
-    );
-    let origins = fields.origins(&[
-        "USER_TABLE",
-        "LOGIN_FIELD",
-        "CRYPT_PWFIELD",
-        "CLEAR_PWFIELD",
-        "HOME_FIELD",
-        "MAILDIR_FIELD",
-        "QUOTA_FIELD",
-        "UID_FIELD",
-        "GID_FIELD",
-        "WHERE_CLAUSE",
-    ]);
-    draft.set(SECTION, "user-query", found, &origins);
     let all = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-    let listed = format!("SELECT {login} AS user{places} FROM {table}{all}");
+    let password = password(fields);
+    Some((
+        format!(
+            "SELECT {login} AS user, {password} AS password{places} FROM {table} WHERE {login} = '%u'{and}"
+        ),
+        format!("SELECT {login} AS user{places} FROM {table}{all}"),
+    ))
+}
+
+fn set_queries(fields: &Fields, queries: Option<(String, String)>, draft: &mut Draft) {
+    let Some((found, listed)) = queries else {
+        let remark = "what finds a user, with its columns named; see the end, and config/examples.";
+        return draft.fill_in(SECTION, "user-query", remark);
+    };
+    let origins = fields.origins(QUERIED);
+    draft.set(SECTION, "user-query", found, &origins);
     draft.set(SECTION, "list-query", listed, &fields.origins(&["USER_TABLE", "LOGIN_FIELD", "WHERE_CLAUSE"]));
 }
 
@@ -214,7 +213,7 @@ fn what_is_lost(fields: &Fields, draft: &mut Draft) {
     for field in fields.values.keys().filter(|field| *field != "DEFAULT_DOMAIN") {
         let name = field.strip_prefix(fields.module.prefix).unwrap_or(field);
         let why = match name {
-            _ if NO_DIFFERENCE.contains(&name) => continue,
+            _ if NO_DIFFERENCE.contains(&name) || QUERIED.contains(&name) => continue,
             "SELECT_CLAUSE" => {
                 "write it as user-query: each column with its name (user, password, uid, gid, home, maildir, quota), '%n' for $(local_part), '%d' for $(domain)"
             }

@@ -345,6 +345,12 @@ fn sql_in_its_other_forms() {
     assert!(toml.contains("Fill in: what finds a user") && toml.contains("passwd-file"), "{toml}");
     assert!(losses.iter().any(|loss| loss.contains("MYSQL_SELECT_CLAUSE")), "{losses:?}");
     assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{toml}");
+    // What would not be read by our parser is no source.
+    for wrong in ["MYSQL_WHERE_CLAUSE a = 'b\n", "MYSQL_PORT x\n", "MYSQL_WHERE_CLAUSE a = ?\n"] {
+        let (toml, losses) = with("authmysql", "authmysqlrc", &format!("{AUTHMYSQLRC}{wrong}"));
+        assert!(read_text(Path::new("r.toml"), &toml).is_ok() && toml.contains("passwd-file"), "{toml}");
+        assert!(losses.iter().any(|loss| loss.starts_with("authmysqlrc: (the whole file): ")), "{losses:?}");
+    }
     // Shipped with examples in it: of no account where SQL is not asked.
     let (toml, losses) = import_with(&[("authmysqlrc", AUTHMYSQLRC)]);
     assert!(

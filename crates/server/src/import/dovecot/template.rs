@@ -4,12 +4,19 @@
 /// `home` is put where the home directory stands, where it is known to be the same for all.
 pub(super) fn convert(path: &str, home: Option<&str>) -> Result<String, String> {
     let home = home.unwrap_or("%h");
+    let (start, rest) = path.strip_prefix('~').map_or(("", path), |below| (home, below));
+    // `%h` with a home that ends in a slash.
+    Ok(format!("{start}{}", filled(rest, home)?).replace("//", "/"))
+}
+
+/// A text of Dovecot's with variables, with ours.
+pub(super) fn variables(text: &str) -> Result<String, String> {
+    filled(text, "%h")
+}
+
+fn filled(text: &str, home: &str) -> Result<String, String> {
     let mut out = String::new();
-    let mut rest = path;
-    if let Some(below) = path.strip_prefix('~') {
-        out.push_str(home);
-        rest = below;
-    }
+    let mut rest = text;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         let behind = &rest[at + 1..];
@@ -27,8 +34,7 @@ pub(super) fn convert(path: &str, home: Option<&str>) -> Result<String, String> 
         rest = after;
     }
     out.push_str(rest);
-    // `%h` with a home that ends in a slash.
-    Ok(out.replace("//", "/"))
+    Ok(out)
 }
 
 /// `%u`, and `%Lu`: names are in small letters here anyway.

@@ -316,7 +316,6 @@ plugin {
 
 #[test]
 fn ldap_becomes_a_source_but_for_its_password() {
-    use crate::settings::SourceKind;
     use auth::ldap::{Mode, OwnBind};
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("dovecot-ldap.conf.ext");
@@ -388,4 +387,67 @@ fn sources_of_users_are_taken_in_their_order() {
         matches!(&program.kind, SourceKind::Helped(Check::CheckPassword(check)) if check.program == expected),
         "{toml}"
     );
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn sql_becomes_a_source_but_for_its_password() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dovecot-sql.conf.ext");
+    let blocks = "passdb {\n  args = username_format=%u /etc/dovecot/users\n  driver = passwd-file\n}\n";
+    let sql = format!(
+        "passdb {{\n  args = {path}\n  driver = sql\n}}\nuserdb {{\n  args = {path}\n  driver = sql\n}}\n",
+        path = path.display()
+    );
+    let import_sql = |file: &str| {
+        std::fs::write(&path, file).expect("a file");
+        let (toml, losses) = import_text(&SMALL.replace(blocks, &sql));
+        let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+        let [source] = configuration.sources.as_slice() else { panic!("{toml}") };
+        assert!(!toml.contains("toto"), "{toml}");
+        (source.kind.clone(), losses)
+    };
+    let connected = "driver = mysql\nconnect = host=db.example.com dbname=mail user=dove/cot password=toto\n";
+    let (source, losses) = import_sql(&format!(
+        "# comment\n{connected}default_pass_scheme = SHA512\n\
+         password_query = SELECT username AS user, password, home AS userdb_home \\\n FROM users WHERE username = '%Lu'\n\
+         user_query = SELECT home FROM users WHERE username = '%u'\niterate_query = SELECT username AS user FROM users\n"
+    ));
+    let SourceKind::Sql(settings) = source else { panic!("{source:?}") };
+    assert_eq!(settings.url.0, "mysql://dove%2Fcot@db.example.com/mail");
+    assert!(settings.password_file.is_some());
+    assert_eq!(
+        settings.user_query,
+        "SELECT username AS user, password, home AS userdb_home   FROM users WHERE username = '%u'"
+    );
+    assert_eq!(settings.list_query.as_deref(), Some("SELECT username AS user FROM users"));
+    assert!(losses.len() == 1 && losses[0].contains("default_pass_scheme"), "{losses:?}");
+
+    let query = "password_query = SELECT password, allow_nets FROM users WHERE name = '%n'\n";
+    for (connected, url) in [
+        (
+            "driver = pgsql\nconnect = host=/run/postgresql port=5433 dbname=d user=u\n",
+            "postgres://u@localhost:5433/d?host=/run/postgresql",
+        ),
+        ("driver = mysql\nconnect = host=/run/s dbname=d user=u\n", "mysql://u@localhost/d?socket=/run/s"),
+        ("driver = sqlite\nconnect = /etc/dovecot/users.db\n", "sqlite:/etc/dovecot/users.db"),
+    ] {
+        let (source, losses) =
+            import_sql(&format!("{connected}{query}user_query = SELECT 1\ndefault_pass_scheme = crypt\n"));
+        let SourceKind::Sql(settings) = source else { panic!("{source:?}") };
+        assert_eq!(settings.url.0, url);
+        assert!(losses.len() == 2 && losses[0].contains("user_query"), "{losses:?}");
+        assert!(losses[1].contains("allow_nets: no such column is obeyed"), "{losses:?}");
+    }
+    // What cannot be asked is no source: a password in the query, a variable of none, no query.
+    for query in [
+        "password_query = SELECT 1 FROM users WHERE name = '%u' AND password = '%w'\n",
+        "password_query = SELECT password FROM users WHERE name = '%u' AND ip = '%{rip}'\n",
+        "password_query = SELECT password FROM users WHERE name = '%u\n",
+        "user_query = SELECT 1\n",
+    ] {
+        let (source, losses) = import_sql(&format!("{connected}{query}"));
+        assert!(matches!(source, SourceKind::PasswdFile(_)), "{query}: {source:?}");
+        assert!(losses.iter().any(|loss| loss.contains("(the whole file)")), "{query}: {losses:?}");
+    }
 }

@@ -6,7 +6,8 @@ use crate::import::doveconf::Block;
 use crate::import::draft::{Literal, Origin};
 
 /// Schemes that a hash without one is read as here, too: libcrypt's.
-const CRYPT: &[&str] = &["CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT"];
+pub(super) const CRYPT: &[&str] =
+    &["CRYPT", "DES-CRYPT", "MD5-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT"];
 
 /// What `username_format` may say without a difference.
 const WHOLE_NAME: &[&str] = &["%u", "%Lu", "%{user}", "%{user | lower}", "%{user|lower}"];
@@ -27,6 +28,7 @@ impl Import {
             let is_taken = match driver.as_str() {
                 "passwd-file" => self.passwd_file(block, &origin),
                 "ldap" => self.ldap_block(block),
+                "sql" => self.sql_block(block),
                 "pam" => self.pam(block, &origin),
                 "vpopmail" => self.vpopmail(&origin),
                 "checkpassword" => self.checkpassword(block, &origin),
@@ -145,6 +147,12 @@ impl Import {
         path.is_some_and(|path| self.ldap(&path))
     }
 
+    /// The file that it names.
+    fn sql_block(&mut self, block: &Block) -> bool {
+        let path = Arguments::of(block).path.filter(|path| path.starts_with('/'));
+        path.is_some_and(|path| self.sql(&path))
+    }
+
     fn userdbs(&mut self, passdbs: &[Block]) {
         let files: Vec<Option<String>> = passdbs.iter().map(|block| Arguments::of(block).path).collect();
         let userdbs: Vec<Block> = self.root.of_kind("userdb").cloned().collect();
@@ -155,6 +163,7 @@ impl Import {
                 "prefetch" => {}
                 // Looked at with the passdb.
                 "ldap" if self.draft.has("users.ldap", "servers") => {}
+                "sql" if self.draft.has("users.sql", "url") => {}
                 "static" => self.static_userdb(block, &origin),
                 "passwd-file" if files.contains(&Arguments::of(block).path) => {}
                 "passwd-file" => {
