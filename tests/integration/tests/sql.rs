@@ -116,6 +116,23 @@ fn answers(kind: Kind) {
         let others = "SELECT COUNT(*) FROM mailbox WHERE password = '{PLAIN}right'";
         assert_eq!(database.run(others), "20002");
 
+        let late = match kind {
+            Kind::Postgres => "(SELECT 1 FROM pg_sleep(600))",
+            Kind::MariaDb => "SLEEP(600)",
+        };
+        let late = Sql::new(Settings {
+            user_query: format!(
+                "SELECT username AS user, password, {late} AS late FROM mailbox WHERE username = '%u'"
+            ),
+            timeout: Duration::from_secs(2),
+            connections_max: 1,
+            ..settings(&database)
+        })
+        .unwrap();
+        assert_eq!(ask(&late, "nobody@example.com").await.0, "unknown");
+        assert_eq!(ask(&late, "anna@example.com").await.0, "unavailable it did not answer in time");
+        assert_eq!(ask(&late, "nobody@example.com").await.0, "unknown", "by another connection");
+
         let mut wrong = settings(&database);
         wrong.user_query = "SELECT password FROM mailboxes WHERE username = %u".to_owned();
         wrong.list_query = Some("SELECT home FROM mailbox".to_owned());

@@ -47,6 +47,10 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "allowed_services" => user.allowed_services = Some(services(&value)),
             "nologin" => no_login = is_true(&value),
             "asked" => {}
+            // Who has it set must not come in from everywhere.
+            "allow_nets" if !value.is_empty() => {
+                return Err("column allow_nets is not obeyed: compare %r in user-query".to_owned());
+            }
             other => user.extra.push((other.to_owned(), value)),
         }
     }
@@ -135,7 +139,9 @@ mod tests {
         let (user, _) = user_of(row(&columns)).expect("a user");
         assert_eq!((user.home.as_deref(), user.maildir.as_deref()), (Some("/srv/anna"), Some("Mail")));
         assert_eq!(user.extra, [("quota_rule".to_owned(), "*:storage=5M".to_owned())]);
-        assert!(user_of(row(&[("mail", Some("mdbox:~/mdbox"))])).is_err());
+        for refused in [("mail", "mdbox:~/mdbox"), ("allow_nets", "192.0.2.0/24")] {
+            assert!(user_of(row(&[(refused.0, Some(refused.1))])).is_err(), "{refused:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 
 const SECTION: &str = "users.sql";
 
-/// Columns of a password query that would be passed over here, though they decide who comes in.
+/// Columns of a password query that decide who comes in, and do not here.
 const NOT_OBEYED: &[&str] = &["allow_nets", "nopassword", "proxy"];
 
 /// The settings of one file.
