@@ -418,7 +418,7 @@ const SETTINGS: &[Setting] = &[
         "rehash",
         Kind::Bool,
         "false",
-        "Store a weakly stored password anew, in the system's best scheme, when its user logs in; where the source can be written.",
+        "Store a weakly stored password anew, in the system's best scheme, when its user logs in; where the source can be written. That ends CRAM-MD5, and SCRAM without keys of its own, for that user.",
     ),
     setting(
         "login",
