@@ -3,16 +3,18 @@
 mod check;
 mod exchange;
 mod masters;
+mod stored;
 mod token;
 
 pub use masters::Masters;
+pub use stored::Stored;
 pub use token::RefusedToken;
 
 use crate::cache::{Cache, CacheSettings};
 use crate::chain::{Chain, Link};
 use crate::counters::Counters;
 use crate::delay::{self, Delays};
-use crate::failure_line::failure_line;
+use crate::failure_line::{Shown, failure_line};
 use crate::hash_pool::HashPool;
 use crate::login_name::{BadName, LoginName};
 use crate::scheme;
@@ -23,6 +25,7 @@ use check::{Checked, Finding};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// What a site wants.
@@ -140,42 +143,25 @@ impl Authenticator {
         self.attempt(login, password, client, decide).await
     }
 
-    /// What is stored as the user's password, for mechanisms in which the client proves that it
-    /// knows it; `None` is nobody whom the client may learn of. With `authorize`, `login` is a
-    /// master.
-    pub async fn stored(
-        &self,
-        login: &[u8],
-        authorize: Option<&[u8]>,
-        client: Client<'_>,
-    ) -> Result<Option<Vec<Secret>>, Refusal> {
-        let (login, authorize) = self.with_master(login, authorize);
-        let Ok(name) = self.name(login) else { return Ok(None) };
-        let query = asked(&name, None, client);
-        let found = match self.other(&name, authorize) {
-            Some(target) => self.master(&target, query).await?,
-            None => self.users.find(query).await.map_err(unavailable)?,
-        };
-        Ok(match found {
-            Found::Stored(_, stored) => Some(stored),
-            Found::Unknown | Found::Checked(..) | Found::Known(_) => None,
-        })
-    }
-
-    /// Lets in who proved, by a secret, a certificate or a token, to be `login`.
+    /// Lets in who proved, by a secret, to be `login`.
     pub async fn proven(&self, login: &[u8], authorize: Option<&[u8]>, client: Client<'_>) -> Outcome {
         let (login, authorize) = self.with_master(login, authorize);
-        let decide = async || match self.name(login) {
-            Ok(name) => self.admit_proven(&name, authorize, client).await,
-            Err(_) => Err(Refusal::Credentials),
-        };
-        self.attempt(login, &Secret::new(Vec::new()), client, decide).await
+        self.admit_named(self.name(login), login, authorize, client).await
     }
 
-    /// Notes that a proof was wrong, and waits out the delay. `proof` tells one wrong proof from
-    /// another, if it can.
-    pub async fn disproven(&self, login: &[u8], proof: &Secret, client: Client<'_>) -> Refusal {
-        match self.attempt(login, proof, client, async || Err(Refusal::Credentials)).await {
+    /// Lets in whom a certificate names. A master's separator in the name is none: nobody
+    /// certified its parts.
+    pub async fn vouched(&self, login: &[u8], authorize: Option<&[u8]>, client: Client<'_>) -> Outcome {
+        self.admit_named(self.vouched_name(login), login, authorize, client).await
+    }
+
+    /// Notes that a proof was wrong, and waits out the delay. What it proved cannot be seen, so
+    /// each counts as a new guess.
+    pub async fn disproven(&self, login: &[u8], client: Client<'_>) -> Refusal {
+        static GUESSES: AtomicU64 = AtomicU64::new(0);
+        let (login, _) = self.with_master(login, None);
+        let proof = Secret::new(GUESSES.fetch_add(1, Ordering::Relaxed).to_ne_bytes().to_vec());
+        match self.attempt(login, &proof, client, async || Err(Refusal::Credentials)).await {
             Err(refusal) => refusal,
             Ok(_) => Refusal::Credentials,
         }
@@ -188,6 +174,11 @@ impl Authenticator {
         authorize: Option<&[u8]>,
         client: Client<'_>,
     ) -> Outcome {
+        // PAM and other programs may take none for a password.
+        if password.expose().is_empty() {
+            client.trace.step(|| "an empty password lets nobody in".to_owned());
+            return self.nobody(password).await;
+        }
         let Ok(name) = self.name(login) else {
             client.trace.step(|| "that can be no user's name".to_owned());
             return self.nobody(password).await;
@@ -203,13 +194,26 @@ impl Authenticator {
         }
     }
 
+    async fn admit_named(
+        &self,
+        name: Result<LoginName, BadName>,
+        login: &[u8],
+        authorize: Option<&[u8]>,
+        client: Client<'_>,
+    ) -> Outcome {
+        let decide = async || match name {
+            Ok(name) => self.admit_proven(&name, authorize, client).await,
+            Err(_) => Err(Refusal::Credentials),
+        };
+        self.attempt(login, &Secret::new(Vec::new()), client, decide).await
+    }
+
     async fn admit_proven(&self, name: &LoginName, authorize: Option<&[u8]>, client: Client<'_>) -> Outcome {
         let query = asked(name, None, client);
         if let Some(target) = self.other(name, authorize) {
-            return match self.master(&target, query).await? {
-                Found::Unknown => Err(Refusal::NotMaster),
-                _ => self.act_for(&target, name, client).await,
-            };
+            let (masters, found) = self.master(&target, query).await?.ok_or(Refusal::NotMaster)?;
+            let master = user_of(found).ok_or(Refusal::Credentials)?;
+            return self.act_for(masters, &target, &master, client).await;
         }
         match user_of(self.users.find(query).await.map_err(unavailable)?) {
             Some(user) => self.admit(user, client),
@@ -272,8 +276,7 @@ impl Authenticator {
                     Refusal::Unavailable => self.counters.unavailable.add(),
                     _ => self.counters.refused.add(),
                 }
-                // Names are the client's text: escaped, so that no log line can be forged.
-                tracing::info!(user = %login.escape_ascii(), %peer, service, ?refusal, "log-in refused");
+                tracing::info!(user = %Shown(login), %peer, service, ?refusal, "log-in refused");
             }
         }
         outcome
@@ -290,6 +293,16 @@ impl Authenticator {
 
     fn name(&self, login: &[u8]) -> Result<LoginName, BadName> {
         LoginName::new(login, self.settings.default_domain.as_deref())
+    }
+
+    /// A name that somebody else vouches for, who may tell names apart that are one here: only
+    /// the case of ASCII letters is passed over.
+    fn vouched_name(&self, login: &[u8]) -> Result<LoginName, BadName> {
+        let text = std::str::from_utf8(login).map_err(|_| BadName::NoText)?;
+        if text.trim() != text || text.to_lowercase() != text.to_ascii_lowercase() {
+            return Err(BadName::Characters);
+        }
+        self.name(login)
     }
 
     /// Looks a user up without a password.
@@ -315,13 +328,18 @@ impl Authenticator {
         self.cache.flush();
     }
 
-    /// Forgets what is cached, of all users or of one.
-    pub fn flush(&self, user: Option<&str>) {
-        match user.map(|user| self.name(user.as_bytes())) {
-            Some(Ok(name)) => self.cache.flush_user(name.full()),
-            Some(Err(_)) => {}
-            None => self.cache.flush(),
-        }
+    /// Forgets what is cached, of all users.
+    pub fn flush(&self) {
+        self.cache.flush();
+    }
+
+    /// Forgets what is cached of one user, under whatever name they were asked for.
+    pub fn flush_user(&self, user: &str) -> Result<(), BadName> {
+        let name = self.name(user.as_bytes())?;
+        let is_theirs =
+            |finding: &Finding| matches!(finding, Finding::Right(user) if user.name == name.full());
+        self.cache.flush_user(name.full(), is_theirs);
+        Ok(())
     }
 
     /// What happened so far.
@@ -340,10 +358,11 @@ fn asked<'a>(name: &'a LoginName, password: Option<&'a Secret>, client: Client<'
     Query { name, password, service, peer, trace }
 }
 
+/// Who was found; nobody where a source refuses them without having looked at a password.
 fn user_of(found: Found) -> Option<User> {
     match found {
-        Found::Unknown => None,
-        Found::Stored(user, _) | Found::Checked(user, _) | Found::Known(user) => Some(user),
+        Found::Unknown | Found::Checked(_, false) => None,
+        Found::Stored(user, _) | Found::Checked(user, true) | Found::Known(user) => Some(user),
     }
 }
 

@@ -117,10 +117,10 @@ impl<T: Clone> Cache<T> {
         self.entries.clear();
     }
 
-    /// Forgets what is known of a user, named as they were asked for. What is being found out
-    /// at this moment stays.
-    pub(crate) fn flush_user(&self, user: &str) {
-        self.entries.retain(|_, entry| entry.user != user);
+    /// Forgets what is known of a user: asked for by that name, or found under another. What is
+    /// being found out at this moment stays.
+    pub(crate) fn flush_user(&self, user: &str, is_theirs: impl Fn(&T) -> bool) {
+        self.entries.retain(|_, entry| entry.user != user && !is_theirs(&entry.value));
     }
 
     /// Answers that were here, and those that were not.
@@ -192,10 +192,12 @@ mod tests {
             assert!(under_way.await);
         }
         assert!(!ask(&cache, &key, false, &asked).await);
-        cache.flush_user("bert");
+        cache.flush_user("bert", |_| false);
         assert!(!ask(&cache, &key, true, &asked).await);
-        cache.flush_user("anna");
+        cache.flush_user("anna", |_| false);
         assert!(ask(&cache, &key, true, &asked).await);
+        cache.flush_user("bert", |found| *found);
+        assert!(!ask(&cache, &key, false, &asked).await, "found under another name");
     }
 
     #[test]

@@ -14,13 +14,13 @@ const SHOWN_MAX: usize = 255;
 pub fn failure_line(user: &[u8], peer: IpAddr, service: &str) -> String {
     // An IPv4 address as IPv4: `::ffff:192.0.2.1` would be banned where no packet comes from.
     let peer = peer.to_canonical();
-    format!("LOGIN FAILED, user={}, service={}, ip=[{peer}]", Name(user), Name(service.as_bytes()))
+    format!("LOGIN FAILED, user={}, service={}, ip=[{peer}]", Shown(user), Shown(service.as_bytes()))
 }
 
-/// A name in which all but what names usually have is escaped.
-struct Name<'a>(&'a [u8]);
+/// A client's text, in which all but what names usually have is escaped.
+pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in self.0.iter().take(SHOWN_MAX) {
             match byte {

@@ -93,7 +93,7 @@ pub(crate) fn answer(query: &Query<'_>, entry: Option<Entry>) -> Found {
         return Found::Unknown;
     };
     query.trace.step(|| format!("the file has {}", entry.user.name));
-    if query.password.is_some() && !entry.admits(query.peer) {
+    if !entry.admits(query.peer) {
         query.trace.step(|| "the user may not come from that address".to_owned());
         tracing::info!(user = ?query.name.full(), peer = ?query.peer, "refused: not in the user's allow_nets");
         return Found::Checked(entry.user, false);

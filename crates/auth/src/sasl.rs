@@ -81,7 +81,7 @@ impl Mechanism {
 /// with -PLUS is offered: with it, a client that says it saw none is refused as deceived.
 #[derive(Clone, Default)]
 pub struct Binding {
-    /// RFC 9266: 32 bytes exported from TLS 1.3, or 1.2 with the extended master secret.
+    /// RFC 9266: 32 bytes exported from TLS 1.3.
     pub tls_exporter: Option<Vec<u8>>,
     /// RFC 5929 section 4: the hash of the server's certificate.
     pub tls_server_end_point: Option<Vec<u8>>,
@@ -274,12 +274,13 @@ impl Exchange {
     }
 
     /// Answers [`Progress::Stored`]: what is stored for the user; `None` if there is no such
-    /// user. At any other time the exchange ends.
-    pub fn stored(&mut self, secrets: Option<&[Secret]>) -> Progress {
+    /// user. `account` is theirs, however they wrote its name. At any other time the exchange
+    /// ends.
+    pub fn stored(&mut self, account: &[u8], secrets: Option<&[Secret]>) -> Progress {
         match std::mem::replace(&mut self.awaits, Awaits::Nothing) {
             Awaits::CramMd5Stored(cram) => cram.stored(secrets),
             Awaits::ScramStored(mut scram) => {
-                let progress = scram.stored(secrets);
+                let progress = scram.stored(account, secrets);
                 self.awaits = Awaits::ScramLast(scram);
                 progress
             }
@@ -404,7 +405,7 @@ mod tests {
     fn security_15_nothing_is_proven_out_of_turn() {
         for mechanism in Mechanism::ALL {
             let (mut exchange, _) = Exchange::begin(*mechanism, None, &Binding::default());
-            assert_eq!(text(&exchange.stored(None)), "malformed", "{mechanism:?}");
+            assert_eq!(text(&exchange.stored(b"", None)), "malformed", "{mechanism:?}");
             assert_eq!(text(&exchange.respond(b"")), "malformed", "{mechanism:?}");
         }
     }

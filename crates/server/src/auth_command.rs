@@ -31,10 +31,14 @@ pub(crate) struct One {
     #[arg(value_name = "USER")]
     user: String,
     /// The service that is asked for.
-    #[arg(long, value_name = "SERVICE", default_value = "imap")]
+    #[arg(long, value_name = "SERVICE", default_value = "imap", value_parser = lower_case)]
     service: String,
     #[command(flatten)]
     at: Where,
+}
+
+fn lower_case(service: &str) -> Result<String, std::convert::Infallible> {
+    Ok(service.to_lowercase())
 }
 
 /// What to forget.
@@ -75,8 +79,12 @@ pub(crate) fn run(command: &AuthCommand) -> Result<(), String> {
         AuthCommand::Test(one) => test(one),
         AuthCommand::Lookup(one) => lookup(one),
         AuthCommand::Flush(flush) => {
-            let user = flush.user.as_deref().unwrap_or_default();
-            print!("{}", flush.at.ask(format!("flush {user}").trim())?);
+            let question = match flush.user.as_deref().map(str::trim) {
+                None => "flush".to_owned(),
+                Some("") => return Err("an empty name is no user's".to_owned()),
+                Some(user) => format!("flush {user}"),
+            };
+            print!("{}", flush.at.ask(&question)?);
             Ok(())
         }
         AuthCommand::Status(at) => {

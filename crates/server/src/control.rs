@@ -5,7 +5,7 @@
 
 use crate::serve::Server;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +24,11 @@ pub(crate) fn open(path: &Path) -> Result<StdListener, String> {
     if StdStream::connect(path).is_ok() {
         return Err(format!("control-socket {}: another server has it", path.display()));
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path).map_err(failed)?,
+        Ok(_) => return Err(format!("control-socket {}: something else is there", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
     }
     let listener = StdListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
@@ -69,7 +71,14 @@ async fn answer(server: &Server, mut stream: UnixStream) -> io::Result<()> {
 }
 
 fn flush(server: &Server, user: Option<&str>) -> String {
-    server.authenticator().flush(user);
+    let authenticator = server.authenticator();
+    match user.map(|user| authenticator.flush_user(user)) {
+        None => authenticator.flush(),
+        Some(Ok(())) => {}
+        Some(Err(error)) => return format!("error: that is no user's name: {error}\n"),
+    }
+    // Whose they are is not known before they are asked about.
+    server.tokens().iter().for_each(|tokens| tokens.reload());
     tracing::info!(user = user.map(tracing::field::debug), "flushed the cache of log-ins");
     "flushed\n".to_owned()
 }

@@ -78,7 +78,7 @@ impl LogIn {
         if let Progress::Stored { user, authorize } = &progress {
             let stored = self.server.authenticator().stored(user, authorize.as_deref(), self.client()).await;
             progress = match (stored, &mut self.exchange) {
-                (Ok(stored), Some(exchange)) => exchange.stored(stored.as_deref()),
+                (Ok(stored), Some(exchange)) => exchange.stored(&stored.account, stored.secrets.as_deref()),
                 _ => {
                     self.exchange = None;
                     return Verdict::Refused(Refused::Unavailable);
@@ -119,8 +119,7 @@ impl LogIn {
                 self.settle(outcome).await
             }
             Progress::Failed { user } => {
-                let proof = Secret::new(Vec::new());
-                let refusal = authenticator.disproven(&user, &proof, self.client()).await;
+                let refusal = authenticator.disproven(&user, self.client()).await;
                 self.settle(Err(refusal)).await
             }
             Progress::External { authorize } => {
@@ -135,7 +134,7 @@ impl LogIn {
                     return Verdict::Refused(Refused::Malformed(text));
                 };
                 let outcome =
-                    authenticator.proven(name.as_bytes(), authorize.as_deref(), self.client()).await;
+                    authenticator.vouched(name.as_bytes(), authorize.as_deref(), self.client()).await;
                 self.settle(outcome).await
             }
             Progress::Malformed(text) => Verdict::Refused(Refused::Malformed(text.to_owned())),

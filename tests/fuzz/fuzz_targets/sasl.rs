@@ -127,9 +127,9 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
                 client.challenge.clone_from(challenge);
                 (exchange.respond(&client.message(message)), false)
             }
-            Progress::Stored { .. } if in_turn => (exchange.stored(secrets.as_deref()), false),
+            Progress::Stored { .. } if in_turn => (exchange.stored(b"anna", secrets.as_deref()), false),
             Progress::Token { .. } if in_turn => (exchange.refuse_token("{}"), false),
-            Progress::Challenge(_) => (exchange.stored(secrets.as_deref()), true),
+            Progress::Challenge(_) => (exchange.stored(b"anna", secrets.as_deref()), true),
             _ => (exchange.respond(&client.message(message)), true),
         };
         assert!(!ends || matches!(next, Progress::Malformed(_)), "{mechanism:?} {next:?}");

@@ -60,7 +60,9 @@ mod tests {
     fn awaiting(stored: &str) -> (Exchange, String) {
         let first = b"n,,n=anna,r=abc";
         let (mut exchange, _) = Exchange::begin(Mechanism::ScramSha1, Some(first), &Binding::default());
-        let Progress::Challenge(challenge) = exchange.stored(Some(&[secret(stored)])) else { panic!() };
+        let Progress::Challenge(challenge) = exchange.stored(b"anna", Some(&[secret(stored)])) else {
+            panic!()
+        };
         let challenge = String::from_utf8(challenge).unwrap();
         let nonce = challenge.split(',').next().unwrap();
         (exchange, format!("c=biws,{nonce},p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="))

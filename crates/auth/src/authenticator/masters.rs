@@ -8,7 +8,7 @@ use super::check::Checked;
 use super::{Authenticator, Client, Outcome, Refusal, asked, unavailable, user_of};
 use crate::chain::Chain;
 use crate::login_name::LoginName;
-use crate::source::{Found, Query};
+use crate::source::{Found, Query, User};
 
 /// Sources of masters.
 pub struct Masters {
@@ -55,21 +55,25 @@ impl Authenticator {
     }
 
     /// What the sources of masters for that user know of somebody.
-    pub(super) async fn master(&self, target: &Target, query: Query<'_>) -> Result<Found, Refusal> {
+    pub(super) async fn master<'a>(
+        &'a self,
+        target: &'a Target,
+        query: Query<'_>,
+    ) -> Result<Option<(&'a Masters, Found)>, Refusal> {
         for masters in self.masters_for(target) {
-            match masters.find(query).await.map_err(unavailable)? {
+            match masters.chain.find(query).await.map_err(unavailable)? {
                 Found::Unknown => {}
-                found => return Ok(found),
+                found => return Ok(Some((masters, found))),
             }
         }
-        Ok(Found::Unknown)
+        Ok(None)
     }
 
     /// A password, of somebody who wants to act for another.
     pub(super) async fn decide_for(&self, target: &Target, query: Query<'_>, client: Client<'_>) -> Outcome {
         for masters in self.masters_for(target) {
-            match self.check(masters, query).await? {
-                Checked::Right(_) => return self.act_for(target, query.name, client).await,
+            match self.check(&masters.chain, query).await? {
+                Checked::Right(master) => return self.act_for(masters, target, &master, client).await,
                 Checked::Wrong => return Err(Refusal::Credentials),
                 Checked::Unknown => {}
             }
@@ -85,22 +89,39 @@ impl Authenticator {
         }
     }
 
-    /// The user for whom a master acts, as if they had logged in themselves.
-    pub(super) async fn act_for(&self, target: &Target, master: &LoginName, client: Client<'_>) -> Outcome {
+    /// The user for whom a master acts, as if they had logged in themselves; from where users may
+    /// come does not hold for masters. Behind an alias the user may be of another domain.
+    pub(super) async fn act_for(
+        &self,
+        masters: &Masters,
+        target: &Target,
+        master: &User,
+        client: Client<'_>,
+    ) -> Outcome {
         let Some(name) = &target.0 else { return Err(Refusal::NotMaster) };
-        client.trace.step(|| format!("{} is a master of {}", master.full(), name.full()));
-        let found = self.users.find(asked(name, None, client)).await.map_err(unavailable)?;
+        client.trace.step(|| format!("{} is a master of {}", master.name, name.full()));
+        if !master.may_use(client.service) {
+            client.trace.step(|| format!("{} may not use {}", master.name, client.service));
+            return Err(Refusal::Disabled);
+        }
+        let query = Query { peer: None, ..asked(name, None, client) };
+        let found = self.users.find(query).await.map_err(unavailable)?;
         let Some(user) = user_of(found) else { return Err(Refusal::NotMaster) };
+        let may = self.name(user.name.as_bytes()).is_ok_and(|canonical| masters.may_act_for(&canonical));
+        if !may {
+            client.trace.step(|| format!("{} is in no domain of that master", user.name));
+            return Err(Refusal::NotMaster);
+        }
         let user = self.admit(user, client)?;
         if client.peer.is_some() {
             self.counters.by_master.add();
-            tracing::info!(user = ?user.name, master = ?master.full(), "a master acts for a user");
+            tracing::info!(user = ?user.name, master = ?master.name, "a master acts for a user");
         }
         Ok(user)
     }
 
-    fn masters_for<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Chain> {
+    fn masters_for<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Masters> {
         let may = |masters: &&Masters| target.0.as_ref().is_some_and(|target| masters.may_act_for(target));
-        self.masters.iter().filter(may).map(|masters| &masters.chain)
+        self.masters.iter().filter(may)
     }
 }

@@ -212,7 +212,8 @@ async fn what_was_right_is_not_asked_again_until_it_expires_or_is_flushed() {
         [("first", 1), ("again", 1), ("flush", 2), ("flush bert", 2), ("flush anna", 3), ("later", 4)]
     {
         match step.strip_prefix("flush") {
-            Some(user) => authenticator.flush(Some(user.trim()).filter(|user| !user.is_empty())),
+            Some("") => authenticator.flush(),
+            Some(user) => authenticator.flush_user(user.trim()).unwrap(),
             None if step == "later" => tokio::time::advance(minute).await,
             None => {}
         }
@@ -374,4 +375,101 @@ async fn users_of_all_sources_are_listed_that_can_be() {
     assert_eq!(names, ["anna@example.com", "bert@example.com", "carl@example.com"]);
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems.iter().any(|problem| problem.reason.contains("../etc")), "{problems:?}");
+}
+
+fn from(peer: [u8; 4]) -> Client<'static> {
+    Client { peer: Some(peer.into()), service: "imap", trace: Trace::OFF }
+}
+
+const PEER: [u8; 4] = [192, 0, 2, 1];
+
+#[tokio::test(start_paused = true)]
+async fn security_14_proofs_are_counted_banned_and_delayed_as_passwords_are() {
+    let ban_for = std::time::Duration::from_secs(600);
+    let delays = delay::Settings { ban_after: 3, ban_for, ..delay::Settings::default() };
+    let links = links(vec![Fixed::with(&[("anna", "{PLAIN}a")])]);
+    let authenticator = Authenticator::new(links, Vec::new(), Settings { delays, ..settings(None) }).unwrap();
+    assert!(authenticator.stored(b"anna", None, from(PEER)).await.unwrap().secrets.is_some());
+    for _ in 0..3 {
+        assert_eq!(authenticator.disproven(b"anna", from(PEER)).await, Refusal::Credentials);
+    }
+    let banned = authenticator.stored(b"anna", None, from(PEER)).await;
+    assert_eq!(banned.unwrap_err(), Refusal::Banned, "nothing is told to a banned address");
+    assert!(authenticator.stored(b"anna", None, from([198, 51, 100, 1])).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_a_weakly_stored_password_proves_nothing_where_it_is_refused() {
+    let users = [("anna", "{PLAIN}a"), ("bert", "{CRYPT}$6$salt$hash")];
+    let settings = Settings { refuse_weak: true, ..settings(None) };
+    let authenticator = Authenticator::new(links(vec![Fixed::with(&users)]), Vec::new(), settings).unwrap();
+    for (user, expected) in [("anna", 0), ("bert", 1)] {
+        let stored = authenticator.stored(user.as_bytes(), None, from(PEER)).await.unwrap();
+        assert_eq!(stored.secrets.unwrap().len(), expected, "{user}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_an_empty_password_is_shown_to_no_source() {
+    let source = Fixed::with(&[("anna", "{PLAIN}a")]);
+    let asked = source.asked.clone();
+    let authenticator = over(vec![source], None);
+    assert_eq!(outcome(&authenticator, "anna", "").await, Err(Refusal::Credentials));
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_where_a_user_may_come_from_holds_for_proofs_too() {
+    use crate::passwd_file::PasswdFile;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        Box::new(PasswdFile::new(directory.path().join(name)))
+    };
+    let users = file("users", "anna:{PLAIN}a::::::allow_nets=192.0.2.0/24\n");
+    let chain = Chain::new(vec![Link::for_all(file("masters", "admin:{PLAIN}m\n"))], None);
+    let masters = vec![Masters { chain, domains: vec!["*".to_owned()] }];
+    let authenticator = Authenticator::new(vec![Link::for_all(users)], masters, settings(None)).unwrap();
+    let elsewhere = [198, 51, 100, 1];
+    for (peer, expected) in [(PEER, true), (elsewhere, false)] {
+        let stored = authenticator.stored(b"anna", None, from(peer)).await.unwrap();
+        assert_eq!(stored.secrets.is_some(), expected, "{peer:?}");
+        assert_eq!(authenticator.proven(b"anna", None, from(peer)).await.is_ok(), expected, "{peer:?}");
+    }
+    let by_master = authenticator.proven(b"anna*admin", None, from(elsewhere)).await;
+    assert!(by_master.is_ok(), "masters come from where they are: {by_master:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_masters_are_held_to_their_own_restrictions() {
+    let mut users = Fixed::with(&[("anna@a.example", "x"), ("alias@a.example", "x")]);
+    users.users.get_mut("alias@a.example").unwrap().1.name = "boss@b.example".to_owned();
+    let mut masters = Fixed::with(&[("admin", "{PLAIN}m"), ("former", "{PLAIN}m")]);
+    masters.users.get_mut("former").unwrap().1.disabled_services.push("imap".to_owned());
+    let chain = Chain::new(links(vec![masters]), None);
+    let masters = vec![Masters { chain, domains: vec!["a.example".to_owned()] }];
+    let authenticator = Authenticator::new(links(vec![users]), masters, settings(None)).unwrap();
+    for (login, expected) in [
+        ("anna@a.example*admin", Ok(())),
+        ("anna@a.example*former", Err(Refusal::Disabled)),
+        ("alias@a.example*admin", Err(Refusal::NotMaster)),
+    ] {
+        let by_password = outcome(&authenticator, login, "m").await.map(|_| ());
+        let by_proof = authenticator.proven(login.as_bytes(), None, from(PEER)).await.map(|_| ());
+        assert_eq!((&by_password, &by_proof), (&expected, &expected), "{login}");
+        // A certificate of that name is nobody's.
+        assert!(authenticator.vouched(login.as_bytes(), None, from(PEER)).await.is_err(), "{login}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_14_names_that_others_vouch_for_are_not_folded_into_one() {
+    let authenticator = over(vec![Fixed::with(&[("karl", "x")])], None);
+    for (name, expected) in [("karl", true), ("KARL", true), ("\u{212a}arl", false), (" karl", false)] {
+        assert_eq!(
+            authenticator.vouched(name.as_bytes(), None, from(PEER)).await.is_ok(),
+            expected,
+            "{name}"
+        );
+    }
 }

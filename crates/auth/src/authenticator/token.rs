@@ -1,6 +1,7 @@
 //! Who shows an access token instead of a password.
 
 use super::{Authenticator, Client, Refusal};
+use crate::failure_line::Shown;
 use crate::oauth::{TokenRefusal, Tokens};
 use crate::secret::Secret;
 use crate::source::User;
@@ -39,7 +40,7 @@ impl Authenticator {
                     return Err(Refusal::Credentials);
                 }
             };
-            let Ok(name) = self.name(user.name.as_bytes()) else { return Err(Refusal::Credentials) };
+            let Ok(name) = self.vouched_name(user.name.as_bytes()) else { return Err(Refusal::Credentials) };
             if !claimed.is_empty() && self.name(claimed).ok().as_ref() != Some(&name) {
                 refused = TokenRefusal::Invalid("it is another user's");
                 return Err(Refusal::Credentials);
@@ -52,7 +53,7 @@ impl Authenticator {
         };
         let is_bad = refusal == Refusal::Credentials;
         if is_bad {
-            tracing::info!(user = %claimed.escape_ascii(), "a token was refused: {refused}");
+            tracing::info!(user = %Shown(claimed), "a token was refused: {refused}");
         }
         Err(RefusedToken { refusal, json: tokens.error_json(&refused).filter(|_| is_bad) })
     }

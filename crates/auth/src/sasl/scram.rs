@@ -129,9 +129,10 @@ impl Scram {
     }
 
     /// Takes what is stored for the user, and makes `server-first-message`.
-    pub(super) fn stored(&mut self, secrets: Option<&[Secret]>) -> Progress {
+    pub(super) fn stored(&mut self, account: &[u8], secrets: Option<&[Secret]>) -> Progress {
         let secrets = secrets.unwrap_or_default();
-        let made_up = invented(self.hash.name().as_bytes(), &self.user);
+        // The same for each spelling of the name, as what is stored is.
+        let made_up = invented(self.hash.name().as_bytes(), account);
         self.proofs = match secrets.iter().find_map(|stored| Keys::of(stored, self.hash)) {
             Some(keys) => Proofs::Keys(keys),
             None => {
@@ -261,7 +262,7 @@ mod tests {
                     panic!()
                 };
                 assert_eq!(user, b"user");
-                let sent = scram.stored(Some(&secrets(&kept(hash, rfc_5803))));
+                let sent = scram.stored(b"anna", Some(&secrets(&kept(hash, rfc_5803))));
                 assert!(matches!(sent, Progress::Challenge(bytes) if bytes == challenge.as_bytes()));
                 assert_eq!(scram.last(last.as_bytes()).unwrap(), signature.as_bytes());
                 assert!(matches!(scram.end(b""), Progress::Proven { user, .. } if user == b"user"));
@@ -300,7 +301,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let secrets = stored.map(secrets);
-        let Progress::Challenge(challenge) = scram.stored(secrets.as_deref()) else { panic!() };
+        let Progress::Challenge(challenge) = scram.stored(b"anna", secrets.as_deref()) else { panic!() };
         let challenge = String::from_utf8(challenge).unwrap();
         let field = |name| challenge.split(',').find_map(|field| field.strip_prefix(name)).unwrap();
         let salt = BASE64.decode(field("s=").as_bytes()).unwrap();
@@ -359,14 +360,14 @@ mod tests {
 
     #[test]
     fn security_15_unknown_users_look_like_known_ones() {
-        let salt_of = |user: &str| {
+        let salt_of = |user: &str, account: &[u8]| {
             let mut scram = Scram::new(Hash::Sha256, false, &Binding::default()).unwrap();
             let _ = scram.first(format!("n,,n={user},r=abc").as_bytes());
-            let Progress::Challenge(challenge) = scram.stored(None) else { panic!() };
+            let Progress::Challenge(challenge) = scram.stored(account, None) else { panic!() };
             String::from_utf8(challenge).unwrap().split_once(",s=").unwrap().1.to_owned()
         };
-        assert_eq!(salt_of("anna"), salt_of("anna"));
-        assert_ne!(salt_of("anna"), salt_of("bert"));
+        assert_eq!(salt_of("anna", b"anna@example.com"), salt_of("ANNA", b"anna@example.com"));
+        assert_ne!(salt_of("anna", b"anna"), salt_of("bert", b"bert"));
     }
 
     #[test]
@@ -399,7 +400,7 @@ mod tests {
         ] {
             let mut scram = Scram::new(Hash::Sha1, false, &Binding::default()).unwrap();
             let _ = scram.first(b"n,,n=anna,r=abc");
-            let _ = scram.stored(None);
+            let _ = scram.stored(b"anna", None);
             assert!(matches!(scram.last(last.as_bytes()), Err(Progress::Malformed(_))), "{last}");
         }
     }
