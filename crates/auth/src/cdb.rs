@@ -62,7 +62,11 @@ impl Cdb {
             let fits = slots == 0 || (table.offset >= HEADER_SIZE && table.end() <= size);
             fits.then_some(table).ok_or_else(|| malformed("a table lies outside of it: truncated, or no cdb"))
         };
-        let tables = pairs.iter().map(table).collect::<io::Result<_>>()?;
+        let tables: Vec<_> = pairs.iter().map(table).collect::<io::Result<_>>()?;
+        // Records that no table leads to: a header that was never written, or lost in a crash.
+        if size > HEADER_SIZE && tables.iter().all(|table| table.slots == 0) {
+            return Err(malformed("it has no tables: only half written?"));
+        }
         Ok(Self { file, size, tables })
     }
 

@@ -9,6 +9,7 @@ use crate::line_table::TableFile;
 use crate::login_name::{LoginName, normalize};
 use crate::passwd_file::{FORMAT, answer, store};
 use crate::regular_file::Links;
+use crate::secret::Secret;
 use crate::source::{Asking, Found, Query, Source, Unavailable, User};
 use std::collections::HashMap;
 use std::io;
@@ -120,12 +121,12 @@ impl Source for PasswdDirectory {
         true
     }
 
-    fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
+    fn store_password<'a>(&'a self, name: &'a LoginName, old: &'a Secret, hash: &'a str) -> Asking<'a, bool> {
         Box::pin(async move {
             let failed = |error: io::Error| self.unavailable(&error);
             let file = self.file(name.domain().unwrap_or_default()).map_err(failed)?;
             let Some(file) = file else { return Ok(false) };
-            store(file.path(), name.local(), hash).await.map_err(failed)
+            store(file.path(), name.local(), old, hash).await.map_err(failed)
         })
     }
 
@@ -183,7 +184,10 @@ mod tests {
             assert_eq!(matches!(found, Found::Stored(..)), known, "{login}");
         }
         let anna = name("anna@example.com");
-        assert_eq!(source.store_password(&anna, "{PLAIN}new").await, Ok(true));
+        assert_eq!(
+            source.store_password(&anna, &crate::testing::secret("{PLAIN}a"), "{PLAIN}new").await,
+            Ok(true)
+        );
         let Ok(Found::Stored(user, stored)) = source.find(asked(&anna)).await else { panic!() };
         assert_eq!((user.name.as_str(), stored[0].expose()), ("anna@example.com", &b"{PLAIN}new"[..]));
         assert_eq!(source.list().await.unwrap().len(), 3);

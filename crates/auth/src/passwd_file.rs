@@ -9,7 +9,7 @@
 
 mod edit;
 
-pub use edit::{EditError, add, delete, set_password};
+pub use edit::{EditError, add, delete, replace_password, set_password};
 
 use crate::line_table::{Entry, Format, TableFile};
 use crate::regular_file::Links;
@@ -66,6 +66,7 @@ impl Source for PasswdFile {
     fn store_password<'a>(
         &'a self,
         name: &'a crate::login_name::LoginName,
+        old: &'a Secret,
         hash: &'a str,
     ) -> Asking<'a, bool> {
         Box::pin(async move {
@@ -73,7 +74,7 @@ impl Source for PasswdFile {
             let Some(name) = name.variants().find(|name| table.find(name).is_some()) else {
                 return Ok(false);
             };
-            store(self.file.path(), name, hash).await.map_err(|error| self.unavailable(&error))
+            store(self.file.path(), name, old, hash).await.map_err(|error| self.unavailable(&error))
         })
     }
 
@@ -102,18 +103,18 @@ pub(crate) fn answer(query: &Query<'_>, entry: Option<Entry>) -> Found {
     Found::Stored(entry.user, passwords)
 }
 
-/// Writes a new stored password. `false`: the file may not be written.
-pub(crate) async fn store(path: &Path, name: &str, hash: &str) -> io::Result<bool> {
+/// Writes a new stored password. `false`: the file may not be written, or has not `old` any more.
+pub(crate) async fn store(path: &Path, name: &str, old: &Secret, hash: &str) -> io::Result<bool> {
     if hash.contains([':', '\n', '\r', '\0']) {
         return Ok(false);
     }
-    let (path, name, hash) = (path.to_owned(), name.to_owned(), hash.to_owned());
-    let written = tokio::task::spawn_blocking(move || set_password(&path, &name, &hash)).await;
+    let (path, name, old, hash) = (path.to_owned(), name.to_owned(), old.clone(), hash.to_owned());
+    let written = tokio::task::spawn_blocking(move || replace_password(&path, &name, &old, &hash)).await;
     match written.map_err(io::Error::other)? {
         Ok(()) => Ok(true),
         Err(EditError::Io(_, error)) if is_refused(error.kind()) => Ok(false),
         Err(EditError::Io(_, error)) => Err(error),
-        // Gone meanwhile.
+        // Gone or changed meanwhile.
         Err(_) => Ok(false),
     }
 }
@@ -288,13 +289,16 @@ mod tests {
         let source = PasswdFile::new(path);
         let anna = name("anna");
         // Of the same length: neither the size nor always the time tells the change.
+        let mut old = secret("{PLAIN}a");
         for hash in ["{PLAIN}b", "{PLAIN}c", "{PLAIN}d", "{PLAIN}e"] {
-            assert_eq!(source.store_password(&anna, hash).await, Ok(true));
+            assert_eq!(source.store_password(&anna, &old, hash).await, Ok(true));
+            assert_eq!(source.store_password(&anna, &old, "{PLAIN}x").await, Ok(false), "it was changed");
+            old = secret(hash);
             let Ok(Found::Stored(_, stored)) = source.find(asked(&anna)).await else { panic!() };
             assert_eq!(stored[0].expose(), hash.as_bytes());
         }
-        assert_eq!(source.store_password(&anna, "a:b").await, Ok(false));
-        assert_eq!(source.store_password(&name("bert"), "b").await, Ok(false));
+        assert_eq!(source.store_password(&anna, &old, "a:b").await, Ok(false));
+        assert_eq!(source.store_password(&name("bert"), &old, "b").await, Ok(false));
     }
 
     #[tokio::test]

@@ -104,8 +104,14 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Stores a new hash of the user's password, which was right. `false`: it cannot.
-    fn store_password<'a>(&'a self, _name: &'a LoginName, _hash: &'a str) -> Asking<'a, bool> {
+    /// Stores a new hash of the user's password in the place of `old`, which was found right.
+    /// `false`: it cannot, or something else stands there by now.
+    fn store_password<'a>(
+        &'a self,
+        _name: &'a LoginName,
+        _old: &'a Secret,
+        _hash: &'a str,
+    ) -> Asking<'a, bool> {
         Box::pin(std::future::ready(Ok(false)))
     }
 

@@ -24,6 +24,7 @@ mod template;
 mod url;
 
 use crate::login_name::LoginName;
+use crate::secret::Secret;
 use crate::source::{Asking, Found, Query, Source, Unavailable, User};
 use pool::Pools;
 use row::{Columns, is_of, shown, user_of};
@@ -180,13 +181,15 @@ impl Source for Sql {
         self.user.parameters.contains(&Variable::Remote)
     }
 
-    fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
+    fn store_password<'a>(&'a self, name: &'a LoginName, old: &'a Secret, hash: &'a str) -> Asking<'a, bool> {
         Box::pin(async move {
             let Some(update) = &self.update else { return Ok(false) };
-            let values = values(update, name, None, Some(hash));
+            let old = String::from_utf8_lossy(old.expose());
+            let values = values(update, name, None, Some((&old, hash)));
             // What a server says of a row may have its values in it.
             let changed = self.pools.change(&update.text, &values).await;
-            changed.map_err(|reason| self.unavailable(reason.replace(hash, "(hash)")))
+            changed
+                .map_err(|reason| self.unavailable(reason.replace(hash, "(hash)").replace(&*old, "(hash)")))
         })
     }
 
@@ -203,7 +206,7 @@ fn values(
     template: &Template,
     name: &LoginName,
     query: Option<&Query<'_>>,
-    hash: Option<&str>,
+    hashes: Option<(&str, &str)>,
 ) -> Vec<Option<String>> {
     let value = |variable: &Variable| match variable {
         Variable::User => Some(name.full().to_owned()),
@@ -211,7 +214,8 @@ fn values(
         Variable::Domain => name.domain().map(str::to_owned),
         Variable::Service => query.map(|query| query.service.to_owned()),
         Variable::Remote => query.and_then(|query| query.peer).map(|peer| peer.to_string()),
-        Variable::Hash => hash.map(str::to_owned),
+        Variable::Hash => hashes.map(|(_, new)| new.to_owned()),
+        Variable::Old => hashes.map(|(old, _)| old.to_owned()),
     };
     template.parameters.iter().map(value).collect()
 }

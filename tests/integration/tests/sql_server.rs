@@ -20,7 +20,7 @@ const SCHEMA: &str =
 
 const QUERIES: &str =
     "user-query = \"SELECT username AS user, password, nologin FROM mailbox WHERE username = '%u'\"
-update-query = \"UPDATE mailbox SET password = '%w' WHERE username = '%u'\"
+update-query = \"UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'\"
 ";
 
 /// Who fails need not wait.

@@ -177,13 +177,13 @@ impl Authenticator {
             return Err(Refusal::Weak);
         }
         if self.settings.rehash && !is_try {
-            self.rehash(source, query).await;
+            self.rehash(source, query, stored).await;
         }
         Ok(())
     }
 
     /// Whether it succeeds or not, the user comes in.
-    async fn rehash(&self, source: &dyn Source, query: Query<'_>) {
+    async fn rehash(&self, source: &dyn Source, query: Query<'_>, stored: &Secret) {
         let Some(password) = query.password else { return };
         let user = query.name.full();
         let hash = match self.hashes.hash(password).await {
@@ -191,7 +191,7 @@ impl Authenticator {
             Some(Err(error)) => return tracing::error!(user, "the password was not hashed anew: {error}"),
             None => return,
         };
-        match source.store_password(query.name, &hash).await {
+        match source.store_password(query.name, stored, &hash).await {
             Ok(true) => {
                 self.counters.rehashed.add();
                 tracing::info!(user, source = source.name(), "the password was hashed anew");

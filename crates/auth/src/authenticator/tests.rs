@@ -52,7 +52,12 @@ impl Source for Fixed {
         self.local
     }
 
-    fn store_password<'a>(&'a self, name: &'a LoginName, hash: &'a str) -> Asking<'a, bool> {
+    fn store_password<'a>(
+        &'a self,
+        name: &'a LoginName,
+        _old: &'a Secret,
+        hash: &'a str,
+    ) -> Asking<'a, bool> {
         self.rehashed.lock().unwrap().push(format!("{} {hash}", name.full()));
         Box::pin(std::future::ready(Ok(true)))
     }

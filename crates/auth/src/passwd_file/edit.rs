@@ -2,6 +2,7 @@
 
 use crate::login_name::{BadName, normalize};
 use crate::regular_file::{Links, open, read_all};
+use crate::secret::Secret;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -16,6 +17,9 @@ pub enum EditError {
     /// There is no such user.
     #[error("no user {0}")]
     Missing(String),
+    /// Another stored password than was expected.
+    #[error("{0} has another password by now")]
+    Changed(String),
     /// The name cannot be a user's.
     #[error("{0}")]
     BadName(BadName),
@@ -38,13 +42,28 @@ pub fn add(path: &Path, user: &str, stored: &str) -> Result<(), EditError> {
 
 /// Gives a user another stored password; the line's other fields stay.
 pub fn set_password(path: &Path, user: &str, stored: &str) -> Result<(), EditError> {
-    replace(path, user, |line| {
-        let mut fields: Vec<&str> = line.splitn(3, ':').collect();
-        match fields.get_mut(1) {
-            Some(password) => *password = stored,
-            None => fields.push(stored),
+    replace(path, user, |line| Some(with_password(line, stored)))
+}
+
+fn with_password(line: &str, stored: &str) -> String {
+    let mut fields: Vec<&str> = line.splitn(3, ':').collect();
+    match fields.get_mut(1) {
+        Some(password) => *password = stored,
+        None => fields.push(stored),
+    }
+    fields.join(":")
+}
+
+/// Gives a user another stored password in the place of `old`, if that still stands there.
+pub fn replace_password(path: &Path, user: &str, old: &Secret, stored: &str) -> Result<(), EditError> {
+    let name = normalize(user.as_bytes()).map_err(EditError::BadName)?;
+    edit(path, |text| {
+        let line = text.lines().find(|line| is_of(line, &name)).ok_or(EditError::Missing(name.clone()))?;
+        let stands = line.split(':').nth(1).unwrap_or_default();
+        if stands.as_bytes() != old.expose() {
+            return Err(EditError::Changed(name.clone()));
         }
-        Some(fields.join(":"))
+        changed_text(text, &name, |line| Some(with_password(line, stored)))
     })
 }
 
@@ -55,15 +74,21 @@ pub fn delete(path: &Path, user: &str) -> Result<(), EditError> {
 
 fn replace(path: &Path, user: &str, change: impl Fn(&str) -> Option<String>) -> Result<(), EditError> {
     let name = normalize(user.as_bytes()).map_err(EditError::BadName)?;
-    edit(path, |text| {
-        if !text.lines().any(|line| is_of(line, &name)) {
-            return Err(EditError::Missing(name.clone()));
-        }
-        let lines = text
-            .lines()
-            .filter_map(|line| if is_of(line, &name) { change(line) } else { Some(line.to_owned()) });
-        Ok(lines.map(|line| line + "\n").collect())
-    })
+    edit(path, |text| changed_text(text, &name, change))
+}
+
+/// The text with the user's line changed, or without it.
+fn changed_text(
+    text: &str,
+    name: &str,
+    change: impl Fn(&str) -> Option<String>,
+) -> Result<String, EditError> {
+    if !text.lines().any(|line| is_of(line, name)) {
+        return Err(EditError::Missing(name.to_owned()));
+    }
+    let lines =
+        text.lines().filter_map(|line| if is_of(line, name) { change(line) } else { Some(line.to_owned()) });
+    Ok(lines.map(|line| line + "\n").collect())
 }
 
 fn is_of(line: &str, name: &str) -> bool {

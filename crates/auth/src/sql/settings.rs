@@ -36,7 +36,7 @@ pub struct Settings {
     pub user_query: String,
     /// Finds all users, without variables.
     pub list_query: Option<String>,
-    /// Stores `%w`, a new hash.
+    /// Stores `%w`, a new hash, in the place of `%o`.
     pub update_query: Option<String>,
 }
 
@@ -70,8 +70,9 @@ impl Settings {
         if !names(&user) {
             return Err("user-query: it asks for no name: %u or %n is missing".to_owned());
         }
-        if user.parameters.contains(&Variable::Hash) {
-            return Err("user-query: %w is for the update-query alone".to_owned());
+        let hashes = [Variable::Hash, Variable::Old];
+        if user.parameters.iter().any(|variable| hashes.contains(variable)) {
+            return Err("user-query: %w and %o are for the update-query alone".to_owned());
         }
         if list.as_ref().is_some_and(|list| !list.parameters.is_empty()) {
             return Err("list-query: it has variables, but asks for everybody".to_owned());

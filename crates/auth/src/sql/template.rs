@@ -1,8 +1,8 @@
 //! A query of the site's own, with its variables made parameters.
 //!
 //! `%u` name in full, `%n` its part before the `@`, `%d` its domain (NULL without one), `%s`
-//! service, `%r` remote address (NULL where an administrator asks), `%w` a new hash (only in the
-//! update query), `%%` a percent sign. A variable becomes a bound parameter, whose value the
+//! service, `%r` remote address (NULL where an administrator asks), `%w` a new hash and `%o` the one that
+//! it replaces (only in the update query), `%%` a percent sign. A variable becomes a bound parameter, whose value the
 //! database never reads as part of the query. `'%u'` is the same as `%u`: the quotes go.
 //!
 //! **Invariant:** no value is ever part of the text of a query.
@@ -18,6 +18,7 @@ pub(super) enum Variable {
     Service,
     Remote,
     Hash,
+    Old,
 }
 
 /// A query in the words of the database, and its parameters in their order.
@@ -129,6 +130,7 @@ fn variable(letter: char) -> Option<Variable> {
         's' => Variable::Service,
         'r' => Variable::Remote,
         'w' => Variable::Hash,
+        'o' => Variable::Old,
         _ => return None,
     })
 }

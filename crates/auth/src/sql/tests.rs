@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Secret;
+use crate::testing::secret;
 use crate::trace::Trace;
 use std::path::Path;
 use std::str::FromStr;
@@ -87,7 +88,12 @@ async fn a_row_is_a_user() {
         assert!(error.reason.contains(part), "{error}");
     }
     assert_eq!(sql.list().await.map(|users| users.len()), Ok(5));
-    assert_eq!(sql.store_password(&login("anna@example.com"), "x").await, Ok(false), "no update-query");
+    let apple = secret("{PLAIN}apple");
+    assert_eq!(
+        sql.store_password(&login("anna@example.com"), &apple, "x").await,
+        Ok(false),
+        "no update-query"
+    );
 }
 
 #[tokio::test]
@@ -122,12 +128,21 @@ async fn a_new_hash_is_stored_for_one_user() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users.db");
     fill(&path, SCHEMA).await;
-    let update_query = Some("UPDATE mailbox SET password = '%w' WHERE username = '%u'".to_owned());
+    let update_query =
+        Some("UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'".to_owned());
     let sql = Sql::new(Settings { update_query, ..settings(&path) }).expect("settings");
     let hash = "$6$it's';--";
-    assert_eq!(sql.store_password(&login("anna@example.com"), hash).await, Ok(true));
-    assert_eq!(sql.store_password(&login("nobody"), hash).await, Ok(false));
-    assert!(sql.store_password(&login("two@example.com"), hash).await.is_err());
+    let (apple, pear) = (secret("{PLAIN}apple"), secret("{PLAIN}pear"));
+    assert_eq!(
+        sql.store_password(&login("anna@example.com"), &pear, hash).await,
+        Ok(false),
+        "it was changed"
+    );
+    assert_eq!(sql.store_password(&login("anna@example.com"), &apple, hash).await, Ok(true));
+    assert_eq!(sql.store_password(&login("nobody"), &apple, hash).await, Ok(false));
+    let two = Some("UPDATE mailbox SET password = '%w' WHERE username = '%u'".to_owned());
+    let sql = Sql::new(Settings { update_query: two, ..settings(&path) }).expect("settings");
+    assert!(sql.store_password(&login("two@example.com"), &apple, hash).await.is_err());
     for (name, stored) in [("anna@example.com", hash), ("real@example.com", "a")] {
         let query = "SELECT password FROM mailbox WHERE username = %u".to_owned();
         let sql = Sql::new(Settings { user_query: query, ..settings(&path) }).expect("settings");

@@ -24,7 +24,7 @@ pub(super) fn mask(directory: &Path) -> Result<u32, String> {
     };
     let names = text
         .split(|byte| b"\r\n".contains(byte))
-        .filter_map(|line| line.split(|byte| b" \t:".contains(byte)).next());
+        .filter_map(|line| line.split(|byte| b" \t:".contains(byte)).find(|word| !word.is_empty()));
     let flag = |name: &[u8]| LINES.iter().find(|(line, _)| *line == name).map_or(0, |(_, flag)| *flag);
     Ok(names.map(flag).fold(0, |mask, flag| mask | flag))
 }

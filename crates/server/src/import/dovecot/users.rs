@@ -80,7 +80,15 @@ impl Import {
         };
         let service = service.to_owned();
         self.draft.start("users");
-        self.draft.set("users.pam", "service", service, std::slice::from_ref(origin))
+        let is_set = self.draft.set("users.pam", "service", service.as_str(), std::slice::from_ref(origin));
+        if service == "imap" {
+            self.draft.remark(
+                "users.pam",
+                "service",
+                "A file in /etc/pam.d; each service has its own there.",
+            );
+        }
+        is_set
     }
 
     /// Where qmail has its virtual domains, on every host.

@@ -70,8 +70,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         NAME,
         "update-query",
         Kind::Text,
-        "\"UPDATE mailbox SET password = '%w' WHERE username = '%u'\"",
-        "Stores %w, a new hash, where [login] has rehash. More than one row are left as they were.",
+        "\"UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'\"",
+        "Stores %w, a new hash, in the place of %o, where [login] has rehash. More than one row are left as they were.",
     ),
 ];
 
