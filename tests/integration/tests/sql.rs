@@ -111,7 +111,10 @@ fn answers(kind: Kind) {
         assert_eq!(all.len(), 20_004);
 
         let hash = "$6$it's\\';-- \"%u";
-        assert_eq!(sql.store_password(&name, &Secret::new(b"{PLAIN}right".to_vec()), hash).await, Ok(true));
+        assert_eq!(
+            sql.store_password(&name, &auth::Secret::new(b"{PLAIN}right".to_vec()), hash).await,
+            Ok(true)
+        );
         assert_eq!(ask(&sql, "user17@example.com").await.0, format!("user17@example.com {hash}"));
         let others = "SELECT COUNT(*) FROM mailbox WHERE password = '{PLAIN}right'";
         assert_eq!(database.run(others), "20002");
