@@ -76,7 +76,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads a text. A line that is wrong is passed over.
+    /// Reads a text. A line that is wrong is passed over, but for its name: that user is neither
+    /// unknown nor known.
     pub(crate) fn new(text: Vec<u8>, format: &'static Format) -> Self {
         let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
         let slots = vec![FREE; (lines * 2).next_power_of_two()];
@@ -106,14 +107,26 @@ impl Table {
         if line.trim_ascii().is_empty() || line.starts_with(b"#") {
             return Ok(());
         }
-        let name = self.parse(line)?.user.name;
+        let (name, wrong) = match self.parse(line) {
+            Ok(entry) => (entry.user.name, None),
+            Err(why) => match self.name_of(line) {
+                Some(name) => (name, Some(why)),
+                None => return Err(why),
+            },
+        };
         let (slot, taken) = self.slot(&name);
         if taken {
-            return Err(format!("{name} stands above already"));
+            return Err(wrong.unwrap_or_else(|| format!("{name} stands above already")));
         }
         self.slots[slot] = u32::try_from(at).map_err(|_| "the file is too long")?;
-        self.users += 1;
-        Ok(())
+        self.users += usize::from(wrong.is_none());
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// The name of a line, whatever stands behind it.
+    fn name_of(&self, line: &[u8]) -> Option<String> {
+        let name = line.split(|byte| *byte == self.format.after_name).next()?;
+        normalize(name).ok()
     }
 
     fn parse(&self, line: &[u8]) -> Result<Entry, String> {
@@ -155,10 +168,24 @@ impl Table {
         found == name.as_bytes() || normalize(found).is_ok_and(|found| found == name)
     }
 
-    /// The user of a name in lower case.
-    pub(crate) fn find(&self, name: &str) -> Option<Entry> {
+    /// The user of a name in lower case. Fails where the user's line is wrong.
+    pub(crate) fn find(&self, name: &str) -> io::Result<Option<Entry>> {
         let (slot, taken) = self.slot(name);
-        taken.then(|| self.parse(self.line_at(self.slots[slot] as usize)).ok()).flatten()
+        if !taken {
+            return Ok(None);
+        }
+        let entry = self.parse(self.line_at(self.slots[slot] as usize));
+        entry.map(Some).map_err(|why| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("the line of {name} is wrong: {why}"))
+        })
+    }
+
+    /// The user of the first name that is there.
+    pub(crate) fn find_first<'n>(
+        &self,
+        mut names: impl Iterator<Item = &'n str>,
+    ) -> io::Result<Option<Entry>> {
+        names.find_map(|name| self.find(name).transpose()).transpose()
     }
 
     /// All users, in no order.

@@ -105,7 +105,8 @@ impl Source for PasswdDirectory {
                 return Ok(Found::Unknown);
             };
             let table = file.table().await.map_err(|error| self.unavailable(&error))?;
-            let entry = table.find(query.name.local()).map(|mut entry| {
+            let entry = table.find(query.name.local()).map_err(|error| self.unavailable(&error))?;
+            let entry = entry.map(|mut entry| {
                 entry.user = in_domain(entry.user, domain);
                 entry
             });

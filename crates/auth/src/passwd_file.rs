@@ -48,7 +48,8 @@ impl Source for PasswdFile {
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
         Box::pin(async move {
             let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
-            Ok(answer(&query, query.name.variants().find_map(|name| table.find(name))))
+            let entry = table.find_first(query.name.variants()).map_err(|error| self.unavailable(&error))?;
+            Ok(answer(&query, entry))
         })
     }
 
@@ -71,7 +72,7 @@ impl Source for PasswdFile {
     ) -> Asking<'a, bool> {
         Box::pin(async move {
             let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
-            let Some(name) = name.variants().find(|name| table.find(name).is_some()) else {
+            let Some(name) = name.variants().find(|name| matches!(table.find(name), Ok(Some(_)))) else {
                 return Ok(false);
             };
             store(self.file.path(), name, old, hash).await.map_err(|error| self.unavailable(&error))
@@ -203,7 +204,7 @@ mod tests {
              carl::::::\ndora:x::::/home/dora::nologin mail=/srv/dora\n",
         );
         assert!(users.problems().is_empty(), "{:?}", users.problems());
-        let user = |name: &str| users.find(name).expect("a user");
+        let user = |name: &str| users.find(name).expect("a line that is right").expect("a user");
         assert_eq!(user("anna@example.com").passwords_for("imap")[0].expose(), b"{PLAIN}a");
         let bert = user("bert").user;
         assert_eq!((bert.home.as_deref(), bert.maildir.as_deref()), (Some("/home/bert"), Some("Mail")));
@@ -250,12 +251,29 @@ mod tests {
         let numbers: Vec<_> = users.problems().iter().map(|p| p.split(':').next().unwrap()).collect();
         assert_eq!(numbers, ["2", "3", "4", "5", "6"]);
         assert_eq!(users.len(), 3);
-        assert_eq!(users.find("anna").unwrap().passwords_for("imap")[0].expose(), b"a");
-        assert_eq!(users.find("dora").unwrap().user.home.as_deref(), Some("/home/dora"));
-        assert!(users.find("last").is_some() && users.find("bert").is_none());
+        assert_eq!(users.find("anna").unwrap().unwrap().passwords_for("imap")[0].expose(), b"a");
+        assert_eq!(users.find("dora").unwrap().unwrap().user.home.as_deref(), Some("/home/dora"));
+        assert!(users.find("last").unwrap().is_some() && users.find("nobody").unwrap().is_none());
+        for broken in ["bert", "long", "carl"] {
+            let error = users.find(broken).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the line of {broken} is wrong: ")), "{error}");
+        }
         for text in ["", "\n", "\n\n#", "x"] {
             assert_eq!(table(text).len(), 0, "{text:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn security_22_who_stands_in_a_wrong_line_is_unavailable_and_not_unknown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        std::fs::write(&path, "anna:{PLAIN}a::::::allow_nets=typo\nbert:{PLAIN}b\n").unwrap();
+        let source = PasswdFile::new(path);
+        let reason = source.find(asked(&name("anna"))).await.unwrap_err().reason;
+        assert!(reason.contains("the line of anna is wrong") && !reason.contains("PLAIN"), "{reason}");
+        assert!(matches!(source.find(asked(&name("bert"))).await, Ok(Found::Stored(..))));
+        assert_eq!(source.list().await.unwrap().len(), 1);
+        assert_eq!(source.problems().await.unwrap().len(), 1);
     }
 
     #[tokio::test]

@@ -70,8 +70,8 @@ impl Userdb {
         for file in self.files()? {
             tables.push(file.table().await?);
         }
-        let find = |name: &str| tables.iter().find_map(|table| table.find(name));
-        Ok(query.name.variants().find_map(find))
+        let find = |name: &str| tables.iter().find_map(|table| table.find(name).transpose());
+        query.name.variants().find_map(find).transpose()
     }
 
     async fn users(&self) -> io::Result<Vec<User>> {
