@@ -4,8 +4,9 @@
 //! failing; half of an address's failures are forgotten every ten minutes. Repeating one of the
 //! last ten wrong passwords does not raise the count: a client with an old saved password tries it
 //! again and again. Failures of one address are answered one after another: parallel connections
-//! wait for each other, and many guesses at once gain nothing. IPv6 counts by /64 and by /48, as
-//! an attacker has as many addresses as he likes in the one, and often all of the other; the /48
+//! wait for each other, for a minute at most, so that many guesses at once gain little; how many
+//! there can be is bounded by the connections of one address. IPv6 counts by /64 and by /48, as an
+//! attacker has as many addresses as he likes in the one, and often all of the other; the /48
 //! weighs an eighth, since it may be a provider's.
 //!
 //! **Accounts.** Wrong passwords for one name are counted from wherever they come. When many

@@ -40,7 +40,8 @@ impl<'a> Stored<'a> {
         let (scheme, encoding) = match scheme.split_once('.') {
             Some((scheme, "B64" | "BASE64")) => (scheme.to_owned(), Some(Encoding::Base64)),
             Some((scheme, "HEX")) => (scheme.to_owned(), Some(Encoding::Hex)),
-            Some((_, other)) => return Err(BadHash(format!("unknown encoding {other:?}"))),
+            // It may be part of a password that begins with a brace.
+            Some(_) => return Err(BadHash("an unknown encoding behind a scheme".to_owned())),
             None => (scheme, None),
         };
         Ok(Self { scheme, encoding, data })

@@ -19,7 +19,8 @@ pub(super) fn verify(password: &[u8], data: &str) -> Result<bool, BadHash> {
     Ok(equal(made.as_bytes(), data.as_bytes()))
 }
 
-/// Whether checking it would take a processor for more than some seconds.
+/// Whether checking it would take a processor for more than some seconds, of the methods in which
+/// the cost is a plain number.
 fn costs_too_much(data: &str) -> bool {
     let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
     let mut fields = data.split('$').skip(1);
