@@ -73,6 +73,9 @@ impl Authdaemon {
         }
         let parsed = parse(&answer).map_err(|why| self.unavailable(why))?;
         let (mut user, system_user) = parsed;
+        if user.home.is_none() {
+            return Err(self.unavailable("its answer has no HOME"));
+        }
         if let Some(login) = system_user {
             let found = tokio::task::spawn_blocking(move || nix::unistd::User::from_name(&login)).await;
             let found =
@@ -84,28 +87,35 @@ impl Authdaemon {
         Ok(Some(user))
     }
 
-    /// Who somebody is, by the first variant of the name that is known.
-    async fn look_up(&self, query: &Query<'_>) -> Result<Option<User>, Unavailable> {
+    /// Asks for the variants of the name. The first that is known is the user: behind a wrong
+    /// password of `anna@example.com` there may be another `anna`.
+    async fn look_up(&self, query: &Query<'_>) -> Result<Found, Unavailable> {
         for name in query.name.variants() {
+            if let Some(password) = query.password
+                && let Some(user) = self.log_in(query, name, password).await?
+            {
+                return Ok(Found::Checked(called(user, name), true));
+            }
             let user = self.user(format!("PRE . {} {name}\n", query.service).as_bytes()).await?;
             query.trace.step(|| format!("PRE {name}: {}", told(user.as_ref())));
-            if user.is_some() {
-                return Ok(user.map(|user| called(user, name)));
+            if let Some(user) = user.map(|user| called(user, name)) {
+                let is_asked = query.password.is_some();
+                return Ok(if is_asked { Found::Checked(user, false) } else { Found::Known(user) });
             }
         }
-        Ok(None)
+        Ok(Found::Unknown)
     }
 
-    async fn log_in(&self, query: &Query<'_>, password: &Secret) -> Result<Option<User>, Unavailable> {
-        for name in query.name.variants() {
-            let Some(request) = request(query.service, name, password) else { return Ok(None) };
-            let user = self.user(&request).await?;
-            query.trace.step(|| format!("AUTH {name}: {}", told(user.as_ref())));
-            if user.is_some() {
-                return Ok(user.map(|user| called(user, name)));
-            }
-        }
-        Ok(None)
+    async fn log_in(
+        &self,
+        query: &Query<'_>,
+        name: &str,
+        password: &Secret,
+    ) -> Result<Option<User>, Unavailable> {
+        let Some(request) = request(query.service, name, password) else { return Ok(None) };
+        let user = self.user(&request).await?;
+        query.trace.step(|| format!("AUTH {name}: {}", told(user.as_ref())));
+        Ok(user)
     }
 }
 
@@ -115,23 +125,15 @@ impl Source for Authdaemon {
     }
 
     fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
-        Box::pin(async move {
-            if let Some(password) = query.password
-                && let Some(user) = self.log_in(&query, password).await?
-            {
-                return Ok(Found::Checked(user, true));
-            }
-            Ok(match (self.look_up(&query).await?, query.password) {
-                (None, _) => Found::Unknown,
-                (Some(user), Some(_)) => Found::Checked(user, false),
-                (Some(user), None) => Found::Known(user),
-            })
-        })
+        Box::pin(async move { self.look_up(&query).await })
     }
 
     fn list(&self) -> Asking<'_, Vec<User>> {
         Box::pin(async move {
             let answer = self.ask(b"ENUMERATE\n", LIST_MAX).await?;
+            if answer.as_slice() == b"FAIL\n" {
+                return Err(self.unavailable("it does not list its users"));
+            }
             let lines = answer.split(|byte| *byte == b'\n');
             let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#") && *line != b".");
             lines.map(listed).collect::<Result<_, _>>().map_err(|why| self.unavailable(why))
@@ -150,7 +152,8 @@ impl Source for Authdaemon {
 /// control character.
 fn request(service: &str, name: &str, password: &Secret) -> Option<Zeroizing<Vec<u8>>> {
     let password = password.expose();
-    if [service.as_bytes(), name.as_bytes(), password].concat().iter().any(u8::is_ascii_control) {
+    let parts = [service.as_bytes(), name.as_bytes(), password];
+    if parts.iter().any(|part| part.iter().any(u8::is_ascii_control)) {
         return None;
     }
     let length = service.len() + "\nlogin\n\n\n".len() + name.len() + password.len();
@@ -233,6 +236,7 @@ fn told(user: Option<&User>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login_name::LoginName;
     use crate::testing::{asked, log_in, name, secret};
     use tokio::net::UnixListener;
 
@@ -294,6 +298,25 @@ mod tests {
         let users = source.list().await.unwrap();
         assert_eq!(users.len(), 2);
         assert!(!users[0].may_use("imap"));
+    }
+
+    #[tokio::test]
+    async fn security_13_another_user_of_the_short_name_is_not_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        serve(
+            directory.path(),
+            &[
+                ("AUTH 34\nimap\nlogin\nanna@example.com\nright\n", "FAIL\n"),
+                ("PRE . imap anna@example.com\n", ANNA),
+                ("AUTH 22\nimap\nlogin\nanna\nright\n", "UID=1\nGID=1\nHOME=/home/anna\nADDRESS=anna\n.\n"),
+                ("ENUMERATE\n", "FAIL\n"),
+            ],
+        );
+        let source = source(directory.path());
+        let name = LoginName::new(b"anna", Some("example.com")).unwrap();
+        let found = source.find(log_in(&name, &secret("right"))).await;
+        assert!(matches!(found, Ok(Found::Checked(_, false))), "{found:?}");
+        assert!(source.list().await.is_err(), "it refuses to list");
     }
 
     #[tokio::test]

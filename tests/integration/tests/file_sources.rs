@@ -173,7 +173,7 @@ fn couriers_userdb_is_read_as_text() {
             ("carl@example.org", "imap's", WRONG),
             ("dora@example.org", "", WRONG),
             ("dora@example.org", "x", WRONG),
-            ("wrong@example.org", "imap's", WRONG),
+            ("wrong@example.org", "imap's", UNAVAILABLE),
             ("no tab@example.org", "imap's", WRONG),
         ],
     );

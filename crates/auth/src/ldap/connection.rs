@@ -206,7 +206,8 @@ fn read(entry: ldap3::ResultEntry) -> Result<Entry, Fault> {
 }
 
 fn text_of(password: &Secret) -> Option<&str> {
-    std::str::from_utf8(password.expose()).ok().filter(|text| !text.is_empty())
+    // Where a NUL ends a text, what begins with one is empty, and an empty one is right.
+    std::str::from_utf8(password.expose()).ok().filter(|text| !text.is_empty() && !text.contains('\0'))
 }
 
 fn first_line(path: &Path) -> Result<Secret, Fault> {

@@ -79,6 +79,10 @@ impl Bound {
     pub(super) fn of_result(result: &LdapResult) -> Result<Self, Fault> {
         match result.rc {
             0 => Ok(Self::Accepted),
+            // Active Directory says so too when it cannot ask another of its servers.
+            49 if result.text.contains(", data ") && active_directory(&result.text).is_none() => {
+                Err(Fault::new(FaultKind::Busy, said(result)))
+            }
             19 | 32 | 34 | 48 | 49 | 53 => Ok(Self::Refused(match active_directory(&result.text) {
                 Some(why) => format!("{} ({why})", code(result)),
                 None => said(result),
@@ -153,6 +157,11 @@ mod tests {
             assert!(matches!(Bound::of_result(&result(rc, "")), Ok(Bound::Refused(_))), "{rc}");
         }
         assert_eq!(Bound::of_result(&result(0, "")), Ok(Bound::Accepted));
+        let no_server = result(
+            49,
+            "80090311: LdapErr: DSID-0C090436, comment: AcceptSecurityContext error, data 51f, v4563",
+        );
+        assert_eq!(Bound::of_result(&no_server).map_err(|fault| fault.kind), Err(FaultKind::Busy));
         for (rc, kind) in [
             (1, FaultKind::Site),
             (2, FaultKind::Site),
