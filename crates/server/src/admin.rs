@@ -77,10 +77,7 @@ impl Which {
     }
 
     fn configuration(&self) -> Result<Configuration, String> {
-        settings::read(&self.config).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            lines.join("\nrestante: ")
-        })
+        settings::read_for_command(&self.config)
     }
 }
 

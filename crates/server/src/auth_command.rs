@@ -61,10 +61,7 @@ pub(crate) struct Where {
 
 impl Where {
     fn configuration(&self) -> Result<Configuration, String> {
-        settings::read(&self.config).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            lines.join("\nrestante: ")
-        })
+        settings::read_for_command(&self.config)
     }
 
     fn ask(&self, question: &str) -> Result<String, String> {

@@ -56,10 +56,7 @@ impl OneUser {
         &self,
         work: impl FnOnce(&ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
     ) -> Result<(), String> {
-        let configuration: Configuration = settings::read(&self.config).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            lines.join("\nrestante: ")
-        })?;
+        let configuration: Configuration = settings::read_for_command(&self.config)?;
         as_mail_user(&configuration, || {
             let found = Users::open(&configuration).find(&self.user)?;
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;

@@ -81,10 +81,7 @@ struct Counts {
 
 /// Does it, and prints what was done. An error when not everything went.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let mut configuration = settings::read(&options.config).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        lines.join("\nrestante: ")
-    })?;
+    let mut configuration = settings::read_for_command(&options.config)?;
     let direction = match (options.from, options.to) {
         (Some(from), _) => Direction::From(from.into()),
         (None, Some(to)) => Direction::To(to.into()),

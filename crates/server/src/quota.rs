@@ -26,10 +26,7 @@ pub(crate) struct Options {
 
 /// Prints the quotas. What is wrong with one user is said, and the others follow.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let configuration = settings::read(&options.config).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        lines.join("\nrestante: ")
-    })?;
+    let configuration = settings::read_for_command(&options.config)?;
     as_mail_user(&configuration, || {
         let users = Users::open(&configuration);
         if options.all {

@@ -25,6 +25,14 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, Vec<Problem>> {
     whole(read_what_is_right(path))
 }
 
+/// Likewise for a command, which ends with this error: what is wrong, a line each.
+pub(crate) fn read_for_command(path: &Path) -> Result<Configuration, String> {
+    read(path).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\nrestante: ")
+    })
+}
+
 /// Reads a configuration from its text; `path` is for messages.
 pub(crate) fn read_text(path: &Path, text: &str) -> Result<Configuration, Vec<Problem>> {
     whole(parse_what_is_right(path, text))

@@ -6,7 +6,8 @@ use auth::ldap::{Attributes, Ldap, Mode, OwnBind, Settings};
 use auth::{Found, LoginName, Query, Secret, Source, Trace, Unavailable, User};
 use restante_tests::slapd::{PEOPLE, SERVICE, Slapd};
 use restante_tests::target::Connection;
-use restante_tests::target::restante::Restante;
+use restante_tests::target::restante::{Restante, binary};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -470,6 +471,16 @@ fn users_log_in_to_the_server() {
     connection.line().expect("a greeting");
     let answer = command(&mut connection, "LOGIN gone@example.com secret", "");
     assert!(answer.starts_with("a NO"), "{answer}");
+
+    // The users of all sources, each once: those of the directory too.
+    let mut list = Command::new(binary());
+    list.args(["user", "list", "--config"]).arg(server.directory().join("restante.toml"));
+    let listed = list.output().unwrap();
+    let names = String::from_utf8_lossy(&listed.stdout).into_owned();
+    for number in [0, 7, 199] {
+        let name = format!("user{number}@example.com");
+        assert_eq!(names.lines().filter(|line| **line == name).count(), 1, "{name}: {listed:?}");
+    }
 }
 
 #[test]
