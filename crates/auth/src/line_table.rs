@@ -6,6 +6,7 @@
 
 use crate::login_name::normalize;
 use crate::regular_file::{Links, Stamp, open, read_all};
+use crate::scheme;
 use crate::secret::Secret;
 use crate::source::User;
 use ipnet::IpNet;
@@ -64,6 +65,13 @@ pub(crate) struct Format {
     pub(crate) parse: fn(&[u8]) -> Result<Entry, String>,
 }
 
+/// Why no password can let a user in whose line is right.
+fn useless_password(entry: &Entry) -> Option<String> {
+    let mut problems = entry.passwords.iter().map(|(_, stored)| scheme::problem(stored));
+    let bad = problems.find_map(|problem| problem)?;
+    Some(format!("{}: {bad}", entry.user.name))
+}
+
 /// All users of a file.
 pub(crate) struct Table {
     text: Zeroizing<Vec<u8>>,
@@ -107,10 +115,13 @@ impl Table {
         if line.trim_ascii().is_empty() || line.starts_with(b"#") {
             return Ok(());
         }
-        let (name, wrong) = match self.parse(line) {
-            Ok(entry) => (entry.user.name, None),
+        let (name, wrong, useless) = match self.parse(line) {
+            Ok(entry) => {
+                let useless = useless_password(&entry);
+                (entry.user.name, None, useless)
+            }
             Err(why) => match self.name_of(line) {
-                Some(name) => (name, Some(why)),
+                Some(name) => (name, Some(why), None),
                 None => return Err(why),
             },
         };
@@ -120,7 +131,7 @@ impl Table {
         }
         self.slots[slot] = u32::try_from(at).map_err(|_| "the file is too long")?;
         self.users += usize::from(wrong.is_none());
-        wrong.map_or(Ok(()), Err)
+        wrong.or(useless).map_or(Ok(()), Err)
     }
 
     /// The name of a line, whatever stands behind it.
@@ -295,7 +306,7 @@ fn read(path: &Path, links: Links, format: &'static Format) -> io::Result<Loaded
         }
         let table = Arc::new(Table::new(text, format));
         for problem in table.problems() {
-            tracing::warn!("{}:{problem}: the line is passed over", path.display());
+            tracing::warn!("{}:{problem}: that user cannot log in", path.display());
         }
         tracing::debug!("{}: {} users", path.display(), table.len());
         return Ok(Loaded { stamp, young: stamp.is_young(began), table });

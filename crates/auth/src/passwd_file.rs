@@ -203,7 +203,7 @@ mod tests {
             "# comment\n\nanna@example.com:{PLAIN}a\nBert:{PLAIN}b:1000:1000:Bert B:/home/bert:/bin/sh:userdb_mail=maildir:~/Mail:INDEX=x quota=5M\n\
              carl::::::\ndora:x::::/home/dora::nologin mail=/srv/dora\n",
         );
-        assert!(users.problems().is_empty(), "{:?}", users.problems());
+        assert_eq!(users.problems(), ["5: carl: an empty stored password lets nobody in"]);
         let user = |name: &str| users.find(name).expect("a line that is right").expect("a user");
         assert_eq!(user("anna@example.com").passwords_for("imap")[0].expose(), b"{PLAIN}a");
         let bert = user("bert").user;
@@ -213,6 +213,22 @@ mod tests {
         assert_eq!(user("carl").passwords_for("imap")[0].expose(), b"");
         assert_eq!(user("dora").user.disabled_services, ["imap", "pop3"]);
         assert_eq!(user("dora").user.maildir.as_deref(), Some("/srv/dora"));
+    }
+
+    #[test]
+    fn passwords_that_let_nobody_in_are_said() {
+        for (stored, problem) in [
+            ("{PLAIN}x", None),
+            ("$6$salt$hash", None),
+            ("!", None),
+            ("*", None),
+            ("", Some("1: anna: an empty stored password lets nobody in")),
+            ("{ROT13}nan", Some("1: anna: an unknown password scheme")),
+        ] {
+            let users = table(&format!("anna:{stored}\n"));
+            assert_eq!(users.problems().first().map(String::as_str), problem, "{stored}");
+            assert!(users.find("anna").expect("a line that is right").is_some(), "{stored}");
+        }
     }
 
     #[test]

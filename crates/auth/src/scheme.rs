@@ -42,38 +42,72 @@ pub fn verify(password: &Secret, stored: &str) -> Result<bool, BadHash> {
     if stored.data.is_empty() {
         return Err(BadHash("an empty stored password lets nobody in".to_owned()));
     }
+    let check = check_of(&stored.scheme).ok_or_else(unknown_scheme)?;
     let password = password.expose();
     if password.is_empty() || password.len() > PASSWORD_MAX {
         return Ok(false);
     }
-    match stored.scheme.as_str() {
-        "PLAIN" | "CLEARTEXT" | "CLEAR" => Ok(equal(password, &stored.bytes(Encoding::None)?)),
-        "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT" => {
-            libcrypt::verify(password, &stored.text()?)
-        }
-        "ARGON2" | "ARGON2I" | "ARGON2ID" => argon2::verify(password, &stored.text()?),
-        "PBKDF2" | "PBKDF2-SHA1" => pbkdf2::verify(password, &stored.text()?, Below::Sha1),
-        "PBKDF2-SHA256" => pbkdf2::verify(password, &stored.text()?, Below::Sha256),
-        "PBKDF2-SHA512" => pbkdf2::verify(password, &stored.text()?, Below::Sha512),
-        "SCRAM-SHA-1" => scram::verify(password, &stored.text()?, Hash::Sha1),
-        "SCRAM-SHA-256" => scram::verify(password, &stored.text()?, Hash::Sha256),
-        "CRAM-MD5" | "HMAC-MD5" => cram_md5::verify(password, &stored.bytes(Encoding::Hex)?),
-        "PLAIN-MD5" => unsalted::<Md5>(password, &stored, Encoding::Hex),
-        "MD5" => verify_md5(password, &stored),
-        "LDAP-MD5" => unsalted::<Md5>(password, &stored, Encoding::Base64),
-        "SHA" | "SHA1" => unsalted::<Sha1>(password, &stored, Encoding::Base64),
-        "SHA224" => unsalted::<Sha224>(password, &stored, Encoding::Base64),
-        "SHA384" => unsalted::<Sha384>(password, &stored, Encoding::Base64),
-        "SHA256" => unsalted::<Sha256>(password, &stored, Encoding::Base64),
-        "SHA512" => unsalted::<Sha512>(password, &stored, Encoding::Base64),
-        "SMD5" => salted::<Md5>(password, &stored),
-        "SSHA" => salted::<Sha1>(password, &stored),
-        "SSHA224" => salted::<Sha224>(password, &stored),
-        "SSHA384" => salted::<Sha384>(password, &stored),
-        "SSHA256" => salted::<Sha256>(password, &stored),
-        "SSHA512" => salted::<Sha512>(password, &stored),
-        _ => Err(BadHash("an unknown password scheme".to_owned())),
+    check(password, &stored)
+}
+
+/// What can be seen to be wrong with a stored password without trying one: `None` where it may
+/// let somebody in. A password that is locked (`!`, `*`) is meant so.
+pub(crate) fn problem(stored: &Secret) -> Option<BadHash> {
+    if stored.expose().is_empty() {
+        return Some(BadHash("an empty stored password lets nobody in".to_owned()));
     }
+    let text = match std::str::from_utf8(stored.expose()) {
+        Ok(text) => text,
+        Err(_) => return Some(BadHash("the stored password is not UTF-8".to_owned())),
+    };
+    match Stored::read(text) {
+        Ok(stored) if check_of(&stored.scheme).is_none() => Some(unknown_scheme()),
+        Ok(_) => None,
+        Err(bad) => Some(bad),
+    }
+}
+
+fn unknown_scheme() -> BadHash {
+    BadHash("an unknown password scheme".to_owned())
+}
+
+/// Whether a password is the one that was stored.
+type Check = fn(&[u8], &Stored) -> Result<bool, BadHash>;
+
+/// How a scheme is checked; `None` for one that is not known.
+fn check_of(scheme: &str) -> Option<Check> {
+    Some(match scheme {
+        "PLAIN" | "CLEARTEXT" | "CLEAR" => {
+            |password, stored| Ok(equal(password, &stored.bytes(Encoding::None)?))
+        }
+        "CRYPT" | "DES-CRYPT" | "MD5-CRYPT" | "SHA256-CRYPT" | "SHA512-CRYPT" | "BLF-CRYPT" => {
+            |password, stored| libcrypt::verify(password, &stored.text()?)
+        }
+        "ARGON2" | "ARGON2I" | "ARGON2ID" => |password, stored| argon2::verify(password, &stored.text()?),
+        "PBKDF2" | "PBKDF2-SHA1" => |password, stored| pbkdf2::verify(password, &stored.text()?, Below::Sha1),
+        "PBKDF2-SHA256" => |password, stored| pbkdf2::verify(password, &stored.text()?, Below::Sha256),
+        "PBKDF2-SHA512" => |password, stored| pbkdf2::verify(password, &stored.text()?, Below::Sha512),
+        "SCRAM-SHA-1" => |password, stored| scram::verify(password, &stored.text()?, Hash::Sha1),
+        "SCRAM-SHA-256" => |password, stored| scram::verify(password, &stored.text()?, Hash::Sha256),
+        "CRAM-MD5" | "HMAC-MD5" => {
+            |password, stored| cram_md5::verify(password, &stored.bytes(Encoding::Hex)?)
+        }
+        "PLAIN-MD5" => |password, stored| unsalted::<Md5>(password, stored, Encoding::Hex),
+        "MD5" => verify_md5,
+        "LDAP-MD5" => |password, stored| unsalted::<Md5>(password, stored, Encoding::Base64),
+        "SHA" | "SHA1" => |password, stored| unsalted::<Sha1>(password, stored, Encoding::Base64),
+        "SHA224" => |password, stored| unsalted::<Sha224>(password, stored, Encoding::Base64),
+        "SHA384" => |password, stored| unsalted::<Sha384>(password, stored, Encoding::Base64),
+        "SHA256" => |password, stored| unsalted::<Sha256>(password, stored, Encoding::Base64),
+        "SHA512" => |password, stored| unsalted::<Sha512>(password, stored, Encoding::Base64),
+        "SMD5" => salted::<Md5>,
+        "SSHA" => salted::<Sha1>,
+        "SSHA224" => salted::<Sha224>,
+        "SSHA384" => salted::<Sha384>,
+        "SSHA256" => salted::<Sha256>,
+        "SSHA512" => salted::<Sha512>,
+        _ => return None,
+    })
 }
 
 /// Dovecot's `{MD5}` is a hash of libcrypt or hexadecimal, LDAP's is base64.
