@@ -4,9 +4,10 @@
 //! bans and without the running server. What they print has no password and no hash in it.
 
 use crate::admin;
+use crate::maildirs::{self, Found};
 use crate::settings::{self, Configuration, DEFAULT_PATH};
-use crate::users::{maildir_of, quota_of};
-use crate::{control, serve};
+use crate::users::quota_of;
+use crate::{control, privileges, serve};
 use auth::{Client, Refusal, Trace, User};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -65,8 +66,7 @@ impl Where {
     }
 
     fn ask(&self, question: &str) -> Result<String, String> {
-        let path = self.configuration()?.control_socket;
-        control::ask(&path.ok_or("[login] has no control-socket: the server cannot be asked")?, question)
+        control::ask(&self.configuration()?.control_socket, question)
     }
 }
 
@@ -103,9 +103,18 @@ fn test(one: &One) -> Result<(), String> {
     print_steps(&trace);
     match outcome {
         Ok(user) => {
-            println!("decision: comes in");
             print_identity(&user, &configuration);
-            Ok(())
+            match maildir(&user, &configuration) {
+                Ok(_) => {
+                    println!("decision: comes in");
+                    Ok(())
+                }
+                Err(_) => {
+                    Err("decision: the password is right, but the Maildir cannot be used; clients are told \
+                               that the mailbox cannot be opened"
+                        .to_owned())
+                }
+            }
         }
         Err(refusal) => Err(in_words(&refusal, &one.service)),
     }
@@ -147,9 +156,12 @@ fn print_identity(user: &User, configuration: &Configuration) {
     let id = |id: Option<u32>| id.map_or("that of [mail]".to_owned(), |id| id.to_string());
     println!("user: {}", harmless(&user.name));
     println!("home: {}", or_none(&user.home));
-    match maildir_of(user, &configuration.maildir) {
-        Ok(path) => println!("Maildir: {}", harmless(&path.to_string_lossy())),
-        Err(why) => println!("Maildir: none: {}", harmless(&why)),
+    match maildir(user, configuration) {
+        Ok(Found::There(path)) => println!("Maildir: {}", harmless(&path.to_string_lossy())),
+        Ok(Found::WouldBeMade(path)) => {
+            println!("Maildir: {} (missing: made at the first log-in)", harmless(&path.to_string_lossy()));
+        }
+        Err(why) => println!("Maildir: unusable: {}", harmless(&why)),
     }
     println!("uid: {}, gid: {}", id(user.uid), id(user.gid));
     match quota_of(user, configuration.quota) {
@@ -159,6 +171,18 @@ fn print_identity(user: &User, configuration: &Configuration) {
     }
     if !user.groups.is_empty() {
         println!("groups: {}", harmless(&user.groups.join(", ")));
+    }
+}
+
+/// The Maildir as the server finds it.
+fn maildir(user: &User, configuration: &Configuration) -> Result<Found, String> {
+    let look = || maildirs::look(user, configuration);
+    match configuration.own_uids {
+        Some(_) => look(),
+        None => {
+            let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
+            privileges::as_user(user, group, look).unwrap_or_else(look)
+        }
     }
 }
 

@@ -1,124 +1,73 @@
-//! `restante check`: everything that is wrong, at once.
+//! `restante check`: everything that is wrong with a site, at once, and how bad it is.
+//!
+//! It exits with 0 where nothing is wrong, 1 where there are warnings, and 2 where the server
+//! would not start. What is fatal it learns from [`start::prepare`], as `serve` does.
 
-use crate::owners::OwnUids;
+mod certificates;
+mod permissions;
+mod users;
+
+use crate::finding::{Finding, Severity};
 use crate::settings::{self, Configuration};
-use crate::users::maildir_of;
-use crate::{privileges, serve, sources, tls, tokens};
-use auth::User;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use crate::start::{self, Ports};
+use crate::{tokens, unit};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Users with a wrong uid that are named at most.
-const OWNERS_TOLD_MAX: usize = 20;
+/// Exit status where the server would not start.
+const FATAL: u8 = 2;
 
 /// Checks configuration, certificates, users and directories.
 pub(crate) fn run(path: &Path) -> ExitCode {
-    let (configuration, wrong) = settings::read_what_is_right(path);
-    let mut problems: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-    problems.extend(configuration.iter().flat_map(further_problems));
-    problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
-    if problems.is_empty() {
-        println!("{}: no problems found", path.display());
-        return ExitCode::SUCCESS;
-    }
-    ExitCode::FAILURE
-}
-
-/// What is wrong beside the settings themselves.
-fn further_problems(configuration: &Configuration) -> Vec<String> {
-    let mut problems = tls::configure(configuration).err().unwrap_or_default();
-    problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
-    problems.extend(problems_of_sources(configuration));
-    problems.extend(tokens::problems(configuration));
-    problems.extend(problems_of_owners(configuration));
-    let directory = directory_of_all(&configuration.maildir);
-    problems.extend(directory.and_then(directory_problem));
-    if problems.is_empty() {
-        let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
-        let as_user = || problems_of_user(configuration, directory);
-        problems.extend(privileges::as_user(user, group, as_user).unwrap_or_default());
-    }
-    problems
-}
-
-/// What the sources of users say of themselves.
-fn problems_of_sources(configuration: &Configuration) -> Vec<String> {
-    serve::block_on(async {
-        let mut problems = Vec::new();
-        for source in configuration.sources.iter().filter_map(|source| sources::open(&source.kind)) {
-            problems.extend(source.problems().await.unwrap_or_else(|error| vec![error.to_string()]));
+    let findings = findings(path);
+    findings.iter().for_each(|finding| eprintln!("restante: {finding}"));
+    let worst = findings.iter().map(|finding| finding.severity).max();
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    match worst {
+        None => {
+            println!("{}: no problems found", path.display());
+            ExitCode::SUCCESS
         }
-        problems
-    })
-}
-
-/// With own uids: users of local sources who could not log in, or not use the Maildir that is
-/// there. The first ones; what all have in common is seen in them.
-fn problems_of_owners(configuration: &Configuration) -> Vec<String> {
-    let Some(own_uids) = configuration.own_uids else { return Vec::new() };
-    let listed = serve::block_on(async {
-        let mut users = Vec::new();
-        let sources = configuration.sources.iter().filter_map(|source| sources::open(&source.kind));
-        for source in sources.filter(|source| source.is_local()) {
-            // Why it cannot be listed is said elsewhere.
-            users.extend(source.list().await.unwrap_or_default());
+        Some(Severity::Warning) => {
+            println!("{}: the server starts; warnings: {}", path.display(), count(Severity::Warning));
+            ExitCode::FAILURE
         }
-        users
-    });
-    let mut problems: Vec<String> =
-        listed.iter().filter_map(|user| problem_of_owner(user, own_uids, configuration)).collect();
-    let more = problems.len().saturating_sub(OWNERS_TOLD_MAX);
-    problems.truncate(OWNERS_TOLD_MAX);
-    if more > 0 {
-        problems.push(format!("own-uid: {more} more users like these"));
+        Some(Severity::Fatal) => {
+            println!("{}: the server does not start; errors: {}", path.display(), count(Severity::Fatal));
+            ExitCode::from(FATAL)
+        }
     }
-    problems
 }
 
-fn problem_of_owner(user: &User, own_uids: OwnUids, configuration: &Configuration) -> Option<String> {
-    let uid = user.uid?;
-    if let Err(why) = user.gid.map_or(Ok(()), |gid| own_uids.check(uid, gid)) {
-        return Some(format!("{}: {why}", user.name));
+/// All that is wrong: what is fatal first.
+fn findings(path: &Path) -> Vec<Finding> {
+    let (configuration, problems) = settings::read_what_is_right(path);
+    let mut findings: Vec<Finding> = problems.iter().map(|one| Finding::fatal(one.to_string())).collect();
+    if let Some(configuration) = configuration {
+        let missing = start::prepare(&configuration, Ports::FreeOrOurs).err().unwrap_or_default();
+        findings.extend(missing.into_iter().map(Finding::fatal));
+        findings.extend(warnings(&configuration).into_iter().map(Finding::warning));
     }
-    // Without its default domain a name may have no place in the template: nothing to look at.
-    let maildir = maildir_of(user, &configuration.maildir).ok()?;
-    let owner = std::fs::metadata(&maildir).ok()?.uid();
-    let is_theirs = owner == uid;
-    (!is_theirs).then(|| {
-        format!("{}: {} belongs to uid {owner}, and not to theirs, {uid}", user.name, maildir.display())
-    })
+    findings
 }
 
-/// What root may do and the user of `[mail]` may not, though the running server must.
-fn problems_of_user(configuration: &Configuration, directory: Option<&Path>) -> Vec<String> {
-    let user = configuration.user.as_deref().unwrap_or_default();
-    let problem = |path: &Path, what: &str, error: std::io::Error| {
-        format!("{}: {user}, the user of [mail], cannot {what} it: {error}", path.display())
-    };
-    let unread = |path: &PathBuf| Some(problem(path, "read", std::fs::File::open(path).err()?));
-    let files =
-        configuration.passwd_files().chain(configuration.oauth.iter().flat_map(|oauth| oauth.files()));
-    let mut problems: Vec<String> = files.filter_map(unread).collect();
-    let entered = directory.map(|directory| {
-        let access = rustix::fs::access(directory, rustix::fs::Access::EXEC_OK);
-        access.map_err(|error| problem(directory, "enter", error.into()))
-    });
-    problems.extend(entered.and_then(Result::err));
-    problems
+/// What does not keep the server from starting.
+fn warnings(configuration: &Configuration) -> Vec<String> {
+    let mut warnings = certificates::warnings(configuration);
+    warnings.extend(permissions::warnings(configuration));
+    warnings.extend(clear_text_warning(configuration));
+    warnings.extend(tokens::problems(configuration));
+    warnings.extend(users::warnings(configuration));
+    warnings.extend(unit::warnings(configuration));
+    warnings
 }
 
-/// The directory in which all Maildirs lie; `None` when each user has one of their own.
-fn directory_of_all(template: &str) -> Option<&Path> {
-    let fixed = template.split('%').next().unwrap_or_default();
-    Some(Path::new(&fixed[..=fixed.rfind('/')?]))
-}
-
-/// It must be there.
-fn directory_problem(directory: &Path) -> Option<String> {
-    match std::fs::metadata(directory) {
-        Ok(metadata) if metadata.is_dir() => None,
-        Ok(_) => Some(format!("{}: no directory, though Maildirs are to be there", directory.display())),
-        Err(error) => Some(format!("{}: {error}, though Maildirs are to be there", directory.display())),
-    }
+/// Networks from which passwords come in clear, where they are larger than a site's own.
+fn clear_text_warning(configuration: &Configuration) -> Option<String> {
+    let mut all = configuration.cleartext_from.iter();
+    let open = all.find(|network| network.prefix_len() == 0)?;
+    Some(format!(
+        "cleartext-from = [\"{open}\"] in [login] lets passwords cross the whole Internet unencrypted: whoever \
+         is on the way reads them. Name only the networks of a proxy; for clients without TLS 1.2 put one in front"
+    ))
 }

@@ -1,14 +1,17 @@
 //! The command line.
 
 use crate::settings::{self, DEFAULT_PATH};
-use crate::{admin, auth_command, check, demo, import, mailbox, migrate, quota, serve};
+use crate::{admin, auth_command, check, control, demo, import, mailbox, migrate, quota, serve, unit};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Version, with the commit where it is known.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("RESTANTE_COMMIT"));
+
 /// An IMAP server on Maildir.
 #[derive(Parser, Debug)]
-#[command(name = "restante", version, about, max_term_width = 100)]
+#[command(name = "restante", version = VERSION, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,6 +23,10 @@ enum Command {
     Serve(WithConfig),
     /// Check configuration, certificates, users and directories, and say all that is wrong.
     Check(WithConfig),
+    /// Make the running server read settings, certificates and users again; fail if it refuses them.
+    Reload(WithConfig),
+    /// Print what the systemd unit needs for the directories that the settings name.
+    SystemdUnit(WithConfig),
     /// Serve a mailbox full of examples on loopback, and say how to try it.
     Demo(demo::Options),
     /// Add, change, list and delete users of a passwd file.
@@ -56,15 +63,18 @@ pub(crate) struct WithConfig {
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    match Cli::parse().command {
-        Command::Serve(options) => match settings::read(&options.config) {
-            Ok(configuration) => ended(serve::run(configuration, options.config)),
-            Err(problems) => {
-                problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
-                ExitCode::FAILURE
-            }
-        },
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Serve(_) | Command::Demo(_) | Command::AuthHelper { .. }) {
+        // `restante user list | head` ends as other programs do. A server goes on.
+        sigpipe::reset();
+    }
+    match command {
+        Command::Serve(options) => ended(serve::start(options.config)),
         Command::Check(options) => check::run(&options.config),
+        Command::Reload(options) => ended(control::reload(&options.config)),
+        Command::SystemdUnit(options) => {
+            ended(settings::read_for_command(&options.config).and_then(|all| unit::print(&all)))
+        }
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
         Command::Auth(command) => ended(auth_command::run(&command)),

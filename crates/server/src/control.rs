@@ -1,13 +1,15 @@
-//! The control socket: `restante auth flush` and `restante auth status` of a running server.
+//! The control socket: `restante reload`, `restante auth flush` and `restante auth status` of a
+//! running server.
 //!
-//! One line is asked, and answered until the end: `flush`, `flush USER` or `status`. Only who
-//! started the server may connect, and root, by the socket's mode.
+//! One line is asked, and answered until the end: `reload`, `flush`, `flush USER` or `status`.
+//! Only root may connect, and the user who started the server, by the socket's mode.
 
-use crate::serve::Server;
+use crate::serve::{self, Server};
+use crate::settings::{self, Configuration};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,8 +20,18 @@ const QUESTION_MAX: u64 = 1024;
 /// Longest time for a question and its answer.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Opens the socket, in the place of one that a server before left.
-pub(crate) fn open(path: &Path) -> Result<StdListener, String> {
+/// Opens the socket. Without it the server does all but answer commands, so that a failure is only
+/// logged; where the directory of the default is missing, nothing asked for it.
+pub(crate) fn open(configuration: &Configuration) -> Option<StdListener> {
+    let path = &configuration.control_socket;
+    if !configuration.control_socket_is_given && !path.parent().is_some_and(Path::is_dir) {
+        return None;
+    }
+    bind(path).map_err(|error| tracing::warn!("restante reload and auth flush will not work: {error}")).ok()
+}
+
+/// In the place of a socket that a server before left.
+fn bind(path: &Path) -> Result<StdListener, String> {
     let failed = |error: io::Error| format!("control-socket {}: {error}", path.display());
     if StdStream::connect(path).is_ok() {
         return Err(format!("control-socket {}: another server has it", path.display()));
@@ -37,7 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<StdListener, String> {
 }
 
 /// Answers until the server stops.
-pub(crate) async fn serve(server: Arc<Server>, listener: StdListener) {
+pub(crate) async fn serve(server: Arc<Server>, listener: StdListener, settings: PathBuf) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "no control socket"),
@@ -50,20 +62,24 @@ pub(crate) async fn serve(server: Arc<Server>, listener: StdListener) {
         };
         if let Ok((stream, _)) = accepted {
             // One at a time: it is for administrators.
-            let _ = tokio::time::timeout(WITHIN, answer(&server, stream)).await;
+            let _ = tokio::time::timeout(WITHIN, answer(&server, &settings, stream)).await;
         } else {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }
 
-async fn answer(server: &Server, mut stream: UnixStream) -> io::Result<()> {
+async fn answer(server: &Server, settings: &Path, mut stream: UnixStream) -> io::Result<()> {
     let mut question = Vec::new();
     (&mut stream).take(QUESTION_MAX).read_to_end(&mut question).await?;
     let question = String::from_utf8_lossy(&question);
     let answer = match question.trim().split_once(' ') {
         None if question.trim() == "status" => status(server),
         None if question.trim() == "flush" => flush(server, None),
+        None if question.trim() == "reload" => match serve::reload_from(server, settings) {
+            Ok(()) => "reloaded\n".to_owned(),
+            Err(problems) => format!("error: {}\n", problems.join("\nrestante: ")),
+        },
         Some(("flush", user)) => flush(server, Some(user)),
         _ => "error: no such command\n".to_owned(),
     };
@@ -102,6 +118,16 @@ fn status(server: &Server) -> String {
         ("panics_total", server.panics()),
     ];
     lines.iter().map(|(name, value)| format!("restante_{name} {value}\n")).collect()
+}
+
+/// `restante reload`. Settings that are wrong are for the running server to refuse, so that its log
+/// has it; of them only the socket is wanted here.
+pub(crate) fn reload(path: &Path) -> Result<(), String> {
+    let (configuration, _) = settings::read_what_is_right(path);
+    let socket =
+        configuration.map_or_else(|| settings::DEFAULT_CONTROL_SOCKET.into(), |all| all.control_socket);
+    print!("{}", ask(&socket, "reload")?);
+    Ok(())
 }
 
 /// Asks a running server.

@@ -42,8 +42,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     log::start("warn");
     let site = Site::make(options).map_err(|error| format!("cannot set the demo up: {error}"))?;
     let tls = tls::configure(&site.configuration).map_err(|problems| problems.join("\n"))?;
-    let listeners = listeners(&site.configuration.listen)
-        .map_err(|error| format!("{error}\nother ports can be chosen with --port and --tls-port"))?;
+    let listeners = listeners(&site.configuration.listen).map_err(|refused| {
+        let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        format!("{}\nother ports can be chosen with --port and --tls-port", lines.join("\n"))
+    })?;
     let port =
         |index: usize| listeners.get(index).and_then(|l| l.socket.local_addr().ok()).map_or(0, |a| a.port());
     println!("{}", site.instructions(port(0), port(1)));

@@ -1,7 +1,9 @@
 //! Listening sockets: bound here, or handed over by systemd.
 
+use crate::port_holder::{self, Holder};
 use crate::settings::{Listen, ListenTls};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -17,38 +19,84 @@ pub(crate) struct Listener {
     pub(crate) tls: ListenTls,
 }
 
+/// Why a socket is not to be had.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// An address could not be bound.
+    Address { address: SocketAddr, error: io::Error, holder: Option<Holder> },
+    /// A socket of systemd's cannot be used.
+    HandedOver { index: usize, error: io::Error },
+}
+
+impl Refused {
+    fn address(address: SocketAddr, error: io::Error) -> Self {
+        let is_taken = error.kind() == io::ErrorKind::AddrInUse;
+        let holder = is_taken.then(|| port_holder::of(address)).flatten();
+        Self::Address { address, error, holder }
+    }
+
+    /// Whether a running Restante has the port, or systemd, which hands it over.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Address { holder: Some(holder), .. } if ["restante", "systemd"].contains(&&*holder.program))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { address, error, holder } => {
+                write!(f, "cannot listen on {address}: {error}")?;
+                match holder {
+                    Some(Holder { program, pid }) => {
+                        write!(
+                            f,
+                            " by {program} (process {pid}): stop it, or choose another port in [[listen]]"
+                        )
+                    }
+                    None if error.kind() == io::ErrorKind::PermissionDenied => f.write_str(
+                        " (ports below 1024 want root, CAP_NET_BIND_SERVICE or systemd's sockets)",
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Self::HandedOver { index, error } => write!(f, "socket {index} from systemd: {error}"),
+        }
+    }
+}
+
 /// Sockets from systemd where there are any, else the configured addresses, else the default
-/// ports.
-pub(crate) fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, String> {
-    let from_systemd = handed_over(listen)?;
+/// ports. `Err` has every one that is not to be had.
+pub(crate) fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, Vec<Refused>> {
+    let from_systemd = handed_over(listen).map_err(|refused| vec![refused])?;
     if !from_systemd.is_empty() {
         return Ok(from_systemd);
     }
-    if !listen.is_empty() {
-        return listen.iter().map(bind).collect();
-    }
-    let mut listeners = Vec::new();
-    for (port, tls) in [(143, ListenTls::StartTls), (993, ListenTls::Implicit)] {
-        listeners.push(bind(&Listen { address: (Ipv4Addr::UNSPECIFIED, port).into(), tls })?);
-        // A host without IPv6 is served all the same.
-        match bind(&Listen { address: (Ipv6Addr::UNSPECIFIED, port).into(), tls }) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::info!(%error, "not listening on IPv6"),
-        }
-    }
-    Ok(listeners)
+    let bound: Vec<_> = match listen {
+        [] => DEFAULT_PORTS.iter().flat_map(|&(port, tls)| bind_default(port, tls)).collect(),
+        _ => listen.iter().map(bind).collect(),
+    };
+    let (listeners, refused): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+    let refused: Vec<Refused> = refused.into_iter().filter_map(Result::err).collect();
+    if refused.is_empty() { Ok(listeners.into_iter().flatten().collect()) } else { Err(refused) }
 }
 
-fn bind(listen: &Listen) -> Result<Listener, String> {
-    let bound = bind_socket(listen.address);
-    let socket = bound.map_err(|error| {
-        let hint = if error.kind() == io::ErrorKind::PermissionDenied {
-            " (ports below 1024 want root, CAP_NET_BIND_SERVICE or systemd's sockets)"
-        } else {
-            ""
-        };
-        format!("cannot listen on {}: {error}{hint}", listen.address)
-    })?;
+/// Where clients look when the settings name no address.
+const DEFAULT_PORTS: [(u16, ListenTls); 2] = [(143, ListenTls::StartTls), (993, ListenTls::Implicit)];
+
+/// On IPv4, and on IPv6 where the host has it.
+fn bind_default(port: u16, tls: ListenTls) -> Vec<Result<Listener, Refused>> {
+    let v4 = bind(&Listen { address: (Ipv4Addr::UNSPECIFIED, port).into(), tls });
+    match bind(&Listen { address: (Ipv6Addr::UNSPECIFIED, port).into(), tls }) {
+        Ok(v6) => vec![v4, Ok(v6)],
+        Err(refused) => {
+            tracing::info!("not listening on IPv6: {refused}");
+            vec![v4]
+        }
+    }
+}
+
+fn bind(listen: &Listen) -> Result<Listener, Refused> {
+    let socket = bind_socket(listen.address).map_err(|error| Refused::address(listen.address, error))?;
     Ok(Listener { socket, tls: listen.tls })
 }
 
@@ -67,11 +115,11 @@ fn bind_socket(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Sockets from systemd. How TLS comes about follows from the configured address with that
 /// port, else from the port: 993 is implicit.
-fn handed_over(listen: &[Listen]) -> Result<Vec<Listener>, String> {
+fn handed_over(listen: &[Listen]) -> Result<Vec<Listener>, Refused> {
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
-        let failed = |error: io::Error| format!("socket {index} from systemd: {error}");
+        let failed = |error: io::Error| Refused::HandedOver { index, error };
         let Some(socket) = handed.take_tcp_listener(index).map_err(failed)? else { continue };
         socket.set_nonblocking(true).map_err(failed)?;
         let port = socket.local_addr().map_err(failed)?.port();

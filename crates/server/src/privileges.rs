@@ -24,16 +24,8 @@ const OWNERS: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID)
 ///
 /// Not root: nothing to give up, and a warning when another user was asked for.
 pub(crate) fn give_up(user: Option<&str>, group: Option<&str>, keep: Keep) -> Result<(), String> {
-    let Some(user) = user else {
-        if getuid().is_root() {
-            return Err("started as root: [mail] wants user, such as user = \"vmail\"".to_owned());
-        }
+    let Some((user, uid, gid)) = target(user, group).map_err(|problems| problems.join("; "))? else {
         return Ok(());
-    };
-    let (uid, own_gid) = find_user(user)?;
-    let gid = match group {
-        Some(group) => find_group(group)?,
-        None => own_gid,
     };
     if !getuid().is_root() {
         if getuid() != uid {
@@ -43,9 +35,6 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>, keep: Keep) -> Re
             tracing::warn!("own-uid, not started as root: users with another uid than ours cannot log in");
         }
         return no_new_privileges();
-    }
-    if uid.is_root() || gid.is_root() {
-        return Err(format!("[mail] user {user} is root or has root's group: an ordinary user is needed"));
     }
     let failed =
         |what: &'static str| move |error: rustix::io::Errno| format!("cannot give up root ({what}): {error}");
@@ -76,6 +65,36 @@ pub(crate) fn give_up(user: Option<&str>, group: Option<&str>, keep: Keep) -> Re
         return Err("root could be taken back after it was given up".to_owned());
     }
     no_new_privileges()
+}
+
+/// Whom to become; `None` when nobody is asked for. `Err`: why that cannot be, or why somebody
+/// must be asked for.
+fn target<'a>(
+    user: Option<&'a str>,
+    group: Option<&str>,
+) -> Result<Option<(&'a str, Uid, Gid)>, Vec<String>> {
+    let Some(user) = user else {
+        if getuid().is_root() {
+            return Err(vec!["started as root: [mail] wants user, such as user = \"vmail\"".to_owned()]);
+        }
+        return Ok(None);
+    };
+    let (found, group) = (find_user(user), group.map(find_group).transpose());
+    let (uid, gid) = match (found, group) {
+        (Ok((uid, own_gid)), Ok(gid)) => (uid, gid.unwrap_or(own_gid)),
+        (found, group) => return Err(found.err().into_iter().chain(group.err()).collect()),
+    };
+    if getuid().is_root() && (uid.is_root() || gid.is_root()) {
+        return Err(vec![format!(
+            "[mail] user {user} is root or has root's group: an ordinary user is needed"
+        )]);
+    }
+    Ok(Some((user, uid, gid)))
+}
+
+/// Why [`give_up`] would refuse, as far as that can be told without doing it.
+pub(crate) fn problems(user: Option<&str>, group: Option<&str>) -> Vec<String> {
+    target(user, group).err().unwrap_or_default()
 }
 
 /// No program that is started gets other capabilities. It cannot get any without new privileges;
@@ -161,13 +180,6 @@ pub(crate) fn as_user<T: Send>(
     }
     let on_thread = || give_up(user, group, Keep::Nothing).is_ok().then(work);
     std::thread::scope(|scope| scope.spawn(on_thread).join().ok().flatten())
-}
-
-/// Whether a user is known, for `restante check`.
-pub(crate) fn check(user: Option<&str>, group: Option<&str>) -> Vec<String> {
-    let user = user.and_then(|user| find_user(user).err());
-    let group = group.and_then(|group| find_group(group).err());
-    user.into_iter().chain(group).collect()
 }
 
 #[cfg(test)]

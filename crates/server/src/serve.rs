@@ -3,8 +3,9 @@
 use crate::connection;
 use crate::control;
 use crate::counts::Counts;
-use crate::listen::{Listener, listeners};
+use crate::listen::Listener;
 use crate::settings::{self, Configuration, ListenTls};
+use crate::start::{self, Ports, Prepared};
 use crate::{auth_helper, log, privileges, sources, tls, tokens};
 use arc_swap::ArcSwap;
 use auth::Authenticator;
@@ -122,19 +123,20 @@ impl Server {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. Opens ports and keys first, then gives up root.
-pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
+/// Serves by a file of settings until SIGTERM or SIGINT. `Err`: why it does not start.
+pub(crate) fn start(path: PathBuf) -> Result<(), String> {
+    run(settings::read_for_command(&path)?, path)
+}
+
+/// Opens ports and keys first, then gives up root.
+fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
     log::start(&configuration.log_level);
     raise_descriptor_limit();
-    let listeners = listeners(&configuration.listen)?;
-    let control = configuration.control_socket.as_deref().map(control::open).transpose()?;
     // With root, before there are keys in memory, and with no other thread.
     auth_helper::start(&configuration)?;
-    let tls = tls::configure(&configuration).map_err(|problems| problems.join("\n"))?;
-    let tokens = tokens::configure(&configuration)?;
-    if tls.is_none() && listeners.iter().any(|listener| listener.tls == ListenTls::Implicit) {
-        return Err("[tls] wants certificate and key: a port is to listen with TLS".to_owned());
-    }
+    let prepared = start::prepare(&configuration, Ports::Free);
+    let Prepared { listeners, tls, tokens } = prepared.map_err(|missing| missing.join("\nrestante: "))?;
+    let control = control::open(&configuration);
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref(), configuration.keep())?;
     for path in configuration.passwd_files() {
         if let Err(error) = std::fs::File::open(path) {
@@ -147,7 +149,7 @@ pub(crate) fn run(configuration: Configuration, path: PathBuf) -> Result<(), Str
     let outcome = block_on(async move {
         let server = Server::new(configuration, tls, tokens);
         if let Some(control) = control {
-            tokio::spawn(control::serve(server.clone(), control));
+            tokio::spawn(control::serve(server.clone(), control, path.clone()));
         }
         serve(server, listeners, Some(path), std::future::pending()).await
     });
@@ -164,6 +166,8 @@ pub(crate) async fn serve(
 ) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("cannot start: {error}");
     let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    // Their default is to end the process. Nothing is done on them.
+    let _ignored = [SignalKind::user_defined1(), SignalKind::user_defined2()].map(signal);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut accepting = JoinSet::new();
@@ -177,7 +181,7 @@ pub(crate) async fn serve(
     tokio::pin!(stop);
     loop {
         tokio::select! {
-            _ = hang_up.recv() => if let Some(path) = &reload { reload_from(&server, path) },
+            _ = hang_up.recv() => if let Some(path) = &reload { drop(reload_from(&server, path)) },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut stop => break,
@@ -264,43 +268,49 @@ fn note_end(server: &Server, ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Reads everything again. What is wrong is logged, and what was in force stays.
-fn reload_from(server: &Server, path: &Path) {
+/// Reads everything again. `Err` is what is wrong, which was logged: settings that are wrong leave
+/// all as it was, and a certificate that is wrong leaves those in force.
+pub(crate) fn reload_from(server: &Server, path: &Path) -> Result<(), Vec<String>> {
     if let Ok(time) = sd_notify::NotifyState::monotonic_usec_now() {
         notify(&[sd_notify::NotifyState::Reloading, time]);
     }
-    match settings::read(path) {
-        Err(problems) => {
-            for problem in problems {
-                tracing::error!(%problem, "not reloaded: the settings in force stay");
-            }
-        }
-        Ok(configuration) => {
-            let tls = tls::configure(&configuration).unwrap_or_else(|problems| {
-                for problem in problems {
-                    tracing::error!(problem, "the certificates in force stay");
-                }
-                server.tls()
-            });
-            let tokens = tokens::configure(&configuration).unwrap_or_else(|problem| {
-                tracing::error!(problem, "tokens are checked as before");
-                server.tokens()
-            });
-            for setting in configuration.fixed_at_start(&server.configuration()) {
-                tracing::warn!(setting, "changed, but is read at the start only: restart for it");
-            }
-            log::set_level(&configuration.log_level);
-            let authenticator = Arc::new(authenticator(&configuration).succeeding(&server.authenticator()));
-            server.state.store(Arc::new(Reloaded {
-                tokens,
-                configuration: Arc::new(configuration),
-                tls,
-                authenticator,
-            }));
-            tracing::info!("reloaded");
-        }
-    }
+    let reloaded = settings::read(path).map_or_else(
+        |problems| {
+            Err(refuse(problems.iter().map(ToString::to_string), "not reloaded, the settings in force stay"))
+        },
+        |configuration| replace(server, configuration),
+    );
     notify(&[sd_notify::NotifyState::Ready]);
+    reloaded
+}
+
+/// Logs what is wrong with what was read again, and what goes on in its place.
+fn refuse(problems: impl IntoIterator<Item = String>, so: &str) -> Vec<String> {
+    let problems: Vec<String> = problems.into_iter().map(|problem| format!("{so}: {problem}")).collect();
+    problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    problems
+}
+
+/// Puts new settings in force, as far as they can be.
+fn replace(server: &Server, configuration: Configuration) -> Result<(), Vec<String>> {
+    let mut refused = Vec::new();
+    let tls = tls::configure(&configuration).unwrap_or_else(|problems| {
+        refused.extend(refuse(problems, "the certificates in force stay"));
+        server.tls()
+    });
+    let tokens = tokens::configure(&configuration).unwrap_or_else(|problem| {
+        refused.extend(refuse([problem], "tokens are checked as before"));
+        server.tokens()
+    });
+    for setting in configuration.fixed_at_start(&server.configuration()) {
+        tracing::warn!(setting, "changed, but is read at the start only: restart for it");
+    }
+    log::set_level(&configuration.log_level);
+    let authenticator = Arc::new(authenticator(&configuration).succeeding(&server.authenticator()));
+    let configuration = Arc::new(configuration);
+    server.state.store(Arc::new(Reloaded { tokens, configuration, tls, authenticator }));
+    tracing::info!("reloaded");
+    if refused.is_empty() { Ok(()) } else { Err(refused) }
 }
 
 /// Who knows the users, by these settings.

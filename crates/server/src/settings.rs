@@ -20,6 +20,10 @@ use std::path::Path;
 /// Where the configuration is, unless said otherwise.
 pub(crate) const DEFAULT_PATH: &str = "/etc/restante/restante.toml";
 
+/// Where a running server answers commands, unless said otherwise: a directory that the systemd
+/// unit makes.
+pub(crate) const DEFAULT_CONTROL_SOCKET: &str = "/run/restante/control";
+
 /// Reads a configuration file. All that is wrong with it is said at once.
 pub(crate) fn read(path: &Path) -> Result<Configuration, Vec<Problem>> {
     whole(read_what_is_right(path))

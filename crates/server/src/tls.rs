@@ -168,7 +168,7 @@ pub(crate) fn unreadable_keys(configuration: &Configuration) -> Vec<String> {
 }
 
 /// Whether a name, perhaps with a star for its first label, is for `wanted`.
-fn covers(name: &str, wanted: &str) -> bool {
+pub(crate) fn covers(name: &str, wanted: &str) -> bool {
     match name.strip_prefix("*.") {
         Some(rest) => {
             wanted.split_once('.').is_some_and(|(label, domain)| !label.is_empty() && domain == rest)
@@ -197,7 +197,7 @@ fn load(certificate: &Certificate) -> Result<Arc<CertifiedKey>, String> {
     }
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let bytes = read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match chain {

@@ -1,13 +1,14 @@
 //! `man/restante.1`: the commands from clap, the rest from here.
 
 use super::Cli;
+use crate::settings::document::{DATE, paragraph};
 use clap::CommandFactory;
 
 /// The page.
 pub(crate) fn page() -> String {
     let mut out = Vec::new();
     let command = Cli::command();
-    let man = clap_mangen::Man::new(command.clone()).date("").source("Restante").manual("User commands");
+    let man = clap_mangen::Man::new(command.clone()).date(DATE).source("Restante").manual("User commands");
     let sections = [
         man.render_title(&mut out),
         man.render_name_section(&mut out),
@@ -22,7 +23,7 @@ pub(crate) fn page() -> String {
     let mut page: String =
         text.lines().filter(|line| !preamble(line)).map(|line| format!("{line}\n")).collect();
     page.push_str(".SH COMMANDS\n");
-    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+    for subcommand in shown(&command) {
         describe(&mut page, "restante", subcommand);
     }
     page.push_str(REST);
@@ -32,11 +33,11 @@ pub(crate) fn page() -> String {
 fn describe(page: &mut String, before: &str, command: &clap::Command) {
     let full = format!("{before} {}", command.get_name());
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    page.push_str(&format!(".SS {}\n{}\n", full.replace('-', "\\-"), about.replace('-', "\\-")));
+    page.push_str(&format!(".SS {}\n{}", full.replace('-', "\\-"), paragraph(&about)));
     for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
         let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let values = argument.get_possible_values();
-        if !values.is_empty() {
+        if !values.is_empty() && argument.get_action().takes_values() {
             let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
             help.push_str(&format!(": {}", names.join(", ")));
         }
@@ -48,11 +49,16 @@ fn describe(page: &mut String, before: &str, command: &clap::Command) {
             (None, Some([value, ..])) => value.to_string(),
             (None, _) => argument.get_id().to_string(),
         };
-        page.push_str(&format!(".TP\n.B {}\n{}\n", name.replace('-', "\\-"), help.replace('-', "\\-")));
+        page.push_str(&format!(".TP\n.B {}\n{}", name.replace('-', "\\-"), paragraph(&help)));
     }
-    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+    for subcommand in shown(command) {
         describe(page, &full, subcommand);
     }
+}
+
+/// The subcommands that are for people.
+fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
 }
 
 const REST: &str = ".SH SIGNALS
@@ -64,6 +70,11 @@ Says BYE to every client and leaves within a few seconds.
 Reads settings, certificates and users again; connections stay. What is wrong with the new
 settings is logged, and the old ones stay in force. Addresses, the user and a few others are
 those of the start; the log says so when they were changed.
+.B restante reload
+does the same and waits for the outcome.
+.TP
+.B SIGUSR1, SIGUSR2
+Ignored.
 .SH FILES
 .TP
 .I /etc/restante/restante.toml
@@ -80,11 +91,37 @@ with Courier, maildrop and Dovecot.
 .SH EXIT STATUS
 0 when all went well, 1 when something is wrong (it is said on standard error), 2 for a command line
 that cannot be understood.
+.B restante check
+exits with 1 when there are warnings, and with 2 when the server would not start.
 .B restante mailbox check
 and
 .B repair
 exit with 1 when there is damage, or damage is left, and with 2 when something could not be checked.
+.SH EXAMPLES
+.TP
+.B restante demo
+Serves a mailbox of examples on loopback until Ctrl\\-C.
+.TP
+.B restante check && systemctl reload restante
+Puts new settings in force, if there is nothing wrong with the site.
+.TP
+.B restante user add anna@example.com
+Adds a user to the passwd file, and asks for the password.
+.TP
+.B restante auth test anna@example.com
+Says why a user does or does not come in, and whether the Maildir can be used.
+.TP
+.B restante import\\-config /etc/courier >restante.toml
+Makes settings of Courier's.
+.TP
+.B restante migrate \\-\\-from courier \\-\\-all \\-\\-dry\\-run
+Says what would be taken over of Courier's Maildirs.
+.TP
+.B restante mailbox check anna@example.com && restante mailbox repair anna@example.com
+Looks for damage in a user's Maildir and repairs it.
 .SH SEE ALSO
 .BR restante.toml (5),
+.BR restante\\-cache (5),
+.BR restante\\-index (5),
 .BR restante\\-uidlist (5)
 ";

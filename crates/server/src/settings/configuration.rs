@@ -53,8 +53,10 @@ pub(crate) struct Configuration {
     pub(crate) oauth: Option<auth::oauth::Settings>,
     /// Networks from which a password may come in clear.
     pub(crate) cleartext_from: Vec<IpNet>,
-    /// Where `restante auth flush` asks.
-    pub(crate) control_socket: Option<PathBuf>,
+    /// Where `restante reload` and `restante auth` ask.
+    pub(crate) control_socket: PathBuf,
+    /// The file says where.
+    pub(crate) control_socket_is_given: bool,
     /// How log-ins are decided.
     pub(crate) log_ins: auth::authenticator::Settings,
     /// Connections in all, from one address, of one user from one address.
@@ -152,7 +154,10 @@ impl Configuration {
             sources: sources::build(values),
             oauth: (!values.tables("oauth").is_empty()).then(|| oauth::build(&section("oauth"))),
             cleartext_from: login.networks("cleartext-from"),
-            control_socket: login.text_if("control-socket").map(PathBuf::from),
+            control_socket: login
+                .text_if("control-socket")
+                .map_or_else(|| super::DEFAULT_CONTROL_SOCKET.into(), PathBuf::from),
+            control_socket_is_given: login.text_if("control-socket").is_some(),
             log_ins: log_ins(&login, &hostname),
             connections_max: limits.count("connections"),
             connections_per_address_max: limits.count("connections-per-address"),

@@ -24,11 +24,15 @@ pub(crate) fn sample() -> String {
     out
 }
 
+/// When the manual pages were last changed, for their title lines.
+#[cfg(test)]
+pub(crate) const DATE: &str = "2026-11-28";
+
 /// `man/restante.toml.5`.
 #[cfg(test)]
 pub(crate) fn man_page() -> String {
-    let mut out = String::from(
-        ".TH RESTANTE.TOML 5 \"\" Restante \"File formats\"\n\
+    let mut out = format!(
+        ".TH RESTANTE.TOML 5 {DATE} Restante \"File formats\"\n\
          .SH NAME\nrestante.toml \\- settings of the IMAP server Restante\n\
          .SH DESCRIPTION\n\
          .BR restante (1)\nreads its settings from\n.I /etc/restante/restante.toml\nor the file that\n.B \\-\\-config\n\
@@ -43,7 +47,7 @@ pub(crate) fn man_page() -> String {
             if section.name.is_empty() { "BEFORE THE FIRST TABLE".to_owned() } else { section.heading() };
         out.push_str(&format!(".SH \"{}\"\n", roff(&title)));
         if !section.about.is_empty() {
-            out.push_str(&format!("{}\n", roff(section.about)));
+            out.push_str(&paragraph(section.about));
         }
         for setting in of(section) {
             let default = match (setting.default, setting.required) {
@@ -52,11 +56,11 @@ pub(crate) fn man_page() -> String {
                 (None, false) => format!("Not set by default; an example is {}.", setting.example),
             };
             out.push_str(&format!(
-                ".TP\n.B {}\n{}\nIt is {}.\n{}\n",
+                ".TP\n.B {}\n{}{}{}",
                 roff(setting.key),
-                roff(setting.why),
-                roff(&setting.kind.allowed()),
-                roff(&default)
+                paragraph(setting.why),
+                paragraph(&format!("It is {}.", setting.kind.allowed())),
+                paragraph(&default)
             ));
         }
     }
@@ -100,6 +104,25 @@ fn comment(text: &str) -> String {
         if let Some(line) = lines.last_mut() {
             line.push(' ');
             line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Text for roff in lines of at most 78 bytes, as `mandoc -T lint` wants them.
+#[cfg(test)]
+pub(crate) fn paragraph(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in roff(text).split_whitespace() {
+        // A request would begin with one of these; they do not begin a line.
+        let may_begin = !word.starts_with(['.', '\'']);
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= 78 || !may_begin => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
         }
     }
     lines.join("\n") + "\n"

@@ -238,8 +238,8 @@ const SETTINGS: &[Setting] = &[
         "mail",
         "create",
         Kind::Bool,
-        "false",
-        "Make a missing Maildir at the first log-in. Else the log-in is refused, and the log says which directory is missing.",
+        "true",
+        "Make a missing Maildir at the first log-in of a user whom the source knows. If false, the log-in is refused, and the log says which directory is missing.",
     ),
     setting(
         "mail",
@@ -432,7 +432,7 @@ const SETTINGS: &[Setting] = &[
         "control-socket",
         Kind::Path,
         "\"/run/restante/control\"",
-        "A Unix socket for `restante auth flush` and `restante auth status`, open to whom the server was started by: root. Its directory must be there; the systemd unit makes /run/restante.",
+        "A Unix socket for `restante reload`, `restante auth flush` and `restante auth status`. Only root and the user who started the server may use it. Without this setting it is /run/restante/control, if that directory is there: the systemd unit makes it.",
     ),
     setting("limits", "connections", Kind::Count { min: 1, max: 1_000_000 }, "10000", "Connections in all."),
     setting(

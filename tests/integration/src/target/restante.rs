@@ -284,7 +284,7 @@ pub fn make_certificate(directory: &Path, name: &str, kind: &str, host: &str) {
     let key = if name == "cert" { "key.pem".to_owned() } else { format!("{name}.key") };
     let curve: &[&str] = if kind == "ec" { &["-pkeyopt", "ec_paramgen_curve:prime256v1"] } else { &[] };
     let output = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", kind, "-nodes", "-days", "2", "-subj", &format!("/CN={host}")])
+        .args(["req", "-x509", "-newkey", kind, "-nodes", "-days", "30", "-subj", &format!("/CN={host}")])
         .args(curve)
         .args([
             "-addext",
