@@ -5,9 +5,10 @@ use crate::serve::{Server, block_on, serve};
 use crate::settings::{Configuration, read_text};
 use crate::{log, tls};
 use clap::Args;
-use std::io::{Error, ErrorKind};
+use maildir::Maildir;
+use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// What `restante demo` understands.
 #[derive(Args, Debug)]
@@ -22,16 +23,18 @@ pub(crate) struct Options {
 
 const USER: &str = "demo@example.com";
 
-/// Where an example lies, its name, Maildir's flags, and what it is.
-const EXAMPLES: &[(&str, &str, &str, &str)] = &[
-    ("", "1-welcome", "", include_str!("../demo/1-welcome.eml")),
-    ("", "2-newsletter", "S", include_str!("../demo/2-newsletter.eml")),
-    ("", "3-invoice", "FS", include_str!("../demo/3-invoice.eml")),
-    ("", "4-forwarded", "S", include_str!("../demo/4-forwarded.eml")),
-    ("", "5-utf8", "", include_str!("../demo/5-utf8.eml")),
-    ("", "6-thread-question", "RS", include_str!("../demo/6-thread-question.eml")),
-    ("", "7-thread-answer", "", include_str!("../demo/7-thread-answer.eml")),
-    (".Archive.2025", "8-old", "S", include_str!("../demo/1-welcome.eml")),
+const DAY: Duration = Duration::from_hours(24);
+
+/// Where an example lies, Maildir's flags, and what it is; the oldest first.
+const EXAMPLES: &[(&str, &str, &str)] = &[
+    (".Archive.2025", "S", include_str!("../demo/1-welcome.eml")),
+    ("", "", include_str!("../demo/1-welcome.eml")),
+    ("", "S", include_str!("../demo/2-newsletter.eml")),
+    ("", "FS", include_str!("../demo/3-invoice.eml")),
+    ("", "S", include_str!("../demo/4-forwarded.eml")),
+    ("", "", include_str!("../demo/5-utf8.eml")),
+    ("", "RS", include_str!("../demo/6-thread-question.eml")),
+    ("", "", include_str!("../demo/7-thread-answer.eml")),
 ];
 
 /// Mailboxes beside the inbox.
@@ -48,14 +51,19 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     })?;
     let port =
         |index: usize| listeners.get(index).and_then(|l| l.socket.local_addr().ok()).map_or(0, |a| a.port());
-    println!("{}", site.instructions(port(0), port(1)));
+    say(&site.instructions(port(0), port(1)));
     let configuration = site.configuration.clone();
     let served = block_on(async {
         serve(Server::new(configuration, tls, None), listeners, None, std::future::pending()).await
     });
     drop(site);
-    println!("The demo's files are removed.");
+    say("The demo's files are removed.");
     served
+}
+
+/// Prints a line. A reader who went away ends no server.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The demo's files; dropping it removes them.
@@ -171,29 +179,28 @@ fn write_certificate(directory: &Path) -> std::io::Result<()> {
     std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem())
 }
 
-fn write_mail(maildir: &Path) -> std::io::Result<()> {
+/// Fills the Maildir as another program does that delivers: by a library of its own.
+fn write_mail(root: &Path) -> std::io::Result<()> {
     for mailbox in std::iter::once("").chain(MAILBOXES.iter().copied()) {
-        for name in ["cur", "new", "tmp"] {
-            std::fs::create_dir_all(maildir.join(mailbox).join(name))?;
-        }
+        Maildir::from(root.join(mailbox)).create_dirs()?;
         if !mailbox.is_empty() {
-            std::fs::write(maildir.join(mailbox).join("maildirfolder"), "")?;
+            std::fs::write(root.join(mailbox).join("maildirfolder"), "")?;
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    for (index, (mailbox, name, flags, message)) in (0_u64..).zip(EXAMPLES) {
-        let seconds = now - 86_400 * (EXAMPLES.len() as u64 - index);
-        let base = format!("{seconds}.P{name}.localhost");
-        let directory = maildir.join(mailbox);
-        let path = if flags.is_empty() {
-            directory.join("new").join(base)
-        } else {
-            directory.join("cur").join(format!("{base}:2,{flags}"))
+    let now = SystemTime::now();
+    for (index, (mailbox, flags, message)) in (0_u32..).zip(EXAMPLES) {
+        let maildir = Maildir::from(root.join(mailbox));
+        let message = message.as_bytes();
+        let id = match *flags {
+            "" => maildir.store_new(message),
+            flags => maildir.store_cur_with_flags(message, flags),
         };
-        std::fs::write(&path, message)?;
-        let date = UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        std::fs::File::options().write(true).open(&path)?.set_modified(date)?;
+        let id = id.map_err(Error::other)?;
+        let entry = maildir.find(&id).ok_or_else(|| Error::other("a message that was delivered is gone"))?;
+        // A day between two of them.
+        let date = now - DAY * (EXAMPLES.len() as u32 - index);
+        std::fs::File::options().write(true).open(entry.path())?.set_modified(date)?;
     }
     let subscribed: String = MAILBOXES.iter().map(|name| format!("INBOX{name}\n")).collect();
-    std::fs::write(maildir.join("courierimapsubscribed"), format!("INBOX\n{subscribed}"))
+    std::fs::write(root.join("courierimapsubscribed"), format!("INBOX\n{subscribed}"))
 }
