@@ -1,5 +1,9 @@
 //! TLS: certificates by server name, and what is offered.
 
+mod failure;
+
+pub(crate) use failure::handshake_failure;
+
 use crate::settings::{Certificate, ClientCertificates, Configuration};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -7,9 +11,8 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{InvalidMessage, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -137,23 +140,6 @@ impl Certificates {
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificates({} more)", self.by_name.len())
-    }
-}
-
-/// Why a handshake failed, in words for the log.
-pub(crate) fn handshake_failure(error: &io::Error) -> String {
-    let by_rustls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match (error.kind(), by_rustls) {
-        (_, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))) => {
-            "the client spoke no TLS: it may be set to STARTTLS, or to none, on a port with TLS".to_owned()
-        }
-        (_, Some(rustls::Error::AlertReceived(alert))) => {
-            format!("the client gave the handshake up: {alert:?}")
-        }
-        (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset, _) => {
-            "the client hung up during the handshake".to_owned()
-        }
-        _ => format!("the handshake failed: {error}"),
     }
 }
 
