@@ -84,7 +84,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Hash(hashed) => ended(admin::hash(&hashed)),
         Command::ImportConfig(options) => ended(import::run(&options)),
         Command::AuthHelper { arguments } => {
-            crate::log::start("info");
+            crate::log::start("info", crate::log::Format::Text);
             auth::helper::run(&arguments)
         }
         Command::Settings => {

@@ -6,6 +6,7 @@ use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
 use crate::certificate::NameFrom;
+use crate::log::Format;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
@@ -73,6 +74,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: Vec<Listen>,
     /// What is logged.
     pub(crate) log_level: String,
+    /// How it looks.
+    pub(crate) log_format: Format,
     /// What sessions go by.
     pub(crate) session: Arc<Settings>,
     /// What the store goes by.
@@ -166,6 +169,7 @@ impl Configuration {
             file_jobs: limits.count("file-jobs"),
             listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
             log_level: log.text("level"),
+            log_format: if log.text("format") == "json" { Format::Json } else { Format::Text },
             session: Arc::new(session_settings(&hostname, &mail, &section("special-use"), &login, &limits)),
             store: StoreSettings {
                 utf8_names: mail.bool("utf8-names"),
@@ -203,6 +207,7 @@ impl Configuration {
             ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
             ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
             ("control-socket of [login]", self.control_socket == old.control_socket),
+            ("format of [log]", self.log_format == old.log_format),
             ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
             ("checkpassword or pam of [[users]]", self.helped().eq(old.helped())),
         ];

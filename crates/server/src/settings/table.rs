@@ -555,6 +555,13 @@ const SETTINGS: &[Setting] = &[
         "\"info\"",
         "What is logged: info has a line for each connection's end.",
     ),
+    setting(
+        "log",
+        "format",
+        Kind::Choice(&["text", "json"]),
+        "\"text\"",
+        "text: lines for people; under systemd the journal gets the fields of each line too, such as RESTANTE_USER. json: an object a line, for programs. Read at the start only.",
+    ),
 ];
 
 /// The setting of that name.
