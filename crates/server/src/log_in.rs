@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Owner, Store};
+use tokio::time::Instant;
 
 /// What a TLS connection tells of its client.
 #[derive(Default)]
@@ -52,6 +53,7 @@ impl LogIn {
     /// Answers what a session asks. Takes as long as the password check and the delay of a
     /// failure take.
     pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
+        let (began, client) = (Instant::now(), self.client());
         let mut progress = match attempt {
             Attempt::Login { user, password } => {
                 self.exchange = None;
@@ -67,16 +69,18 @@ impl LogIn {
                 progress
             }
             Attempt::Respond(response) => match &mut self.exchange {
-                Some(exchange) => match self.server.authenticator().respond(exchange, &response).await {
-                    Ok(progress) => progress,
-                    Err(_) => return Verdict::Refused(Refused::Unavailable),
-                },
+                Some(exchange) => {
+                    match self.server.authenticator().respond(exchange, &response, client).await {
+                        Ok(progress) => progress,
+                        Err(_) => return Verdict::Refused(Refused::Unavailable),
+                    }
+                }
                 None => Progress::Malformed("No exchange is under way"),
             },
             Attempt::Abort => Progress::Malformed("Given up"),
         };
         if let Progress::Stored { user, authorize } = &progress {
-            let stored = self.server.authenticator().stored(user, authorize.as_deref(), self.client()).await;
+            let stored = self.server.authenticator().stored(user, authorize.as_deref(), client).await;
             progress = match (stored, &mut self.exchange) {
                 (Ok(stored), Some(exchange)) => exchange.stored(&stored.account, stored.secrets.as_deref()),
                 _ => {
@@ -92,7 +96,7 @@ impl LogIn {
             return Verdict::Challenge(challenge);
         }
         self.exchange = None;
-        self.conclude(progress).await
+        self.conclude(progress, began).await
     }
 
     /// A mechanism that is offered on this connection.
@@ -107,8 +111,8 @@ impl LogIn {
         (fits && offered.iter().any(|one| one == known.name())).then_some(known)
     }
 
-    /// The end of an exchange.
-    async fn conclude(&mut self, progress: Progress) -> Verdict {
+    /// The end of an exchange, whose last message came at `began`.
+    async fn conclude(&mut self, progress: Progress, began: Instant) -> Verdict {
         let authenticator = self.server.authenticator();
         match progress {
             Progress::Credentials { user, password, authorize } => {
@@ -119,7 +123,7 @@ impl LogIn {
                 self.settle(outcome).await
             }
             Progress::Failed { user } => {
-                let refusal = authenticator.disproven(&user, self.client()).await;
+                let refusal = authenticator.disproven(&user, self.client(), began).await;
                 self.settle(Err(refusal)).await
             }
             Progress::External { authorize } => {
