@@ -27,6 +27,9 @@ pub enum Event<'a> {
     Request(Request),
     /// A synchronizing literal within the limits was announced: send a continuation.
     Continue,
+    /// A command that may have no literals announced one: refuse it at once, and the literal is
+    /// neither asked for nor read. Only after [`Decoder::refuse_literals_of`].
+    Unasked(Tag),
     /// A line that is no command: the answer to a challenge, or IDLE's `DONE`; without its
     /// line end. Only after [`Decoder::expect_line`].
     Line(&'a [u8]),
@@ -72,6 +75,8 @@ pub struct DecodeError {
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
+    /// Commands that may have no literals.
+    without_literals: &'static [&'static str],
     bytes: Vec<u8>,
     /// Bytes before this were consumed.
     start: usize,
@@ -139,12 +144,20 @@ const IDLE_CAPACITY_MAX: usize = 16 * 1024;
 impl Decoder {
     /// A decoder at the start of a stream.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, bytes: Vec::new(), start: 0, state: State::Command(Collecting::default()) }
+        let state = State::Command(Collecting::default());
+        Self { limits, without_literals: &[], bytes: Vec::new(), start: 0, state }
     }
 
     /// Other limits from the next command on (after log-in).
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Announced literals of these commands (names in upper case) are refused from now on: a
+    /// command that is not open, whatever its arguments, need not be sent to its end. A password
+    /// that nobody asked for does not cross the wire.
+    pub fn refuse_literals_of(&mut self, commands: &'static [&'static str]) {
+        self.without_literals = commands;
     }
 
     /// Takes in bytes. What is not consumed yet is held: feed only after [`Decoder::next`]
@@ -322,6 +335,10 @@ impl Decoder {
         let before = &self.bytes[self.start..self.start + command.line + announced.at];
         if let Some(append) = parse::append_before(before) {
             return self.append(end, announced, append);
+        }
+        if let Some(tag) = parse::tag_of_one(before, self.without_literals) {
+            self.pass_over(end, Some(announced));
+            return Taken::Event(Ok(Event::Unasked(tag)));
         }
         let size = usize::try_from(announced.size).unwrap_or(usize::MAX);
         let too_many = if size > self.limits.literal_max {

@@ -40,6 +40,14 @@ pub(crate) fn tag_of(bytes: &[u8]) -> Option<Tag> {
     Cursor::new(&bytes[..bytes.len().min(Cursor::TAG_MAX + 1)], 0).tag()
 }
 
+/// The tag of a command, as far as it was read, that is one of these.
+pub(crate) fn tag_of_one(bytes: &[u8], commands: &[&str]) -> Option<Tag> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let tag = cursor.tag().filter(|_| !commands.is_empty())?;
+    let name = cursor.command_name().ok()?;
+    commands.contains(&name.as_str()).then_some(tag)
+}
+
 /// The table of commands: by name, what reads the rest.
 fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let name = cursor.command_name()?;

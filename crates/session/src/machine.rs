@@ -96,7 +96,7 @@ impl Session {
         let names = capability::list(&settings, connection, false);
         greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
         Self {
-            decoder: Decoder::new(settings.limits_before_login),
+            decoder: decoder_before_login(&settings, connection),
             settings,
             connection,
             wake,
@@ -194,7 +194,7 @@ impl Session {
     /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
     pub fn tls_started(&mut self, connection: Connection, now: Now) {
         self.connection = Connection { tls: true, ..connection };
-        self.decoder = Decoder::new(self.settings.limits_before_login);
+        self.decoder = decoder_before_login(&self.settings, self.connection);
         self.starved = true;
         self.fed = false;
         self.enabled = Enabled::default();
@@ -279,6 +279,10 @@ impl Session {
                 return self.expire(now);
             }
             Some(Ok(Event::Request(request))) => self.begin(request, now),
+            Some(Ok(Event::Unasked(tag))) => {
+                self.stats.commands += 1;
+                self.refuse_cleartext(&tag);
+            }
             Some(Ok(Event::Continue)) => continuation(self.out.buffer(), "Go on"),
             Some(Ok(Event::Append(codec::decoder::Append::Start { tag, mailbox }))) => {
                 self.stats.commands += 1;
@@ -497,6 +501,15 @@ impl Session {
         self.selected = None;
         self.doing = Doing::Closing;
     }
+}
+
+/// While LOGIN and AUTHENTICATE are closed, what they would send as literals stays with the client.
+fn decoder_before_login(settings: &Settings, connection: Connection) -> Decoder {
+    let mut decoder = Decoder::new(settings.limits_before_login);
+    if !capability::may_send_password(connection) {
+        decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);
+    }
+    decoder
 }
 
 #[cfg(test)]

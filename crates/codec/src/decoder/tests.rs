@@ -27,6 +27,7 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                     format!("{} {:?}", request.tag.as_str(), request.command)
                 }
                 Some(Ok(Event::Continue)) => "+".to_owned(),
+                Some(Ok(Event::Unasked(tag))) => format!("{} unasked", tag.as_str()),
                 Some(Ok(Event::Line(line))) => format!("line {}", line.escape_ascii()),
                 Some(Ok(Event::Append(Append::Start { tag, mailbox }))) => {
                     format!("{} append to {mailbox}", tag.as_str())
@@ -223,5 +224,21 @@ proptest! {
         let whole = events(&mut Decoder::new(limits()), &[&stream]);
         let chunks: Vec<&[u8]> = stream.chunks(size).collect();
         prop_assert_eq!(events(&mut Decoder::new(limits()), &chunks), whole, "{}", stream.escape_ascii());
+    }
+}
+
+#[test]
+fn literals_of_closed_commands_are_not_asked_for_and_never_run() {
+    for (input, expected) in [
+        (&b"a LOGIN {4}\r\nb NOOP\r\n"[..], &["a unasked", "b Noop"][..]),
+        (b"a login anna {4}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a LOGIN {4+}\r\nanna {8+}\r\nx LOGOUT\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a AUTHENTICATE PLAIN {9999}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a STATUS {4+}\r\nWork (MESSAGES)\r\n", &["a Status { mailbox: \"Work\", items: [Messages] }"]),
+        (b"a LOGINS {4}\r\nanna\r\n", &["+", "a error: Unknown command LOGINS"]),
+    ] {
+        let mut decoder = Decoder::new(limits());
+        decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);
+        assert_eq!(events(&mut decoder, &[input]), expected, "{}", input.escape_ascii());
     }
 }
