@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 /// Between two times at which late failures are answered.
 const LATE_STEP: Duration = Duration::from_secs(2);
 /// Likewise where failures are not delayed (trusted networks): above what a check should take.
-const UNDELAYED_STEP: Duration = Duration::from_millis(500);
+const UNDELAYED_STEP: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +69,9 @@ mod tests {
             (2_000, 4_500, 6_000),
             (15_000, 51, 15_000),
             (15_000, 15_001, 17_000),
-            (0, 0, 500),
-            (0, 183, 500),
-            (0, 501, 1_000),
+            (0, 0, 250),
+            (0, 183, 250),
+            (0, 251, 500),
         ] {
             let ms = Duration::from_millis;
             assert_eq!(

@@ -496,7 +496,7 @@ fn over_schemes(delays: delay::Settings) -> Authenticator {
 #[tokio::test(start_paused = true)]
 async fn security_30_when_a_failure_is_answered_does_not_tell_who_is_there() {
     let trusted = || delay::Settings { trusted: vec!["192.0.2.0/24".parse().unwrap()], ..Default::default() };
-    for (delays, usual_ms, slower_ms) in [(delay::Settings::default(), 2_000, 6_000), (trusted(), 500, 4_500)]
+    for (delays, usual_ms, slower_ms) in [(delay::Settings::default(), 2_000, 6_000), (trusted(), 250, 4_500)]
     {
         let authenticator = over_schemes(delays);
         let users = ["nobody", "../", "des", "sha512", "bcrypt", "slow", "slower"];
