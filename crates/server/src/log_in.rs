@@ -1,10 +1,10 @@
 //! Who comes in: from what a session asks to the user's account.
 
-use crate::counts::Counted;
+use crate::admission::{OfUser, Place};
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{maildir_of, quota_of};
-use auth::{Binding, Client, Exchange, Mechanism, Outcome, Progress, Refusal, Secret, Trace, User};
+use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
 use std::path::Path;
@@ -25,18 +25,27 @@ pub(crate) struct Channel {
 pub(crate) struct LogIn {
     server: Arc<Server>,
     peer: IpAddr,
+    /// What the connection counts for its network.
+    place: Arc<Place>,
     exchange: Option<Exchange>,
     channel: Channel,
     /// The user that came in is counted as long as the connection lasts.
-    counted: Option<Counted<(String, IpAddr)>>,
+    counted: Option<OfUser>,
     /// Whom the files of that user belong to, if not to the server's user.
     owner: Option<Arc<Owner>>,
 }
 
 impl LogIn {
     /// For a connection from `peer`.
-    pub(crate) fn new(server: Arc<Server>, peer: IpAddr) -> Self {
-        Self { server, peer, exchange: None, channel: Channel::default(), counted: None, owner: None }
+    pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
+        let channel = Channel::default();
+        Self { server, peer, place, exchange: None, channel, counted: None, owner: None }
+    }
+
+    /// All of it; one of the same client that knows nothing stays in its place.
+    pub(crate) fn take(&mut self) -> Self {
+        let other = Self::new(self.server.clone(), self.peer, self.place.clone());
+        std::mem::replace(self, other)
     }
 
     /// As whom to work on files for the user that came in, if not as the server's user.
@@ -202,9 +211,10 @@ impl LogIn {
 
     async fn let_in(&mut self, user: User) -> Result<Verdict, Refused> {
         let configuration = self.server.configuration();
-        let max = configuration.connections_per_user_max;
-        let Some(counted) = self.server.counts.user(&user.name, self.peer, max) else {
-            tracing::warn!(user = ?user.name, peer = %self.peer, max, "refused: too many connections of one user");
+        let max = configuration.connections.per_user;
+        let Some(counted) = self.server.admission.user(&user.name, self.peer, max) else {
+            let client = format!("{:?} at {}", user.name, Network::narrowest(self.peer));
+            self.server.refusals.note("of one user from one address", client);
             let text = format!("Too many connections: at most {max} of one user from one address");
             return Err(Refused::TooMany(text));
         };
@@ -227,6 +237,7 @@ impl LogIn {
             Ok(Ok(account)) => {
                 account.quota().set_limits(quota);
                 self.counted = Some(counted);
+                self.place.log_in();
                 self.owner = account.owner().cloned();
                 Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
             }

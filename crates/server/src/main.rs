@@ -1,6 +1,7 @@
 //! Restante, an IMAP server on Maildir.
 
 mod admin;
+mod admission;
 mod auth_command;
 mod auth_helper;
 mod certificate;
@@ -8,7 +9,6 @@ mod check;
 mod cli;
 mod connection;
 mod control;
-mod counts;
 mod demo;
 mod import;
 mod listen;
@@ -20,6 +20,7 @@ mod owners;
 mod privileges;
 mod progress;
 mod quota;
+mod refusals;
 mod serve;
 mod settings;
 mod sources;

@@ -1,15 +1,17 @@
 //! The server: starting, accepting, reloading, stopping.
 
+use crate::admission::{Admission, Refusal};
 use crate::connection;
 use crate::control;
-use crate::counts::Counts;
 use crate::listen::{Listener, listeners};
+use crate::refusals::{self, Refusals};
 use crate::settings::{self, Configuration, ListenTls};
 use crate::{auth_helper, log, privileges, sources, tls, tokens};
 use arc_swap::ArcSwap;
-use auth::Authenticator;
 use auth::oauth::Tokens;
+use auth::{Authenticator, Network};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
@@ -31,13 +33,20 @@ const COMMANDS_END_WITHIN: Duration = Duration::from_secs(2);
 /// Pause after a failed accept: the cause (no descriptors left) does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Log-ins whose clients hung up and that are still decided, at most (a count).
+const LEFT_ALONE_MAX: usize = 1_000;
+
 /// What connections share.
 pub(crate) struct Server {
     state: ArcSwap<Reloaded>,
     /// Everybody's mail.
     pub(crate) store: Arc<Store>,
-    /// Connections by address and user.
-    pub(crate) counts: Counts,
+    /// Who may connect.
+    pub(crate) admission: Admission,
+    /// Who might not.
+    pub(crate) refusals: Refusals,
+    /// Leave to go on deciding log-ins whose clients hung up.
+    left_alone: Arc<Semaphore>,
     file_jobs: Semaphore,
     shut_down: watch::Sender<bool>,
     stopping_since: OnceLock<Instant>,
@@ -61,7 +70,9 @@ impl Server {
     ) -> Arc<Self> {
         Arc::new(Self {
             store: Store::new(configuration.store.clone()),
-            counts: Counts::default(),
+            admission: Admission::default(),
+            refusals: Refusals::default(),
+            left_alone: Arc::new(Semaphore::new(LEFT_ALONE_MAX)),
             file_jobs: Semaphore::new(configuration.file_jobs),
             shut_down: watch::Sender::new(false),
             stopping_since: OnceLock::new(),
@@ -98,6 +109,19 @@ impl Server {
     /// Leave to work on files, when few enough do.
     pub(crate) async fn file_job(&self) -> Option<SemaphorePermit<'_>> {
         self.file_jobs.acquire().await.ok()
+    }
+
+    /// Lets a log-in be decided though its client hung up: a wrong password counts all the same,
+    /// and what it holds of its network's share is not free before its answer would be due.
+    pub(crate) fn leave_alone(self: &Arc<Self>, log_in: impl Future<Output = ()> + Send + 'static) {
+        // Beyond the limit it ends here, undecided: its client has learned nothing.
+        let Ok(permit) = self.left_alone.clone().try_acquire_owned() else { return };
+        let server = self.clone();
+        tokio::spawn(async move {
+            let ended = tokio::spawn(log_in).await;
+            note_end(&server, ended);
+            drop(permit);
+        });
     }
 
     /// Turns true when the server stops.
@@ -175,8 +199,10 @@ pub(crate) async fn serve(
     }
     notify(&[sd_notify::NotifyState::Ready]);
     tokio::pin!(stop);
+    let mut look = tokio::time::interval(refusals::LOOK_EVERY);
     loop {
         tokio::select! {
+            _ = look.tick() => server.refusals.look(),
             _ = hang_up.recv() => if let Some(path) = &reload { reload_from(&server, path) },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -228,34 +254,35 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
                 continue;
             }
         };
-        let configuration = server.configuration();
-        let all = server.counts.connection(configuration.connections_max);
-        let of_address = server.counts.address(peer.ip(), configuration.connections_per_address_max);
-        let refusal = match (&all, &of_address) {
-            (None, _) => Some(format!("Too many connections: at most {}", configuration.connections_max)),
-            (_, None) => Some(format!(
-                "Too many connections from one address: at most {}",
-                configuration.connections_per_address_max
-            )),
-            _ => None,
-        };
-        if let Some(refusal) = &refusal {
-            tracing::warn!(%peer, refusal, "connection refused");
-            // Being refused costs a handshake; a flood of them is not given that.
-            if all.is_none() && tls == ListenTls::Implicit {
+        let (slot, place) = match server.admission.admit(peer.ip(), server.configuration().connections) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                server.refusals.note(refusal.limit(), Network::narrowest(peer.ip()));
+                refuse(&stream, tls, refusal);
                 continue;
             }
-        }
+        };
         let server = server.clone();
         connections.spawn(async move {
-            let _counted = (all, of_address);
-            connection::serve(server, stream, peer, tls, refusal).await;
+            let _held = slot;
+            connection::serve(server, stream, peer, tls, Arc::new(place)).await;
         });
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {
         note_end(&server, ended);
     }
+}
+
+/// Refuses a connection so that nothing of it is left: a client that waits for TLS is cut off,
+/// another is told why as far as that goes at once. What is sent fits into an empty socket.
+fn refuse(stream: &TcpStream, tls: ListenTls, refusal: Refusal) {
+    let _ = match tls {
+        ListenTls::Implicit => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+        ListenTls::StartTls => {
+            stream.try_write(format!("* BYE [LIMIT] {refusal}\r\n").as_bytes()).map(|_| ())
+        }
+    };
 }
 
 fn note_end(server: &Server, ended: Result<(), tokio::task::JoinError>) {

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -53,6 +53,20 @@ impl Stream {
     pub(crate) fn client_certificate(&self) -> Option<&[u8]> {
         let Self::Tls(stream, _) = self else { return None };
         stream.get_ref().1.peer_certificates()?.first().map(|certificate| &certificate[..])
+    }
+
+    /// Waits until the client hung up, whatever it sent before that. Of a client under TLS that
+    /// only says so and keeps the connection, nothing is seen.
+    pub(crate) async fn hung_up(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream, _) => stream.get_ref().0,
+        };
+        // Nobody sends urgent data; the end of what comes is told together with it.
+        let ready = socket.ready(Interest::PRIORITY).await;
+        if !ready.is_ok_and(|ready| ready.is_read_closed()) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits for bytes and hands them to `take`; the number of bytes, 0 at the end.

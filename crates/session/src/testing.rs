@@ -312,10 +312,10 @@ fn settings() -> Settings {
         append_max: 64 << 20,
     };
     let small = Limits {
-        line_max: 8 << 10,
-        literal_max: 4 << 10,
-        literals_sum_max: 8 << 10,
-        literals_max: 4,
+        line_max: 32 << 10,
+        literal_max: 32 << 10,
+        literals_sum_max: 32 << 10,
+        literals_max: 64,
         ..limits
     };
     Settings {

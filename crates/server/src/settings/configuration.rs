@@ -5,6 +5,7 @@ use super::oauth;
 use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
+use crate::admission;
 use crate::certificate::NameFrom;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
@@ -57,12 +58,8 @@ pub(crate) struct Configuration {
     pub(crate) control_socket: Option<PathBuf>,
     /// How log-ins are decided.
     pub(crate) log_ins: auth::authenticator::Settings,
-    /// Connections in all, from one address, of one user from one address.
-    pub(crate) connections_max: usize,
-    /// Connections from one address.
-    pub(crate) connections_per_address_max: usize,
-    /// Connections of one user from one address.
-    pub(crate) connections_per_user_max: usize,
+    /// Who may connect.
+    pub(crate) connections: admission::Limits,
     /// In milliseconds.
     pub(crate) write_timeout_ms: u64,
     /// Jobs on files at once.
@@ -154,9 +151,12 @@ impl Configuration {
             cleartext_from: login.networks("cleartext-from"),
             control_socket: login.text_if("control-socket").map(PathBuf::from),
             log_ins: log_ins(&login, &hostname),
-            connections_max: limits.count("connections"),
-            connections_per_address_max: limits.count("connections-per-address"),
-            connections_per_user_max: limits.count("connections-per-user-and-address"),
+            connections: admission::Limits {
+                all: limits.count("connections"),
+                per_network: limits.count("connections-per-address"),
+                before_login: limits.count("connections-before-login"),
+                per_user: limits.count("connections-per-user-and-address"),
+            },
             write_timeout_ms: limits.number("write-timeout"),
             file_jobs: limits.count("file-jobs"),
             listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
@@ -337,7 +337,8 @@ fn session_settings(
             line_max: before_login,
             literal_max: before_login,
             literals_sum_max: before_login,
-            literals_max: 10,
+            // An ID may have thirty names and as many values (RFC 2971 section 3.3).
+            literals_max: 64,
             nesting_max: nesting_max.min(8),
             append_max: 0,
         },
