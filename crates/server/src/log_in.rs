@@ -3,7 +3,7 @@
 use crate::admission::{OfUser, Place};
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
-use crate::users::{maildir_of, quota_of};
+use crate::users::{in_another_case, maildir_of, quota_of};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
@@ -274,5 +274,14 @@ fn open_account(
         path: path.to_owned(),
         source: Some(std::io::Error::other(why)),
     })?;
+    if create && let Some(other) = in_another_case(path) {
+        let why = format!("{} is there, whose name differs in case only; rename it", other.display());
+        return Err(store::Error {
+            kind: ErrorKind::AlreadyExists,
+            doing: "cannot make",
+            path: path.to_owned(),
+            source: Some(std::io::Error::other(why)),
+        });
+    }
     store.account_of(path, create, owner)
 }

@@ -121,6 +121,21 @@ pub(crate) fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String>
     if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
 }
 
+/// What is there in the place of a path that is not, and differs from it in case only: a server
+/// before us may have named directories as its users wrote them. The Maildir to be made would be
+/// a second, empty one.
+pub(crate) fn in_another_case(path: &Path) -> Option<PathBuf> {
+    // The first part that is missing, in the last that is there.
+    let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
+    let (parent, name) = (missing.parent()?, missing.file_name()?.to_str()?.to_lowercase());
+    let entries = std::fs::read_dir(parent).ok()?.filter_map(Result::ok);
+    let mut others = entries.filter(|entry| {
+        let is_other = entry.file_name().to_str().is_some_and(|other| other.to_lowercase() == name);
+        is_other && entry.path().is_dir()
+    });
+    others.next().map(|entry| entry.path())
+}
+
 /// A user's limits: what the source says, else the site's. An error says what in the source is
 /// not understood.
 pub(crate) fn quota_of(user: &User, default: Option<QuotaLimits>) -> Result<Option<QuotaLimits>, String> {
@@ -149,6 +164,24 @@ mod tests {
             };
             let found = maildir_of(&user, "/srv/%d/%n").ok();
             assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_in_another_case_is_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir_all(at("Example.COM/Anna/Maildir")).expect("a Maildir");
+        std::fs::create_dir(at("example.org")).expect("a directory");
+        std::fs::write(at("example.org/Bert"), "a file").expect("a file");
+        for (path, expected) in [
+            ("example.com/anna/Maildir", Some("Example.COM")),
+            ("Example.COM/anna/Maildir", Some("Example.COM/Anna")),
+            ("Example.COM/Anna/Maildir", None),
+            ("example.org/anna/Maildir", None),
+            ("example.org/bert/Maildir", None),
+        ] {
+            assert_eq!(in_another_case(&at(path)), expected.map(at), "{path}");
         }
     }
 

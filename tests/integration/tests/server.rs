@@ -506,4 +506,11 @@ fn one_user_has_one_maildir_however_the_name_is_written() {
         "upper@example.com",
     ];
     assert_eq!(made, expected, "one Maildir a user");
+
+    // Nor is one made beside the Maildir of a server that kept names as they were written.
+    let mail = server.directory().join("mail");
+    std::fs::rename(mail.join("upper@example.com"), mail.join("Upper@Example.COM")).unwrap();
+    let (is_in, _) = log_in("upper@example.com");
+    assert!(!is_in && !mail.join("upper@example.com").exists());
+    server.wait_for_log(|line| line.contains("Upper@Example.COM is there, whose name differs in case only"));
 }

@@ -239,7 +239,7 @@ const SETTINGS: &[Setting] = &[
         "create",
         Kind::Bool,
         "false",
-        "Make a missing Maildir at the first log-in. Else the log-in is refused, and the log says which directory is missing.",
+        "Make a missing Maildir at the first log-in, unless one is there whose name differs in case only: names of users are in lower case here. Else the log-in is refused, and the log says which directory is missing.",
     ),
     setting(
         "mail",
