@@ -173,11 +173,10 @@ impl Queue {
     }
 
     fn next(&mut self) -> Option<Waiter> {
-        if self.in_a_row < FAMILIAR_IN_A_ROW || self.others.count() == 0 {
-            if let Some(waiter) = self.familiar.pop() {
-                self.in_a_row += 1;
-                return Some(waiter);
-            }
+        let is_their_turn = self.in_a_row < FAMILIAR_IN_A_ROW || self.others.count() == 0;
+        if is_their_turn && let Some(waiter) = self.familiar.pop() {
+            self.in_a_row += 1;
+            return Some(waiter);
         }
         self.in_a_row = 0;
         self.others.pop()
