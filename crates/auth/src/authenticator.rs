@@ -261,8 +261,8 @@ impl Authenticator {
         self.attempt_since(Instant::now(), login, proof, client, decide).await
     }
 
-    /// A decision, counted and logged; who fails waits, and who failed too often gets none. When
-    /// a failure is answered does not depend on how long it took to decide: see [`AnswerTime`].
+    /// A decision, counted and logged. A failure is delayed, until a time that does not depend on
+    /// how long the decision took (see [`AnswerTime`]); a banned address gets no decision.
     async fn attempt_since(
         &self,
         began: Instant,
@@ -298,20 +298,20 @@ impl Authenticator {
             }
             // A ban has had its line in the log.
             Err(Refusal::Banned) => self.counters.banned.add(),
-            Err(Refusal::Unavailable) => {
-                self.counters.unavailable.add();
-                tracing::info!(user = %Shown(login), %peer, service, "log-in refused: unavailable");
-                answer_time.undecided(self.delays.undecided(peer, answer_time.began())).await;
-            }
             Err(refusal) => {
-                self.counters.refused.add();
                 tracing::info!(user = %Shown(login), %peer, service, ?refusal, "log-in refused");
+                if *refusal == Refusal::Unavailable {
+                    self.counters.unavailable.add();
+                    answer_time.undecided(self.delays.undecided(peer, answer_time.began())).await;
+                } else {
+                    self.counters.refused.add();
+                }
             }
         }
         outcome
     }
 
-    /// Who asks for a password check.
+    /// The asker of a password check, for its place in the queue.
     fn asker(&self, login: &[u8], peer: Option<IpAddr>) -> Asker {
         let Some(peer) = peer else { return self.hashes.asker(None, login, true) };
         let account = self.account(login, peer);

@@ -6,9 +6,9 @@
 //!
 //! Nor can it take the pool from other clients. Networks have turns, and in a network its users
 //! ([`shares`]); when the line is full, the network that has most in it is told that the service
-//! is busy, and not who comes next. Users who are familiar where they come from go first, as
-//! nobody can make himself that by guessing; of [`FAMILIAR_IN_A_ROW`] and one turns one is left to
-//! the others.
+//! is busy, and not the next one to come. Users who are familiar where they come from go first, as
+//! nobody becomes familiar by guessing; after [`FAMILIAR_IN_A_ROW`] of them, one of the others has
+//! a turn.
 
 mod shares;
 
@@ -85,7 +85,7 @@ impl HashPool {
         Self { queue: Arc::new(Mutex::new(queue)), hasher: RandomState::new() }
     }
 
-    /// Who asks: a user at an address; without one, an administrator. See
+    /// A user at an address; without an address, an administrator. `is_familiar` is
     /// [`crate::delay::Delays::is_familiar`].
     pub fn asker(&self, peer: Option<IpAddr>, user: &[u8], is_familiar: bool) -> Asker {
         let network = |network: fn(IpAddr) -> Network| self.hasher.hash_one(peer.map(network));
@@ -141,8 +141,8 @@ impl HashPool {
 }
 
 impl Queue {
-    /// `None` is leave to run at once. Who gets a number waits; its line may have no room, for it
-    /// or for another.
+    /// `None` is leave to run at once. An asker with a number waits. Where the line is full, one
+    /// of those who wait, perhaps this one, is refused.
     fn enter(&mut self, asker: Asker) -> Option<(u64, oneshot::Receiver<()>)> {
         let waiting = self.familiar.count() + self.others.count();
         if self.running < self.running_max && waiting == 0 {

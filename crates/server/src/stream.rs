@@ -78,7 +78,7 @@ impl Stream {
             let mut space = [0_u8; 16 * 1024];
             let mut buffer = ReadBuf::new(&mut space);
             let polled = Pin::new(&mut *self).poll_read(context, &mut buffer);
-            self.answer_by_tls(context)?;
+            self.answer_by_tls(context);
             match polled {
                 Poll::Ready(Ok(())) => {
                     take(buffer.filled());
@@ -95,15 +95,12 @@ impl Stream {
 impl Stream {
     /// Sends what TLS itself has to say to what was read, such as the alert that a renegotiation
     /// is refused with (RFC 5246 section 7.2.2): the client waits for it.
-    fn answer_by_tls(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Self::Tls(stream, _) = self else { return Ok(()) };
-        if !stream.get_ref().1.wants_write() {
-            return Ok(());
-        }
-        match Pin::new(stream).poll_flush(context) {
-            Poll::Ready(flushed) => flushed,
-            // The socket wakes this task when there is room.
-            Poll::Pending => Ok(()),
+    fn answer_by_tls(&mut self, context: &mut Context<'_>) {
+        let Self::Tls(stream, _) = self else { return };
+        if stream.get_ref().1.wants_write() {
+            // The socket wakes this task when there is room; that it broke is seen at the next
+            // write, and what was read before counts.
+            let _ = Pin::new(stream).poll_flush(context);
         }
     }
 }

@@ -570,6 +570,6 @@ async fn security_29_an_address_that_fills_the_queue_refuses_nobody_else() {
         refused += usize::from(one.await.unwrap() == Err(Refusal::Unavailable));
     }
     assert_eq!((refused as u64, authenticator.counters().unavailable.get()), (49, 49));
-    assert!(before.elapsed().as_secs() >= 2, "who is refused so waits, too");
+    assert!(before.elapsed().as_secs() >= 2, "these refusals are delayed too");
     assert_eq!(busy.await.unwrap(), Some(Ok(true)));
 }

@@ -1,7 +1,7 @@
 //! A line in which each party has a share, however much it asks for.
 //!
-//! Parties are nested: networks, the networks in them, their users. Whoever is served next comes
-//! from the party whose turn it is, and within it from whose turn it is there. Where there is no
+//! Parties are nested: networks, the networks in them, their users. The next to be served comes
+//! from the party whose turn it is, and there from the party within it whose turn it is. Where there is no
 //! room, the party that has most in the line loses the last that it put there.
 
 use std::collections::{HashMap, VecDeque};
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_most_loses_the_newest() {
+    fn the_party_with_most_loses_the_newest() {
         let mut many =
             line(&[([1, 1, 1], "a"), ([1, 1, 2], "b"), ([1, 1, 2], "c"), ([2, 1, 1], "x"), ([3, 1, 1], "z")]);
         assert_eq!([many.shed(), many.shed(), many.shed()], [Some("c"), Some("b"), Some("z")]);

@@ -1,4 +1,4 @@
-//! Who waits, who is served and who is refused, in a pool that is held.
+//! The order of turns, and refusals, in a pool that is held.
 
 use super::*;
 use std::pin::Pin;
@@ -104,7 +104,7 @@ fn familiar_users_go_first_and_leave_turns_to_others() {
 }
 
 #[test]
-fn who_hangs_up_leaves_the_line() {
+fn a_client_that_hangs_up_leaves_the_line() {
     let (pool, running) = held(2);
     let first = ask(&pool, "first", "192.0.2.1", false);
     let second = ask(&pool, "second", "192.0.2.1", false);

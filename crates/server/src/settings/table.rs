@@ -383,7 +383,7 @@ const SETTINGS: &[Setting] = &[
         "hashes-waiting",
         Kind::Count { min: 0, max: 100_000 },
         "100",
-        "Passwords that wait to be checked. Addresses have turns, and so have their users; who came in from an address within seven days goes first. When the queue is full, the address that has most in it is told that the server is busy, never that a password is wrong.",
+        "Passwords that wait to be checked. Addresses have turns, and so have their users; users who came in from an address within seven days go first. When the queue is full, the address that has most in it is told that the server is busy, never that a password is wrong.",
     ),
     setting(
         "login",
@@ -453,7 +453,7 @@ const SETTINGS: &[Setting] = &[
         "connections-before-login",
         Kind::Count { min: 1, max: 1_000_000 },
         "250",
-        "Of those, connections that have not logged in: whoever has no password cannot hold more. All clients of an office or a webmail come at once after a restart.",
+        "Of those, connections that have not logged in: a client without a password cannot hold more. All clients of an office or a webmail come at once after a restart.",
     ),
     setting(
         "limits",
