@@ -8,7 +8,11 @@ use store::ErrorKind;
 /// and only here.
 pub(crate) fn answer(error: &store::Error) -> Answer {
     match error.kind {
-        ErrorKind::NoSpace | ErrorKind::Denied | ErrorKind::Busy | ErrorKind::Limit => {
+        ErrorKind::NoSpace
+        | ErrorKind::Denied
+        | ErrorKind::Unchangeable
+        | ErrorKind::Busy
+        | ErrorKind::Limit => {
             tracing::warn!("{error}")
         }
         ErrorKind::Damaged | ErrorKind::Io => tracing::error!("{error}"),
@@ -30,6 +34,9 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
             Answer::no("OVERQUOTA", "This would exceed your quota; delete messages first")
         }
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
+        ErrorKind::Unchangeable => {
+            Answer::no("CANNOT", "Some messages cannot be changed: the names of their files leave no room")
+        }
         ErrorKind::Busy => Answer::no("INUSE", "Another program keeps the mailbox locked; try again"),
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),
         ErrorKind::Damaged => {
@@ -56,6 +63,7 @@ mod tests {
             (ErrorKind::NoSpace, "OVERQUOTA"),
             (ErrorKind::OverQuota, "OVERQUOTA"),
             (ErrorKind::Denied, "NOPERM"),
+            (ErrorKind::Unchangeable, "CANNOT"),
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),
             (ErrorKind::Damaged, "CORRUPTION"),

@@ -8,6 +8,7 @@ use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
+use crate::rename::rename_new;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Preference, dovecot};
 use crate::watch::Watcher;
@@ -223,7 +224,7 @@ impl Account {
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
         let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
-        std::fs::rename(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
+        rename_new(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
         if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
         }
@@ -401,9 +402,9 @@ impl Shared {
 /// Renames in order; on an error what was done is undone.
 fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
     for (done, (from, to)) in renames.iter().enumerate() {
-        if let Err(error) = std::fs::rename(from, to) {
+        if let Err(error) = rename_new(from, to) {
             for (from, to) in renames[..done].iter().rev() {
-                let _ = std::fs::rename(to, from);
+                let _ = rename_new(to, from);
             }
             return Err(Error::io("cannot rename", from, error));
         }

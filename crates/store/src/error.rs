@@ -25,6 +25,9 @@ pub enum ErrorKind {
     OverQuota,
     /// A read-only file system, or permissions.
     Denied,
+    /// This one message's file cannot have the name that the change wants, or must not be
+    /// changed: it stays as it is, for good.
+    Unchangeable,
     /// Another process holds the lock for too long.
     Busy,
     /// A limit of ours: keywords in a mailbox, UIDs used up.

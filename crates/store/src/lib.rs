@@ -29,6 +29,7 @@ mod mailbox;
 mod message;
 mod names;
 mod quota;
+mod rename;
 mod scan;
 mod snapshot;
 mod subscriptions;

@@ -305,8 +305,9 @@ pub(crate) fn replace_durably(
     path.parent().map_or(Ok(()), sync_directory)
 }
 
-/// Writes a file as a whole: a new one beside it, renamed into place. Readers see the old one or
-/// the new one; a crash of the machine may leave neither.
+/// Writes a file of ours as a whole: a new one beside it, renamed into place. The old one is
+/// replaced on purpose. Readers see the old one or the new one; a crash of the machine may leave
+/// neither.
 pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".tmp.{}", std::process::id()));

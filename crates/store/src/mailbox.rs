@@ -22,6 +22,7 @@ pub(crate) mod hand_over;
 mod index;
 mod keep;
 mod look;
+mod misnamed;
 mod pass;
 mod room;
 mod state;
@@ -98,6 +99,8 @@ struct Inner {
     records: usize,
     /// Something is known that the index does not have.
     unsaved: bool,
+    /// The log was told of files that cannot be renamed.
+    complained: bool,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -122,7 +125,7 @@ pub enum FlagChange {
 }
 
 /// What [`Mailbox::store_flags`] did.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FlagsStored {
     /// The state after it.
     pub snapshot: Arc<Snapshot>,
@@ -132,6 +135,10 @@ pub struct FlagsStored {
     pub modified: UidSet,
     /// Messages that are gone.
     pub gone: UidSet,
+    /// Messages that keep their flags, as their files cannot be renamed.
+    pub refused: UidSet,
+    /// Why the first of these cannot: `Unchangeable`.
+    pub refusal: Option<Error>,
 }
 
 /// What [`Mailbox::copy`] did.
@@ -162,6 +169,7 @@ impl Mailbox {
             cache: None,
             records: 0,
             unsaved: false,
+            complained: false,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
         Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
@@ -225,7 +233,8 @@ impl Mailbox {
     }
 
     /// Changes flags of messages, durably; those above `unchanged_since` stay as they are
-    /// (RFC 7162). One call is one job: the caller bounds how many UIDs it gives.
+    /// (RFC 7162), and those whose files cannot be renamed. All other failures change nothing.
+    /// One call is one job: the caller bounds how many UIDs it gives.
     pub fn store_flags(
         &self,
         uids: &UidSet,
@@ -384,6 +393,14 @@ impl Inner {
             self.snapshot = state.snapshot();
             self.told = Some(state.uid_validity);
             self.unsaved = true;
+        }
+    }
+
+    /// Says in the log what is wrong with some file and ends no command; once, as it does not go
+    /// away by itself.
+    fn complain(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!("{error}; the file stays as it is");
         }
     }
 

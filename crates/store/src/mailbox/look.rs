@@ -5,13 +5,15 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
+use super::misnamed::scan_and_mend;
 use super::state::{Differences, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
-use crate::scan::{Place, Stamp, scan};
+use crate::rename::{is_of_one_file, rename_new};
+use crate::scan::{Place, Stamp};
 use crate::take_over::take_over;
 use crate::uid_list::Line;
 use mail::{Uid, UidSet, UidValidity};
@@ -234,14 +236,20 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if !stamp.is_there() {
         make_whole(mailbox, inner, &stamp)?;
     }
-    let names = || {
-        scan(&mailbox.directory).map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })
+    let names = |inner: &mut Inner| {
+        let hostname = &mailbox.shared.settings.hostname;
+        let (found, failed) = scan_and_mend(&mailbox.directory, hostname, inner.state_mut()?)
+            .map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })?;
+        failed.iter().for_each(|error| inner.complain(error));
+        Ok::<_, Error>(found)
     };
-    let mut differences = inner.state_mut()?.differences(&names()?);
+    let found = names(inner)?;
+    let mut differences = inner.state_mut()?.differences(&found);
     if !differences.expunged.is_empty() {
         // A file that is renamed while its directory is read may be seen under neither name.
         // What is gone twice is gone.
-        differences = inner.state_mut()?.differences(&names()?);
+        let found = names(inner)?;
+        differences = inner.state_mut()?.differences(&found);
     }
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
@@ -309,17 +317,23 @@ fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
 
 /// Moves messages from `new/` to `cur/` and ends their being recent to others.
 fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
-    let mut overtaken = false;
+    let (mut overtaken, mut stuck) = (false, None);
     let state = inner.state_mut()?;
     for row in state.lying_new() {
         let Some((_, name)) = state.file_name(row) else { continue };
         let target = state.name_with(row, state.flags.get(row));
         let (from, to) = (mailbox.file_path(Place::New, &name), mailbox.file_path(Place::Cur, &target));
-        match std::fs::rename(&from, &to) {
+        match rename_new(&from, &to) {
             // Not synced: after a crash it lies in new/ again, and no harm is done.
             Ok(()) => state.files[row] = state.suffixes.at(Place::Cur, &target[state.names.get(row).len()..]),
             // Somebody else was faster; the next look finds it.
             Err(error) if directory::is_missing(&error) => overtaken = true,
+            // It stays in new/, and costs the others nothing.
+            Err(error) if is_of_one_file(&error) => {
+                // Another file of its base name, which has just come, is the next look's.
+                overtaken |= error.kind() == std::io::ErrorKind::AlreadyExists;
+                stuck.get_or_insert(Error::io("cannot move from new to cur", &from, error));
+            }
             Err(error) => return Err(Error::io("cannot move from new to cur", &from, error)),
         }
     }
@@ -329,6 +343,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
     if overtaken {
         inner.seen = None;
     }
+    stuck.iter().for_each(|error| inner.complain(error));
     if !claimed.is_empty() {
         let line = Line::Recent(next);
         // Lost in a crash, messages are recent once more: no harm.

@@ -12,7 +12,7 @@ use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
 use crate::mailbox::wire_octets;
 use crate::message::MessageFile;
-use crate::scan::{Found, Place, Stamp, is_mail, scan};
+use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
 use crate::uid_list::Line;
 use mail::Uid;
 use std::collections::BTreeSet;
@@ -156,6 +156,10 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let shown = || format!("{}/{}", place.directory(), escaped(name));
         // What is gone meanwhile is nothing to speak of.
         let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_file() && is_nameless(name) {
+            findings.add(FindingKind::FileNameless, shown);
+            continue;
+        }
         if !kind.is_file() || !is_mail(name) {
             let what = match kind {
                 kind if kind.is_file() => "no message's name",
@@ -175,7 +179,8 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let other_name = [base, found.suffix(other)].concat();
         let other_path = subject.directory.join(other.place.directory()).join(OsStr::from_bytes(&other_name));
         // Not one file on its way from one name to the other.
-        if entry.path().symlink_metadata().is_ok() && other_path.symlink_metadata().is_ok() {
+        let both = [entry.path(), other_path, entry.path()];
+        if both.iter().all(|path| path.symlink_metadata().is_ok()) {
             let counts = || format!("{}/{}", other.place.directory(), escaped(&other_name));
             findings.add(FindingKind::FileDouble, || format!("{} beside {}", shown(), counts()));
         }
