@@ -10,6 +10,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
     match error.kind {
         ErrorKind::NoSpace
         | ErrorKind::Denied
+        | ErrorKind::Unreadable
         | ErrorKind::Unchangeable
         | ErrorKind::Busy
         | ErrorKind::Limit => {
@@ -34,6 +35,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
             Answer::no("OVERQUOTA", "This would exceed your quota; delete messages first")
         }
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
+        ErrorKind::Unreadable => Answer::no("NOPERM", "The server may not read this"),
         ErrorKind::Unchangeable => {
             Answer::no("CANNOT", "Some messages cannot be changed: the names of their files leave no room")
         }
@@ -63,6 +65,7 @@ mod tests {
             (ErrorKind::NoSpace, "OVERQUOTA"),
             (ErrorKind::OverQuota, "OVERQUOTA"),
             (ErrorKind::Denied, "NOPERM"),
+            (ErrorKind::Unreadable, "NOPERM"),
             (ErrorKind::Unchangeable, "CANNOT"),
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),

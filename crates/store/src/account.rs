@@ -95,8 +95,8 @@ impl Store {
         self.kept.close();
     }
 
-    /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
-    /// `create`; else that is `NonExistent`.
+    /// The account whose Maildir is `root` (absolute), which may be a symbolic link to it. Makes it
+    /// where it is missing if `create`; else that is `NonExistent`.
     pub fn account(self: &Arc<Self>, root: &Path, create: bool) -> Result<Arc<Account>> {
         self.account_of(root, create, None)
     }
@@ -110,14 +110,14 @@ impl Store {
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Account>> {
         let _entered = owner::enter(owner.as_ref(), root)?;
-        if !directory::is_mailbox(root)? {
-            if !create {
-                return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", root));
-            }
-            if let Some(parent) = root.parent() {
-                make_parents(parent)?;
-            }
-            directory::make(root, true)?;
+        let named = root;
+        let root = &match directory::resolve(named)? {
+            Some(found) if directory::has_cur(&found)? => found,
+            _ if !create => return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", named)),
+            found => make_maildir(named, found)?,
+        };
+        if root != named {
+            check_owner(root, owner.as_deref())?;
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (root.to_owned(), owner.clone());
@@ -155,9 +155,9 @@ impl Account {
         let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
+            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
             let Some(name) = name_of(&entry.file_name()) else { continue };
             if directory::is_mailbox(&entry.path())? {
                 selectable.insert(name, true);
@@ -410,6 +410,32 @@ fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes a Maildir, or what it lacks; where it is then.
+fn make_maildir(root: &Path, found: Option<PathBuf>) -> Result<PathBuf> {
+    if let (None, Some(parent)) = (&found, root.parent()) {
+        make_parents(parent)?;
+    }
+    directory::make(found.as_deref().unwrap_or(root), true)?;
+    let missing = || Error::new(ErrorKind::NonExistent, "no Maildir:", root);
+    directory::resolve(root)?.ok_or_else(missing)
+}
+
+/// A user of the system may make links, and so let the Maildir be whatever permissions let them
+/// into: where a link led there, it must belong to them.
+fn check_owner(root: &Path, owner: Option<&Owner>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let Some(owner) = owner else { return Ok(()) };
+    let of_root = root.symlink_metadata().map_err(|error| Error::reading("cannot look at", root, error))?;
+    match of_root.uid() == owner.uid() {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Denied,
+            "is reached by a symbolic link and belongs to another user:",
+            root,
+        )),
+    }
 }
 
 /// Makes the directories above a Maildir, for its owner only.

@@ -41,6 +41,7 @@ mod tests;
 pub use account::{Account, Listed, Store, StoreSettings};
 pub use cache::Kind;
 pub use delivery::{Appended, Delivery};
+pub use directory::strange_directories;
 pub use error::{Error, ErrorKind, Result};
 pub use hand_over::{AccountHandedOver, HandedOver, Survey};
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};

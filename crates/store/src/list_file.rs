@@ -87,7 +87,7 @@ impl ListFile {
                 Ok(Some(Position { device: metadata.dev(), inode: metadata.ino(), length: metadata.len() }))
             }
             Err(error) if crate::directory::is_missing(&error) => Ok(None),
-            Err(error) => Err(self.error("cannot look at", error)),
+            Err(error) => Err(self.reading("cannot look at", error)),
         }
     }
 
@@ -132,7 +132,7 @@ impl ListFile {
             self.read = None;
             return Err(Error::new(ErrorKind::Deleted, "is gone:", &self.path));
         };
-        let metadata = file.metadata().map_err(|error| self.error("cannot look at", error))?;
+        let metadata = file.metadata().map_err(|error| self.reading("cannot look at", error))?;
         if metadata.len() > SIZE_MAX {
             return Err(Error::new(ErrorKind::Damaged, "larger than any UID list:", &self.path));
         }
@@ -142,7 +142,7 @@ impl ListFile {
         let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
         let mut at = from;
         while at < metadata.len() {
-            let count = file.read_at(&mut buffer, at).map_err(|error| self.error("cannot read", error))?;
+            let count = file.read_at(&mut buffer, at).map_err(|error| self.reading("cannot read", error))?;
             if count == 0 {
                 break;
             }
@@ -243,7 +243,7 @@ impl ListFile {
         match file.read_exact_at(&mut bytes, start) {
             Ok(()) => Ok(Some(crc32fast::hash(&bytes))),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(self.error("cannot read", error)),
+            Err(error) => Err(self.reading("cannot read", error)),
         }
     }
 
@@ -257,13 +257,18 @@ impl ListFile {
         let file: File = match rustix::fs::open(&self.path, flags, Mode::empty()) {
             Ok(file) => file.into(),
             Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) if access == OFlags::RDONLY => return Err(self.reading("cannot open", error.into())),
             Err(error) => return Err(self.error("cannot open", error.into())),
         };
-        let metadata = file.metadata().map_err(|error| self.error("cannot look at", error))?;
+        let metadata = file.metadata().map_err(|error| self.reading("cannot look at", error))?;
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::Damaged, "no regular file:", &self.path));
         }
         Ok(Some(file))
+    }
+
+    fn reading(&self, doing: &'static str, error: std::io::Error) -> Error {
+        Error::reading(doing, &self.path, error)
     }
 
     fn error(&self, doing: &'static str, error: std::io::Error) -> Error {
@@ -338,13 +343,13 @@ pub(crate) fn read_small(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     let file: File = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => file.into(),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::io("cannot open", path, error.into())),
+        Err(error) => return Err(Error::reading("cannot open", path, error.into())),
     };
-    let metadata = file.metadata().map_err(|error| Error::io("cannot look at", path, error))?;
+    let metadata = file.metadata().map_err(|error| Error::reading("cannot look at", path, error))?;
     if !metadata.is_file() || metadata.len() > max {
         return Err(Error::new(ErrorKind::Damaged, "no regular file of sensible size:", path));
     }
     let mut bytes = Vec::new();
-    file.take(max).read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", path, error))?;
+    file.take(max).read_to_end(&mut bytes).map_err(|error| Error::reading("cannot read", path, error))?;
     Ok(Some(bytes))
 }

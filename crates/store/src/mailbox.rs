@@ -154,6 +154,9 @@ impl Mailbox {
     /// Opens the mailbox in `directory`, which is there. Reads none of its messages.
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
+        if let Some(strange) = directory::strange_directories(&directory).first() {
+            return Err(directory::strange(strange));
+        }
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
@@ -249,6 +252,7 @@ impl Mailbox {
     pub fn deliver(&self) -> Result<Delivery> {
         let _entered = self.shared.enter()?;
         self.check_identity()?;
+        directory::check_tmp(&self.directory)?;
         Delivery::create(&self.directory, &self.shared.settings.hostname)
     }
 
@@ -465,7 +469,7 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
         Err(error) if directory::is_missing(&error) => {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
-        Err(error) => Err(Error::io("cannot look at", directory, error)),
+        Err(error) => Err(Error::reading("cannot look at", directory, error)),
     }
 }
 

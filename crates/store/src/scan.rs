@@ -1,5 +1,6 @@
 //! Reading the names in `cur/` and `new/`, and nothing else of the messages.
 
+use crate::directory::strange;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, split};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
@@ -137,7 +138,7 @@ pub(crate) fn scan(directory: &Path) -> Result<Found> {
     for place in [Place::New, Place::Cur] {
         let path = directory.join(place.directory());
         read_names(&path, |name| found.take(name, place))
-            .map_err(|error| Error::io("cannot read", &path, error.into()))?;
+            .map_err(|error| Error::reading("cannot read", &path, error.into()))?;
     }
     found.sort();
     Ok(found)
@@ -190,10 +191,14 @@ impl Stamp {
     pub(crate) fn of(directory: &Path) -> Result<Self> {
         let time = |place: Place| {
             let path = directory.join(place.directory());
-            match std::fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()) {
+            let metadata = std::fs::symlink_metadata(&path);
+            if metadata.as_ref().is_ok_and(|metadata| !metadata.is_dir()) {
+                return Err(strange(&path));
+            }
+            match metadata.and_then(|metadata| metadata.modified()) {
                 Ok(time) => Ok(Some(time)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Error::io("cannot look at", &path, error)),
+                Err(error) => Err(Error::reading("cannot look at", &path, error)),
             }
         };
         Ok(Self { new: time(Place::New)?, cur: time(Place::Cur)? })

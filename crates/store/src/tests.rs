@@ -6,6 +6,7 @@ mod crash;
 mod file_names;
 mod foreign;
 mod index;
+mod links;
 mod model;
 mod quota;
 mod restored;

@@ -183,6 +183,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::CurMissing => {
             "cur/ is missing: bring it back, as with an empty one all messages would be taken for expunged"
         }
+        FindingKind::DirectoryStrange => {
+            "a symbolic link or no directory, which is never followed: put a directory in its place"
+        }
         FindingKind::DirectoryMissing => "a directory of the Maildir is missing",
         FindingKind::OwnFile => "a file of Restante's has the wrong owner, permissions or kind",
         FindingKind::ListGone => {

@@ -8,7 +8,7 @@
 
 use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
-use crate::directory::is_missing;
+use crate::directory::{self, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::file_name::{Info, compose, unique};
@@ -136,6 +136,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut temporaries = Vec::new();
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
+    directory::check_tmp(&target.directory)?;
     for (uid, flags) in present(source, uids)? {
         let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
         incoming.push(Incoming { base: path_base, flags });

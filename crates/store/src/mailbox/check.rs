@@ -63,6 +63,9 @@ pub enum FindingKind {
     /// `cur/` is missing. It is not made by a repair: with it, all messages would be taken for
     /// expunged.
     CurMissing,
+    /// `cur/`, `new/` or `tmp/` is a symbolic link, or no directory at all: the mailbox is not
+    /// served. It is left alone by a repair, as what it leads to may be somebody's mail.
+    DirectoryStrange,
     /// `new/` or `tmp/` is missing.
     DirectoryMissing,
     /// A file of ours belongs to somebody else, has unsuitable permissions, or is no file.
@@ -153,9 +156,9 @@ impl Account {
         let _entered = self.enter()?;
         let root = &self.shared().root;
         let mut names = vec![MailboxName::inbox()];
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
+            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
             names.extend(directory::name_of(&entry.file_name()).filter(|_| is_checkable(&entry.path())));
         }
         names[1..].sort();

@@ -311,7 +311,7 @@ fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
     match std::fs::symlink_metadata(&path) {
         Ok(metadata) => Ok(metadata.is_file()),
         Err(error) if directory::is_missing(&error) => Ok(false),
-        Err(error) => Err(Error::io("cannot look at", &path, error)),
+        Err(error) => Err(Error::reading("cannot look at", &path, error)),
     }
 }
 
