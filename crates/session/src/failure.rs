@@ -37,7 +37,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
         ErrorKind::Unreadable => Answer::no("NOPERM", "The server may not read this"),
         ErrorKind::Unchangeable => {
-            Answer::no("CANNOT", "Some messages cannot be changed: the names of their files leave no room")
+            Answer::no("CANNOT", "Some messages cannot be changed, as their files cannot be renamed")
         }
         ErrorKind::Busy => Answer::no("INUSE", "Another program keeps the mailbox locked; try again"),
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),

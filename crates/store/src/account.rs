@@ -186,9 +186,10 @@ impl Account {
         let _entered = self.shared.enter()?;
         let mut mailboxes = self.lock();
         if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
-            && mailbox.is_there()
+            && !mailbox.is_over()
         {
             drop(mailboxes);
+            mailbox.refuse_strange()?;
             self.shared.kept.touch(self, &mailbox);
             return Ok(mailbox);
         }
@@ -220,6 +221,7 @@ impl Account {
             return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
         }
         let directory = self.find(name)?;
+        directory::check_tmp(&self.shared.root)?;
         let mut change = self.shared.quota.begin();
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
@@ -405,6 +407,9 @@ fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
         if let Err(error) = rename_new(from, to) {
             for (from, to) in renames[..done].iter().rev() {
                 let _ = rename_new(to, from);
+            }
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", to));
             }
             return Err(Error::io("cannot rename", from, error));
         }

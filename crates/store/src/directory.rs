@@ -106,7 +106,12 @@ pub fn strange_directories(mailbox: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())).collect()
 }
 
-/// Before something is written to `tmp`: it is no symbolic link.
+/// `Damaged` where there is one of them.
+pub(crate) fn refuse_strange(mailbox: &Path) -> Result<()> {
+    strange_directories(mailbox).first().map_or(Ok(()), |path| Err(strange(path)))
+}
+
+/// `Damaged` where `tmp` is a symbolic link: before something is written to it.
 pub(crate) fn check_tmp(mailbox: &Path) -> Result<()> {
     let tmp = mailbox.join("tmp");
     let is_strange = tmp.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());

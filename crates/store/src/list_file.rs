@@ -22,6 +22,8 @@ pub(crate) struct ListFile {
     read: Option<Position>,
     /// Lines in the file, as far as it was read.
     lines: usize,
+    /// The file cannot be written: what is written goes nowhere, and the file stays as it was read.
+    in_memory: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,12 +75,25 @@ impl Mark {
 
 impl ListFile {
     pub(crate) fn new(directory: &Path) -> Self {
-        Self { path: directory.join("restante-uidlist"), read: None, lines: 0 }
+        Self { path: directory.join("restante-uidlist"), read: None, lines: 0, in_memory: false }
+    }
+
+    /// From here on what is written goes nowhere: the list is what is in memory, and no more that
+    /// of the file, if there is one.
+    pub(crate) fn go_into_memory(&mut self) -> Result<()> {
+        (self.read, self.in_memory) = (self.found()?, true);
+        Ok(())
+    }
+
+    /// Whether what is written goes nowhere.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.in_memory
     }
 
     /// Whether the file on disk is the one that was read, to its end. Costs one `stat`.
     pub(crate) fn is_current(&self) -> bool {
-        self.read.is_some() && self.found().is_ok_and(|found| found == self.read)
+        let is_known = self.in_memory || self.read.is_some();
+        is_known && self.found().is_ok_and(|found| found == self.read)
     }
 
     fn found(&self) -> Result<Option<Position>> {
@@ -95,6 +110,7 @@ impl ListFile {
     pub(crate) fn news(&mut self) -> Result<News> {
         let found = self.found()?;
         Ok(match (self.read, found) {
+            (read, found) if self.in_memory && read == found => News::Nothing,
             (_, None) => {
                 self.read = None;
                 News::Missing
@@ -163,7 +179,7 @@ impl ListFile {
         durable: bool,
     ) -> Result<()> {
         let mut lines = lines.into_iter().peekable();
-        if lines.peek().is_none() {
+        if lines.peek().is_none() || self.in_memory {
             return Ok(());
         }
         let Some(read) = self.read else {
@@ -189,6 +205,9 @@ impl ListFile {
 
     /// Makes durable what was appended without being so.
     pub(crate) fn sync(&self) -> Result<()> {
+        if self.in_memory {
+            return Ok(());
+        }
         let file = self.open(OFlags::WRONLY)?;
         let file = file.ok_or_else(|| Error::new(ErrorKind::Deleted, "is gone:", &self.path))?;
         file.sync_data().map_err(|error| self.error("cannot sync", error))
@@ -196,6 +215,9 @@ impl ListFile {
 
     /// Replaces the list by these lines, durably. On an error the list is as before.
     pub(crate) fn replace<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Result<()> {
+        if self.in_memory {
+            return Ok(());
+        }
         let mut count = 0;
         let replaced = replace_durably(&self.path, |file| {
             count = write_lines(file, lines)?.1;
@@ -213,6 +235,9 @@ impl ListFile {
 
     /// The place up to which the list was read.
     pub(crate) fn mark(&self) -> Result<Option<Mark>> {
+        if self.in_memory {
+            return Ok(None);
+        }
         let (Some(read), Some(file)) = (self.read, self.open(OFlags::RDONLY)?) else { return Ok(None) };
         let checksum = self.checksum(&file, read.length)?;
         let Position { device, inode, length } = read;

@@ -24,6 +24,7 @@ mod keep;
 mod look;
 mod misnamed;
 mod pass;
+mod read_only;
 mod room;
 mod state;
 
@@ -56,7 +57,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -78,6 +79,10 @@ pub struct Mailbox {
     resting: AtomicUsize,
     /// Bytes of memory that its messages take, as of the last change.
     bytes: AtomicUsize,
+    /// Its UIDs are in memory only: see [`read_only`].
+    is_in_memory: AtomicBool,
+    /// Who opens the mailbox next gets another object, which looks at it afresh.
+    is_superseded: AtomicBool,
 }
 
 struct Inner {
@@ -99,8 +104,10 @@ struct Inner {
     records: usize,
     /// Something is known that the index does not have.
     unsaved: bool,
-    /// The log was told of files that cannot be renamed.
+    /// The log was told of what cannot be written.
     complained: bool,
+    /// The last look was not allowed to write.
+    read_only: bool,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -154,9 +161,7 @@ impl Mailbox {
     /// Opens the mailbox in `directory`, which is there. Reads none of its messages.
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
-        if let Some(strange) = directory::strange_directories(&directory).first() {
-            return Err(directory::strange(strange));
-        }
+        directory::refuse_strange(&directory)?;
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
@@ -173,9 +178,23 @@ impl Mailbox {
             records: 0,
             unsaved: false,
             complained: false,
+            read_only: false,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
+        let (is_in_memory, is_superseded) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self {
+            name,
+            shared,
+            directory,
+            identity,
+            watched,
+            inner,
+            queue,
+            resting,
+            bytes,
+            is_in_memory,
+            is_superseded,
+        })
     }
 
     /// Its name when it was opened.
@@ -186,6 +205,16 @@ impl Mailbox {
     /// Whether its directory is the one that was opened, as far as that can be told.
     pub(crate) fn is_there(&self) -> bool {
         !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
+    }
+
+    /// `Damaged` where one of its directories is none any more, or a symbolic link.
+    pub(crate) fn refuse_strange(&self) -> Result<()> {
+        directory::refuse_strange(&self.directory)
+    }
+
+    /// Whether another object has to stand for the mailbox from now on.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_there() || self.has_had_its_time()
     }
 
     /// Takes in what changed on disk, makes it durable, publishes and returns it. With
@@ -322,8 +351,7 @@ impl Mailbox {
                 return Ok(Some(done));
             }
             let mut inner = self.lock();
-            let _lock = self.lock_file()?;
-            self.look(&mut inner)?;
+            let _lock = self.lock_and_look(&mut inner)?;
             if self.path_of(&inner, uid).is_some_and(|now| now == path) {
                 // The watcher has not seen it, if there is one.
                 self.scan_again(&mut inner)?;
@@ -332,9 +360,12 @@ impl Mailbox {
         Ok(None)
     }
 
+    fn lock_path(&self) -> PathBuf {
+        self.directory.join("restante-uidlist.lock")
+    }
+
     fn lock_file(&self) -> Result<Lock> {
-        let path = self.directory.join("restante-uidlist.lock");
-        Lock::take(&path, self.shared.settings.lock_wait_ms_max)
+        Lock::take(&self.lock_path(), self.shared.settings.lock_wait_ms_max)
             .map_err(|error| if self.is_there() { error } else { self.deleted() })
     }
 
@@ -343,6 +374,9 @@ impl Mailbox {
     }
 
     fn check_identity(&self) -> Result<()> {
+        if self.has_lost_its_uids() {
+            return Err(self.deleted());
+        }
         match identity_of(&self.directory) {
             Ok(identity) if identity == self.identity => Ok(()),
             Ok(_) => Err(self.deleted()),
@@ -364,6 +398,7 @@ impl Mailbox {
 
     /// Takes in what others did, if anything; the lock file is held.
     fn look(&self, inner: &mut Inner) -> Result<()> {
+        inner.read_only = false;
         look::look(self, inner)
     }
 
@@ -400,11 +435,11 @@ impl Inner {
         }
     }
 
-    /// Says in the log what is wrong with some file and ends no command; once, as it does not go
-    /// away by itself.
-    fn complain(&mut self, error: &Error) {
+    /// Says in the log what cannot be written and ends no command; once, as it does not go away by
+    /// itself.
+    fn complain(&mut self, error: &Error, so: &str) {
         if !std::mem::replace(&mut self.complained, true) {
-            tracing::warn!("{error}; the file stays as it is");
+            tracing::warn!("{error}; {so}");
         }
     }
 

@@ -9,6 +9,7 @@ mod index;
 mod links;
 mod model;
 mod quota;
+mod read_only;
 mod restored;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};

@@ -12,7 +12,7 @@
 
 use super::state::State;
 use crate::directory::is_missing;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{Info, compose, disk_size, unique, wire_size};
 use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::{Found, FoundFile, Place, scan};
@@ -81,11 +81,11 @@ fn mend(directory: &Path, hostname: &str, state: &mut State, found: &Found) -> O
         for file in files {
             let new = match give_own_name(directory, hostname, found, &file) {
                 Ok(new) => new,
-                Err((error, true)) => {
+                Err(error) if error.kind == ErrorKind::Unchangeable => {
                     failed.get_or_insert(error);
                     continue;
                 }
-                Err((error, false)) => return Some(error),
+                Err(error) => return Some(error),
             };
             tracing::warn!(
                 file = %path(&file).display(),
@@ -112,14 +112,14 @@ fn keeper(state: &mut State, found: &Found, base: &[u8], files: &[FoundFile]) ->
     (0..files.len()).rev().max_by_key(|at| rank(&files[*at])).unwrap_or(0)
 }
 
-/// Renames a file within its directory; where to, if it was still there. With an error, whether it
-/// is this file's alone.
+/// Renames a file within its directory; where to, if it was still there. `Unchangeable` where that
+/// cannot be done to this file.
 fn give_own_name(
     directory: &Path,
     hostname: &str,
     found: &Found,
     file: &FoundFile,
-) -> std::result::Result<Option<PathBuf>, (Error, bool)> {
+) -> Result<Option<PathBuf>> {
     let from = path_of(directory, file.place, found.name(file));
     let base = own_base(hostname, found.base(file), from.symlink_metadata().ok().map(|about| about.len()));
     let mut name = [base.as_bytes(), found.suffix(file)].concat();
@@ -134,7 +134,8 @@ fn give_own_name(
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => {
             let of_one = is_of_one_file(&error);
-            Err((Error::io("cannot give a base name of its own to", &from, error), of_one))
+            let error = Error::io("cannot give a base name of its own to", &from, error);
+            Err(if of_one { Error { kind: ErrorKind::Unchangeable, ..error } } else { error })
         }
     }
 }
