@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Users with a wrong uid that are named at most.
-const OWNERS_TOLD_MAX: usize = 20;
+/// Users whose Maildirs are wrong that are named at most.
+const USERS_TOLD_MAX: usize = 20;
 
 /// Checks configuration, certificates, users and directories.
 pub(crate) fn run(path: &Path) -> ExitCode {
@@ -31,7 +31,7 @@ fn further_problems(configuration: &Configuration) -> Vec<String> {
     problems.extend(privileges::check(configuration.user.as_deref(), configuration.group.as_deref()));
     problems.extend(problems_of_sources(configuration));
     problems.extend(tokens::problems(configuration));
-    problems.extend(problems_of_owners(configuration));
+    problems.extend(problems_of_maildirs(configuration));
     let directory = directory_of_all(&configuration.maildir);
     problems.extend(directory.and_then(directory_problem));
     if problems.is_empty() {
@@ -53,10 +53,9 @@ fn problems_of_sources(configuration: &Configuration) -> Vec<String> {
     })
 }
 
-/// With own uids: users of local sources who could not log in, or not use the Maildir that is
-/// there. The first ones; what all have in common is seen in them.
-fn problems_of_owners(configuration: &Configuration) -> Vec<String> {
-    let Some(own_uids) = configuration.own_uids else { return Vec::new() };
+/// Users of local sources who could not log in, or not use the Maildir that is there. The first
+/// ones; what all have in common is seen in them.
+fn problems_of_maildirs(configuration: &Configuration) -> Vec<String> {
     let listed = serve::block_on(async {
         let mut users = Vec::new();
         let sources = configuration.sources.iter().filter_map(|source| sources::open(&source.kind));
@@ -66,14 +65,31 @@ fn problems_of_owners(configuration: &Configuration) -> Vec<String> {
         }
         users
     });
-    let mut problems: Vec<String> =
-        listed.iter().filter_map(|user| problem_of_owner(user, own_uids, configuration)).collect();
-    let more = problems.len().saturating_sub(OWNERS_TOLD_MAX);
-    problems.truncate(OWNERS_TOLD_MAX);
+    let of_owner = |user| problem_of_owner(user, configuration.own_uids?, configuration);
+    let mut problems: Vec<String> = listed
+        .iter()
+        .filter_map(|user| of_owner(user).or_else(|| problem_of_links(user, &configuration.maildir)))
+        .collect();
+    let more = problems.len().saturating_sub(USERS_TOLD_MAX);
+    problems.truncate(USERS_TOLD_MAX);
     if more > 0 {
-        problems.push(format!("own-uid: {more} more users like these"));
+        problems.push(format!("{more} more users like these"));
     }
     problems
+}
+
+/// Symbolic links that keep the server from a user's mail: the Maildir may be one, if it leads to a
+/// directory, and what is in it may not.
+fn problem_of_links(user: &User, template: &str) -> Option<String> {
+    let maildir = maildir_of(user, template).ok()?;
+    let is_link = maildir.symlink_metadata().ok()?.is_symlink();
+    if is_link && !maildir.is_dir() {
+        let shown = maildir.display();
+        return Some(format!("{}: {shown} is a symbolic link that leads to no directory", user.name));
+    }
+    let strange = store::strange_directories(&maildir).into_iter().next()?;
+    let shown = strange.display();
+    Some(format!("{}: {shown} must be a directory, and no symbolic link; the inbox is not served", user.name))
 }
 
 fn problem_of_owner(user: &User, own_uids: OwnUids, configuration: &Configuration) -> Option<String> {

@@ -26,7 +26,7 @@ pub(crate) enum MailboxCommand {
     List(OneUser),
     /// Compare a user's UID lists, indexes and caches with the Maildir, change nothing, and say what is found.
     Check(check::Options),
-    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made; messages stay where they are. May run beside the server.
+    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made; files with the base name of another message get one of their own; no message is removed. May run beside the server.
     Repair(check::Options),
 }
 

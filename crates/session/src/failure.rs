@@ -8,7 +8,12 @@ use store::ErrorKind;
 /// and only here.
 pub(crate) fn answer(error: &store::Error) -> Answer {
     match error.kind {
-        ErrorKind::NoSpace | ErrorKind::Denied | ErrorKind::Busy | ErrorKind::Limit => {
+        ErrorKind::NoSpace
+        | ErrorKind::Denied
+        | ErrorKind::Unreadable
+        | ErrorKind::Unchangeable
+        | ErrorKind::Busy
+        | ErrorKind::Limit => {
             tracing::warn!("{error}")
         }
         ErrorKind::Damaged | ErrorKind::Io => tracing::error!("{error}"),
@@ -30,6 +35,10 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
             Answer::no("OVERQUOTA", "This would exceed your quota; delete messages first")
         }
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
+        ErrorKind::Unreadable => Answer::no("NOPERM", "The server may not read this"),
+        ErrorKind::Unchangeable => {
+            Answer::no("CANNOT", "Some messages cannot be changed, as their files cannot be renamed")
+        }
         ErrorKind::Busy => Answer::no("INUSE", "Another program keeps the mailbox locked; try again"),
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),
         ErrorKind::Damaged => {
@@ -56,6 +65,8 @@ mod tests {
             (ErrorKind::NoSpace, "OVERQUOTA"),
             (ErrorKind::OverQuota, "OVERQUOTA"),
             (ErrorKind::Denied, "NOPERM"),
+            (ErrorKind::Unreadable, "NOPERM"),
+            (ErrorKind::Unchangeable, "CANNOT"),
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),
             (ErrorKind::Damaged, "CORRUPTION"),

@@ -8,6 +8,7 @@ use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
+use crate::rename::rename_new;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Preference, dovecot};
 use crate::watch::Watcher;
@@ -94,8 +95,8 @@ impl Store {
         self.kept.close();
     }
 
-    /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
-    /// `create`; else that is `NonExistent`.
+    /// The account whose Maildir is `root` (absolute), which may be a symbolic link to it. Makes it
+    /// where it is missing if `create`; else that is `NonExistent`.
     pub fn account(self: &Arc<Self>, root: &Path, create: bool) -> Result<Arc<Account>> {
         self.account_of(root, create, None)
     }
@@ -109,14 +110,14 @@ impl Store {
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Account>> {
         let _entered = owner::enter(owner.as_ref(), root)?;
-        if !directory::is_mailbox(root)? {
-            if !create {
-                return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", root));
-            }
-            if let Some(parent) = root.parent() {
-                make_parents(parent)?;
-            }
-            directory::make(root, true)?;
+        let named = root;
+        let root = &match directory::resolve(named)? {
+            Some(found) if directory::has_cur(&found)? => found,
+            _ if !create => return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", named)),
+            found => make_maildir(named, found)?,
+        };
+        if root != named {
+            check_owner(root, owner.as_deref())?;
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (root.to_owned(), owner.clone());
@@ -154,9 +155,9 @@ impl Account {
         let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
+            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
             let Some(name) = name_of(&entry.file_name()) else { continue };
             if directory::is_mailbox(&entry.path())? {
                 selectable.insert(name, true);
@@ -185,9 +186,10 @@ impl Account {
         let _entered = self.shared.enter()?;
         let mut mailboxes = self.lock();
         if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
-            && mailbox.is_there()
+            && !mailbox.is_over()
         {
             drop(mailboxes);
+            mailbox.refuse_strange()?;
             self.shared.kept.touch(self, &mailbox);
             return Ok(mailbox);
         }
@@ -219,11 +221,12 @@ impl Account {
             return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
         }
         let directory = self.find(name)?;
+        directory::check_tmp(&self.shared.root)?;
         let mut change = self.shared.quota.begin();
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
         let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
-        std::fs::rename(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
+        rename_new(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
         if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
         }
@@ -401,14 +404,43 @@ impl Shared {
 /// Renames in order; on an error what was done is undone.
 fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
     for (done, (from, to)) in renames.iter().enumerate() {
-        if let Err(error) = std::fs::rename(from, to) {
+        if let Err(error) = rename_new(from, to) {
             for (from, to) in renames[..done].iter().rev() {
-                let _ = std::fs::rename(to, from);
+                let _ = rename_new(to, from);
+            }
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", to));
             }
             return Err(Error::io("cannot rename", from, error));
         }
     }
     Ok(())
+}
+
+/// Makes a Maildir, or what it lacks; where it is then.
+fn make_maildir(root: &Path, found: Option<PathBuf>) -> Result<PathBuf> {
+    if let (None, Some(parent)) = (&found, root.parent()) {
+        make_parents(parent)?;
+    }
+    directory::make(found.as_deref().unwrap_or(root), true)?;
+    let missing = || Error::new(ErrorKind::NonExistent, "no Maildir:", root);
+    directory::resolve(root)?.ok_or_else(missing)
+}
+
+/// A user of the system may make links, and so let the Maildir be whatever permissions let them
+/// into: where a link led there, it must belong to them.
+fn check_owner(root: &Path, owner: Option<&Owner>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let Some(owner) = owner else { return Ok(()) };
+    let of_root = root.symlink_metadata().map_err(|error| Error::reading("cannot look at", root, error))?;
+    match of_root.uid() == owner.uid() {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Denied,
+            "is reached by a symbolic link and belongs to another user:",
+            root,
+        )),
+    }
 }
 
 /// Makes the directories above a Maildir, for its owner only.

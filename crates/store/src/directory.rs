@@ -8,8 +8,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::list_file::sync_directory;
 use mail::MailboxName;
 use mail::utf7;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -64,10 +66,61 @@ pub(crate) fn is_mailbox(path: &Path) -> Result<bool> {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Ok(false),
             Err(error) if is_missing(&error) => return Ok(false),
-            Err(error) => return Err(Error::io("cannot look at", &path, error)),
+            Err(error) => return Err(Error::reading("cannot look at", &path, error)),
         }
     }
     Ok(true)
+}
+
+/// The Maildir that `root` leads to. It and what is above it may be symbolic links, which are
+/// followed here, once, as whoever this thread works as: what is below is never reached by one.
+/// `None` where nothing is there; a link to nowhere is an error, as a Maildir that is made in its
+/// place would hide the mail that comes back with, say, a file system that is not mounted.
+pub(crate) fn resolve(root: &Path) -> Result<Option<PathBuf>> {
+    match std::fs::canonicalize(root) {
+        Ok(path) => Ok(Some(path)),
+        Err(error) if is_missing(&error) => match std::fs::symlink_metadata(root) {
+            Ok(metadata) if metadata.is_symlink() => {
+                Err(Error::new(ErrorKind::Io, "a symbolic link to what is not there:", root))
+            }
+            _ => Ok(None),
+        },
+        Err(error) => Err(Error::reading("cannot follow", root, error)),
+    }
+}
+
+/// Whether there is something called `cur` in a directory, whatever it is.
+pub(crate) fn has_cur(path: &Path) -> Result<bool> {
+    let cur = path.join("cur");
+    match cur.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(Error::reading("cannot look at", &cur, error)),
+    }
+}
+
+/// Which of a mailbox's `cur`, `new` and `tmp` are there and are symbolic links, or no directories
+/// at all: the server follows none, refuses the mailbox and changes nothing in it.
+pub fn strange_directories(mailbox: &Path) -> Vec<PathBuf> {
+    let paths = ["cur", "new", "tmp"].into_iter().map(|name| mailbox.join(name));
+    paths.filter(|path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())).collect()
+}
+
+/// `Damaged` where there is one of them.
+pub(crate) fn refuse_strange(mailbox: &Path) -> Result<()> {
+    strange_directories(mailbox).first().map_or(Ok(()), |path| Err(strange(path)))
+}
+
+/// `Damaged` where `tmp` is a symbolic link: before something is written to it.
+pub(crate) fn check_tmp(mailbox: &Path) -> Result<()> {
+    let tmp = mailbox.join("tmp");
+    let is_strange = tmp.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+    if is_strange { Err(strange(&tmp)) } else { Ok(()) }
+}
+
+/// What is said of one of them.
+pub(crate) fn strange(path: &Path) -> Error {
+    Error::new(ErrorKind::Damaged, "must be a directory, and no symbolic link:", path)
 }
 
 /// Makes a mailbox's directories, those that are missing, durably. `cur` comes last: with it
@@ -97,15 +150,22 @@ pub(crate) fn make(path: &Path, is_root: bool) -> Result<()> {
 }
 
 /// Removes what deliveries that died left in `tmp/`, and mailboxes that were being deleted.
+///
+/// Nothing is removed by way of a symbolic link that stands for `tmp`, also one that came just now.
 pub(crate) fn clean_tmp(path: &Path) {
-    let Ok(entries) = std::fs::read_dir(path.join("tmp")) else { return };
+    let path = path.join("tmp");
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let Ok(tmp) = rustix::fs::open(&path, flags, Mode::empty()) else { return };
+    // The kernel's own way to the directory that is open, whatever its path leads to by now.
+    let held = PathBuf::from(format!("/proc/self/fd/{}", tmp.as_raw_fd()));
+    let Ok(entries) = std::fs::read_dir(&held) else { return };
     for entry in entries.flatten() {
-        let path = entry.path();
-        let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-        if metadata.is_dir() && entry.file_name().as_bytes().starts_with(DELETED_PREFIX.as_bytes()) {
-            let _ = std::fs::remove_dir_all(&path);
-        } else if metadata.is_file() && is_left_over(&metadata) && std::fs::remove_file(&path).is_ok() {
-            tracing::info!(file = %path.display(), "removed a leftover older than 36 hours");
+        let (name, held) = (entry.file_name(), entry.path());
+        let Ok(metadata) = std::fs::symlink_metadata(&held) else { continue };
+        if metadata.is_dir() && name.as_bytes().starts_with(DELETED_PREFIX.as_bytes()) {
+            let _ = std::fs::remove_dir_all(&held);
+        } else if metadata.is_file() && is_left_over(&metadata) && std::fs::remove_file(&held).is_ok() {
+            tracing::info!(file = %path.join(name).display(), "removed a leftover older than 36 hours");
         }
     }
 }

@@ -36,9 +36,11 @@ const LETTERS: [(u8, SystemFlags); 5] = [
 
 impl Info {
     /// From what follows the `:`. An info that is not of version 2 is all foreign, and lost
-    /// when the flags change.
+    /// when the flags change. Of several infos, as programs leave them that take all of a name
+    /// for the base name (`2,:2,S`), the last counts.
     pub fn parse(info: &[u8]) -> Self {
-        let Some(letters) = info.strip_prefix(b"2,") else { return Self::default() };
+        let last = memchr::memmem::rfind(info, b":2,").map_or(info, |at| &info[at + 1..]);
+        let Some(letters) = last.strip_prefix(b"2,") else { return Self::default() };
         let end = memchr::memchr(b',', letters).unwrap_or(letters.len());
         let (letters, tail) = letters.split_at(end);
         let mut flags = SystemFlags::NONE;
@@ -128,6 +130,11 @@ mod tests {
             ("b:1,S", SystemFlags::NONE, "b:2,"),
             ("b:2,SS", SystemFlags::SEEN, "b:2,S"),
             ("b:2,TSRFD", SystemFlags::ALL, "b:2,DFRST"),
+            ("b:2,:2,S", SystemFlags::SEEN, "b:2,S"),
+            ("b:2,F:2,Sa", SystemFlags::SEEN, "b:2,Sa"),
+            ("b:2,:::2:2::2,S", SystemFlags::SEEN, "b:2,S"),
+            ("b:2", SystemFlags::NONE, "b:2,"),
+            ("b:2,S,F=x", SystemFlags::SEEN, "b:2,S,F=x"),
         ] {
             let (base, info) = split(name.as_bytes());
             let info = info.map(Info::parse).unwrap_or_default();

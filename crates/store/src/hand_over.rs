@@ -18,6 +18,7 @@ use crate::directory;
 use crate::error::{Error, Result};
 use crate::list_file::sync_directory;
 use crate::mailbox::hand_over::peek;
+use crate::rename::rename_new;
 use crate::scan::Place;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Faults, Origin};
@@ -140,7 +141,7 @@ impl Account {
             let (from, to) = (self.find(&listed.name)?, directory::new_path(root, &listed.name, utf8)?);
             if from != to && std::fs::symlink_metadata(&to).is_err() {
                 if !is_dry {
-                    std::fs::rename(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
+                    rename_new(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
                 }
                 done.renamed.push(listed.name);
             }

@@ -22,7 +22,9 @@ pub(crate) mod hand_over;
 mod index;
 mod keep;
 mod look;
+mod misnamed;
 mod pass;
+mod read_only;
 mod room;
 mod state;
 
@@ -55,7 +57,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -77,6 +79,10 @@ pub struct Mailbox {
     resting: AtomicUsize,
     /// Bytes of memory that its messages take, as of the last change.
     bytes: AtomicUsize,
+    /// Its UIDs are in memory only: see [`read_only`].
+    is_in_memory: AtomicBool,
+    /// Who opens the mailbox next gets another object, which looks at it afresh.
+    is_superseded: AtomicBool,
 }
 
 struct Inner {
@@ -98,6 +104,10 @@ struct Inner {
     records: usize,
     /// Something is known that the index does not have.
     unsaved: bool,
+    /// The log was told of what cannot be written.
+    complained: bool,
+    /// The last look was not allowed to write.
+    read_only: bool,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -122,7 +132,7 @@ pub enum FlagChange {
 }
 
 /// What [`Mailbox::store_flags`] did.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FlagsStored {
     /// The state after it.
     pub snapshot: Arc<Snapshot>,
@@ -132,6 +142,10 @@ pub struct FlagsStored {
     pub modified: UidSet,
     /// Messages that are gone.
     pub gone: UidSet,
+    /// Messages that keep their flags, as their files cannot be renamed.
+    pub refused: UidSet,
+    /// Why the first of these cannot: `Unchangeable`.
+    pub refusal: Option<Error>,
 }
 
 /// What [`Mailbox::copy`] did.
@@ -147,6 +161,7 @@ impl Mailbox {
     /// Opens the mailbox in `directory`, which is there. Reads none of its messages.
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
+        directory::refuse_strange(&directory)?;
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
@@ -162,9 +177,24 @@ impl Mailbox {
             cache: None,
             records: 0,
             unsaved: false,
+            complained: false,
+            read_only: false,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
+        let (is_in_memory, is_superseded) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self {
+            name,
+            shared,
+            directory,
+            identity,
+            watched,
+            inner,
+            queue,
+            resting,
+            bytes,
+            is_in_memory,
+            is_superseded,
+        })
     }
 
     /// Its name when it was opened.
@@ -175,6 +205,16 @@ impl Mailbox {
     /// Whether its directory is the one that was opened, as far as that can be told.
     pub(crate) fn is_there(&self) -> bool {
         !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
+    }
+
+    /// `Damaged` where one of its directories is none any more, or a symbolic link.
+    pub(crate) fn refuse_strange(&self) -> Result<()> {
+        directory::refuse_strange(&self.directory)
+    }
+
+    /// Whether another object has to stand for the mailbox from now on.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_there() || self.has_had_its_time()
     }
 
     /// Takes in what changed on disk, makes it durable, publishes and returns it. With
@@ -225,7 +265,8 @@ impl Mailbox {
     }
 
     /// Changes flags of messages, durably; those above `unchanged_since` stay as they are
-    /// (RFC 7162). One call is one job: the caller bounds how many UIDs it gives.
+    /// (RFC 7162), and those whose files cannot be renamed. All other failures change nothing.
+    /// One call is one job: the caller bounds how many UIDs it gives.
     pub fn store_flags(
         &self,
         uids: &UidSet,
@@ -240,6 +281,7 @@ impl Mailbox {
     pub fn deliver(&self) -> Result<Delivery> {
         let _entered = self.shared.enter()?;
         self.check_identity()?;
+        directory::check_tmp(&self.directory)?;
         Delivery::create(&self.directory, &self.shared.settings.hostname)
     }
 
@@ -309,8 +351,7 @@ impl Mailbox {
                 return Ok(Some(done));
             }
             let mut inner = self.lock();
-            let _lock = self.lock_file()?;
-            self.look(&mut inner)?;
+            let _lock = self.lock_and_look(&mut inner)?;
             if self.path_of(&inner, uid).is_some_and(|now| now == path) {
                 // The watcher has not seen it, if there is one.
                 self.scan_again(&mut inner)?;
@@ -319,9 +360,12 @@ impl Mailbox {
         Ok(None)
     }
 
+    fn lock_path(&self) -> PathBuf {
+        self.directory.join("restante-uidlist.lock")
+    }
+
     fn lock_file(&self) -> Result<Lock> {
-        let path = self.directory.join("restante-uidlist.lock");
-        Lock::take(&path, self.shared.settings.lock_wait_ms_max)
+        Lock::take(&self.lock_path(), self.shared.settings.lock_wait_ms_max)
             .map_err(|error| if self.is_there() { error } else { self.deleted() })
     }
 
@@ -330,6 +374,9 @@ impl Mailbox {
     }
 
     fn check_identity(&self) -> Result<()> {
+        if self.has_lost_its_uids() {
+            return Err(self.deleted());
+        }
         match identity_of(&self.directory) {
             Ok(identity) if identity == self.identity => Ok(()),
             Ok(_) => Err(self.deleted()),
@@ -351,6 +398,7 @@ impl Mailbox {
 
     /// Takes in what others did, if anything; the lock file is held.
     fn look(&self, inner: &mut Inner) -> Result<()> {
+        inner.read_only = false;
         look::look(self, inner)
     }
 
@@ -384,6 +432,14 @@ impl Inner {
             self.snapshot = state.snapshot();
             self.told = Some(state.uid_validity);
             self.unsaved = true;
+        }
+    }
+
+    /// Says in the log what cannot be written and ends no command; once, as it does not go away by
+    /// itself.
+    fn complain(&mut self, error: &Error, so: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!("{error}; {so}");
         }
     }
 
@@ -448,7 +504,7 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
         Err(error) if directory::is_missing(&error) => {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
-        Err(error) => Err(Error::io("cannot look at", directory, error)),
+        Err(error) => Err(Error::reading("cannot look at", directory, error)),
     }
 }
 

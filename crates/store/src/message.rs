@@ -37,11 +37,11 @@ impl MessageFile {
         let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(Error::io("cannot open", &path(), error.into())),
+            Err(error) => return Err(Error::reading("cannot open", &path(), error.into())),
         };
         let path = path();
-        let stat =
-            rustix::fs::fstat(&file).map_err(|error| Error::io("cannot look at", &path, error.into()))?;
+        let stat = rustix::fs::fstat(&file)
+            .map_err(|error| Error::reading("cannot look at", &path, error.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path));
         }
@@ -58,7 +58,7 @@ impl MessageFile {
             }
             Ok(_) => Err(Error::new(ErrorKind::Damaged, "no regular file:", path)),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(Error::io("cannot look at", path, error.into())),
+            Err(error) => Err(Error::reading("cannot look at", path, error.into())),
         }
     }
 
@@ -80,7 +80,7 @@ impl MessageFile {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("cannot read", &self.path, error)),
+                Err(error) => return Err(Error::reading("cannot read", &self.path, error)),
             }
         }
         Ok(filled)
@@ -95,7 +95,7 @@ impl MessageFile {
             match rustix::io::pread(&self.file, spare_capacity(bytes), at) {
                 Ok(0) => break,
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(Error::io("cannot read", &self.path, error.into())),
+                Err(error) => return Err(Error::reading("cannot read", &self.path, error.into())),
             }
         }
         bytes.truncate(from.saturating_add(wanted));

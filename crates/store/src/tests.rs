@@ -3,10 +3,13 @@
 mod basics;
 mod check;
 mod crash;
+mod file_names;
 mod foreign;
 mod index;
+mod links;
 mod model;
 mod quota;
+mod read_only;
 mod restored;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};

@@ -169,6 +169,72 @@ fn damage_is_found_and_repaired_beside_a_running_server() {
     assert_eq!(checked(&server, &["check", &user]).0, Some(0));
 }
 
+/// Before any server has seen them.
+#[test]
+fn misnamed_files_and_links_are_named() {
+    let server = Restante::start("");
+    let maildir = server.maildir();
+    let (inbox, lists) = (make_mailbox(&maildir, "INBOX"), make_mailbox(&maildir, "Lists.rust"));
+    for name in ["cur/1.M1P1.h:2,", "cur/1.M1P1.h:2,S", "new/1.M1P1.h", "cur/:2,S"] {
+        deliver(&inbox, name);
+    }
+    std::fs::create_dir(maildir.join("elsewhere")).unwrap();
+    std::fs::remove_dir(lists.join("tmp")).unwrap();
+    std::os::unix::fs::symlink(maildir.join("elsewhere"), lists.join("tmp")).unwrap();
+    hand_over(&maildir);
+    let user = server.user();
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "damage: files with the base name of another",
+        "new/1.M1P1.h beside cur/1.M1P1.h:2,",
+        "damage: files without a base name",
+        "Lists.rust: DAMAGED",
+        "tmp is a symbolic link",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(inbox.join("cur/:2,S").exists(), "a check changes nothing");
+    let (code, said) = checked(&server, &["repair", &user, "INBOX"]);
+    assert!(code == Some(0) && said.contains("INBOX: repaired, 4 messages\n"), "{code:?} {said}");
+    let (code, said) = checked(&server, &["repair", &user]);
+    assert!(code == Some(1) && said.contains("tmp is a symbolic link"), "{code:?} {said}");
+}
+
+/// What a Maildir may be and what may be in it, as `restante check` has it and as clients see it.
+#[test]
+fn a_maildir_may_be_a_link_and_nothing_in_it() {
+    let mut server = Restante::start("");
+    let (maildir, user) = (server.maildir(), server.user());
+    let there = server.directory().join("there");
+    make_mailbox(&there, "INBOX");
+    deliver(&there, "new/1.M1P1.h");
+    hand_over(&there);
+    if maildir.exists() {
+        std::fs::remove_dir_all(&maildir).unwrap();
+    }
+    std::fs::create_dir_all(maildir.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&there, &maildir).unwrap();
+    let configuration = server.directory().join("restante.toml");
+    let check = |expected: Option<&str>| {
+        let output = Command::new(binary()).args(["check", "--config"]).arg(&configuration).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.contains("symbolic link"), expected.is_some(), "{said}");
+        assert!(said.contains(expected.unwrap_or_default()), "{said}");
+    };
+    check(None);
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    let selected = command(&mut *connection, "SELECT INBOX");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("[READ-WRITE]"), "{selected}");
+    std::fs::remove_dir_all(there.join("tmp")).unwrap();
+    std::os::unix::fs::symlink("/tmp", there.join("tmp")).unwrap();
+    check(Some("tmp must be a directory, and no symbolic link"));
+    std::fs::rename(&there, there.with_file_name("away")).unwrap();
+    check(Some("is a symbolic link that leads to no directory"));
+}
+
 #[test]
 fn a_check_beside_busy_sessions_raises_no_false_alarm() {
     let mut server = Restante::start("");

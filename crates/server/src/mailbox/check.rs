@@ -183,6 +183,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::CurMissing => {
             "cur/ is missing: bring it back, as with an empty one all messages would be taken for expunged"
         }
+        FindingKind::DirectoryStrange => {
+            "a symbolic link or no directory, which is never followed: put a directory in its place"
+        }
         FindingKind::DirectoryMissing => "a directory of the Maildir is missing",
         FindingKind::OwnFile => "a file of Restante's has the wrong owner, permissions or kind",
         FindingKind::ListGone => {
@@ -201,6 +204,12 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::IndexDamaged => "the index cannot be read",
         FindingKind::IndexWrong => "the index says something else than UID list and Maildir",
         FindingKind::CacheDamaged => "damaged records in the cache",
+        FindingKind::FileDouble => {
+            "files with the base name of another: each gets one of its own when the mailbox is opened or repaired"
+        }
+        FindingKind::FileNameless => {
+            "files without a base name: each gets one when the mailbox is opened or repaired"
+        }
         FindingKind::NameSize => {
             "sizes in file names that are not the messages': rename them without ,S= and ,W=, with no session open"
         }
@@ -208,9 +217,6 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::FileNew => "new messages since the last look",
         FindingKind::FileGone => "messages removed by other programs since the last look",
         FindingKind::FlagsNew => "messages flagged by other programs since the last look",
-        FindingKind::FileDouble => {
-            "files of the same base name, of which only the second counts: compare them, and remove the first"
-        }
         FindingKind::EntryIgnored => "entries of new/ and cur/ that are never mail",
         FindingKind::Leftover => {
             "leftovers older than 36 hours: removed when the mailbox is opened or repaired"

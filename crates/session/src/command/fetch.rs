@@ -324,7 +324,8 @@ fn mark_seen(selected: &mut Selected, uid: Uid, pace: &mut Pace) -> bool {
     match selected.mailbox.store_flags(&[uid].into_iter().collect(), &change, None::<ModSeq>) {
         Ok(stored) => {
             super::see(selected, stored.snapshot);
-            true
+            stored.refusal.iter().for_each(|error| tracing::debug!("{error}"));
+            stored.refusal.is_none()
         }
         Err(error) => {
             tracing::warn!("{error}");

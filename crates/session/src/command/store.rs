@@ -6,6 +6,7 @@
 
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::failure;
 use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;
 use codec::response::{Code, Condition, untagged};
@@ -31,6 +32,7 @@ pub(crate) fn store(command: Store) -> Box<dyn Task> {
         modified: UidSet::new(),
         gone: false,
         undeleted: false,
+        refusal: None,
     })
 }
 
@@ -48,6 +50,8 @@ struct StoreTask {
     gone: bool,
     /// Some messages lost `\Deleted`.
     undeleted: bool,
+    /// Some messages cannot be changed at all.
+    refusal: Option<Answer>,
 }
 
 impl Task for StoreTask {
@@ -114,6 +118,9 @@ impl StoreTask {
         let stored = selected.mailbox.store_flags(&uids, &self.change, self.unchanged_since)?;
         super::see(selected, stored.snapshot.clone());
         self.gone |= !stored.gone.is_empty();
+        if let Some(error) = stored.refusal.as_ref().filter(|_| self.refusal.is_none()) {
+            self.refusal = Some(failure::answer(error));
+        }
         let was_deleted = |uid| before.find(uid).is_some_and(|row| is_deleted(&row));
         let is_kept = |row: Row<'_>| !is_deleted(&row);
         self.undeleted |= stored
@@ -155,7 +162,7 @@ impl StoreTask {
     /// told in any case (RFC 7162 section 3.1.3).
     fn left_as_is(&self, stored: &FlagsStored, uid: Uid) -> Option<ModSeq> {
         self.unchanged_since?;
-        if stored.changed.contains(uid) || stored.modified.contains(uid) {
+        if [&stored.changed, &stored.modified, &stored.refused].iter().any(|set| set.contains(uid)) {
             return None;
         }
         stored.snapshot.find(uid).map(|row| row.modseq())
@@ -191,9 +198,13 @@ impl StoreTask {
     }
 
     /// MODIFIED is told with OK (RFC 7162 section 3.1.3), and with NO where messages were gone
-    /// (its example 9).
+    /// (its example 9) or cannot be changed: all others were (RFC 3501 section 6.4.6 asks for no
+    /// more).
     fn answer(&mut self) -> Answer {
         let modified = std::mem::take(&mut self.modified);
+        if let Some(refusal) = self.refusal.take() {
+            return if modified.is_empty() { refusal } else { refusal.with_code(Code::Modified(modified)) };
+        }
         let gone = self.gone && !self.by_uid;
         match (modified.is_empty(), gone) {
             (true, false) => Answer::ok("Store completed"),
@@ -336,6 +347,31 @@ mod tests {
             "UID STORE 1:3 +FLAGS (\\Flagged)",
             "* 1 EXPUNGE\n* 1 FETCH (UID 2 FLAGS (\\Flagged \\Seen))\n* 2 FETCH (UID 3 FLAGS (\\Flagged))\na OK",
         );
+    }
+
+    #[test]
+    fn a_message_whose_name_leaves_no_room_costs_the_others_nothing() {
+        let mut fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+        let long = fixture.path(2).with_file_name(format!("1700000002.M2{}:2,", "x".repeat(239)));
+        fs::rename(fixture.path(2), &long).expect("renamed");
+        fixture.put(PLAIN.as_bytes(), "");
+        let mut client = fixture.select();
+        check(
+            &mut client,
+            "STORE 1:* +FLAGS (\\Seen)",
+            "* 1 FETCH (FLAGS (\\Seen))\n* 2 FETCH (FLAGS (\\Seen))\n* 4 FETCH (FLAGS (\\Seen))\na NO [CANNOT]",
+        );
+        // What is in no file name can be changed.
+        let told = client.command("STORE 3 +FLAGS (Key)");
+        assert!(told.contains("* 3 FETCH (FLAGS (Key))\r\na OK"), "{told}");
+        let told = client.command("STORE 3 (UNCHANGEDSINCE 99) +FLAGS (\\Seen)");
+        assert!(told.contains("a NO [CANNOT]") && !told.contains("FETCH"), "{told}");
+        check(
+            &mut client,
+            "FETCH 3 BODY[TEXT]",
+            "* 3 FETCH (BODY[TEXT] {25}\nfirst line\nsecond line\n)\na OK",
+        );
+        assert!(long.exists(), "it stays where it is");
     }
 
     #[test]

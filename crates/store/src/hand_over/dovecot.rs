@@ -7,6 +7,7 @@ use crate::directory::is_missing;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, compose, number_after};
 use crate::list_file::{read_small, sync_directory, write_durably};
+use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::Place;
 use crate::take_over::dovecot::{greatest_uid_validity, parse_keywords, parse_list};
 use crate::take_over::{Faults, SIZE_MAX, default_uidl};
@@ -46,11 +47,14 @@ pub(super) fn write(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -
     }
     done.renamed = 0;
     for (from, to) in &renames {
-        match std::fs::rename(from, to) {
+        match rename_new(from, to) {
             Ok(()) => done.renamed += 1,
             // Removed or renamed by another program: its keywords stay behind.
             Err(error) if is_missing(&error) => {
                 done.left.push(format!("{} changed meanwhile: run this again", from.display()));
+            }
+            Err(error) if is_of_one_file(&error) => {
+                done.left.push(format!("{} keeps its name, without keywords: {error}", from.display()));
             }
             Err(error) => return Err(Error::io("cannot rename", from, error)),
         }

@@ -8,12 +8,13 @@
 
 use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
-use crate::directory::is_missing;
+use crate::directory::{self, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::file_name::{Info, compose, unique};
 use crate::list_file::sync_directory;
 use crate::quota::{Change, QuotaUsage};
+use crate::rename::rename_new;
 use crate::scan::Place;
 use crate::uid_list::Line;
 use mail::flag::Flags;
@@ -135,6 +136,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut temporaries = Vec::new();
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
+    directory::check_tmp(&target.directory)?;
     for (uid, flags) in present(source, uids)? {
         let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
         incoming.push(Incoming { base: path_base, flags });
@@ -278,7 +280,7 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let mut moved = Vec::new();
     for (temporary, incoming) in temporaries.zip(&incoming) {
         let to = mailbox.file_path(Place::Cur, &file_name(incoming));
-        done = std::fs::rename(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
+        done = rename_new(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
         if done.is_err() {
             break;
         }
@@ -397,9 +399,12 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
     let copied = || -> std::io::Result<()> {
         let mut source = File::open(from)?;
         let mut target = private_file(to)?;
-        std::io::copy(&mut source, &mut target)?;
-        target.set_modified(source.metadata()?.modified()?)?;
-        target.sync_all()
+        let mut fill = || {
+            std::io::copy(&mut source, &mut target)?;
+            target.set_modified(source.metadata()?.modified()?)?;
+            target.sync_all()
+        };
+        fill().inspect_err(|_| drop(std::fs::remove_file(to)))
     };
     copied().map_err(|error| Error::io("cannot copy to", to, error))
 }
@@ -409,13 +414,19 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     let to = target.file_path(Place::Cur, name);
     for _ in 0..3 {
         let Some(path) = source.path_of(from, uid) else { return Ok(false) };
-        match std::fs::rename(&path, &to) {
+        match rename_new(&path, &to) {
             Ok(()) => return Ok(true),
             Err(error) if is_missing(&error) => source.scan_again(from)?,
             Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
                 copy_file(&path, &to)?;
-                std::fs::remove_file(&path).map_err(|error| Error::io("cannot remove", &path, error))?;
-                return Ok(true);
+                return match std::fs::remove_file(&path) {
+                    Ok(()) => Ok(true),
+                    Err(error) => {
+                        // It stays where it was, and only there.
+                        let _ = std::fs::remove_file(&to);
+                        Err(Error::io("cannot remove", &path, error))
+                    }
+                };
             }
             Err(error) => return Err(Error::io("cannot move", &path, error)),
         }

@@ -5,9 +5,10 @@
 //! file where there is none, and clears no `tmp/`. So it does not open the mailbox as sessions
 //! do, but reads the files for itself, under the mailbox's lock.
 //!
-//! A repair writes what is ours and makes directories that are missing. It moves, renames and
-//! removes no message, and leaves to the next look what other programs did meanwhile. It works
-//! beside a running server, for which the new list is one that another process wrote.
+//! A repair writes what is ours and makes directories that are missing. It moves and removes no
+//! message, renames only files that cannot be messages under their names, and leaves to the next
+//! look what other programs did meanwhile. It works beside a running server, for which the new
+//! list is one that another process wrote.
 
 mod audit;
 mod list;
@@ -62,6 +63,9 @@ pub enum FindingKind {
     /// `cur/` is missing. It is not made by a repair: with it, all messages would be taken for
     /// expunged.
     CurMissing,
+    /// `cur/`, `new/` or `tmp/` is a symbolic link, or no directory at all: the mailbox is not
+    /// served. It is left alone by a repair, as what it leads to may be somebody's mail.
+    DirectoryStrange,
     /// `new/` or `tmp/` is missing.
     DirectoryMissing,
     /// A file of ours belongs to somebody else, has unsuitable permissions, or is no file.
@@ -93,7 +97,11 @@ pub enum FindingKind {
     IndexWrong,
     /// Records of the cache that are damaged.
     CacheDamaged,
-    /// `,S=` or `,W=` in a file's name is not the message's size. A repair renames no message.
+    /// Files of the same base name: only one of them can be a message.
+    FileDouble,
+    /// Files without a base name (`:2,S`).
+    FileNameless,
+    /// `,S=` or `,W=` in a file's name is not the message's size. A repair does not rename it.
     NameSize,
     /// The mailbox has no list yet: it gets one when it is first opened.
     ListNone,
@@ -103,8 +111,6 @@ pub enum FindingKind {
     FileGone,
     /// Files whose flags other programs changed since the last look.
     FlagsNew,
-    /// Files of the same base name: the one in `cur/` counts, the other is never looked at.
-    FileDouble,
     /// Entries of `new/` and `cur/` that are never mail.
     EntryIgnored,
     /// Leftovers of deliveries and of our own writing, older than 36 hours.
@@ -150,9 +156,9 @@ impl Account {
         let _entered = self.enter()?;
         let root = &self.shared().root;
         let mut names = vec![MailboxName::inbox()];
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
+            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
             names.extend(directory::name_of(&entry.file_name()).filter(|_| is_checkable(&entry.path())));
         }
         names[1..].sort();

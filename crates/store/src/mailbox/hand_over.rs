@@ -32,7 +32,8 @@ impl Mailbox {
         let directory = &self.directory;
         let site = Site { directory, is_inbox: self.name.is_inbox(), settings, is_dry: false };
         let done = write(&site, &extract, to)?;
-        // From here on the other server's files count.
+        // From here on the other server's files count. An earlier list that was handed over is
+        // replaced on purpose.
         let list = directory.join("restante-uidlist");
         std::fs::rename(&list, directory.join(HANDED_OVER))
             .map_err(|error| Error::io("cannot rename", &list, error))?;

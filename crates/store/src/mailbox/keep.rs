@@ -47,7 +47,8 @@ impl Mailbox {
 
     /// Gives the state up, once the index has it.
     fn give_up(&self, inner: &mut Inner) -> Result<()> {
-        if inner.state.is_none() || !matches!(inner.seen, Some(Seen::Followed)) {
+        let is_kept = inner.list.is_in_memory() || !matches!(inner.seen, Some(Seen::Followed));
+        if inner.state.is_none() || is_kept {
             return Ok(());
         }
         if inner.unsaved {
@@ -64,8 +65,7 @@ impl Mailbox {
     pub(super) fn awake(&self) -> Result<MutexGuard<'_, Inner>> {
         let mut inner = self.lock();
         if inner.state.is_none() {
-            let _lock = self.lock_file()?;
-            self.look(&mut inner)?;
+            let _lock = self.lock_and_look(&mut inner)?;
             self.count_bytes(&inner);
         }
         Ok(inner)
@@ -103,8 +103,7 @@ impl Drop for Mailbox {
         if !self.is_there() {
             return;
         }
-        let path = self.directory.join("restante-uidlist.lock");
-        let Ok(_lock) = Lock::take(&path, 0) else { return };
+        let Ok(_lock) = Lock::take(&self.lock_path(), 0) else { return };
         if inner.list.is_current()
             && let Err(error) = self.save(&mut inner)
         {

@@ -5,16 +5,19 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
+use super::misnamed::scan_and_mend;
 use super::state::{Differences, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
-use crate::scan::{Place, Stamp, scan};
+use crate::rename::{is_of_one_file, rename_new};
+use crate::scan::{Place, Stamp};
 use crate::take_over::take_over;
 use crate::uid_list::Line;
 use mail::{Uid, UidSet, UidValidity};
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 /// How far the directories are known.
@@ -35,19 +38,29 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
     // Of what was published: a mailbox that rests has nothing else, and is not loaded for a look.
     let published = &inner.snapshot;
     let unclaimed = published.uids.last().is_some_and(|last| *last >= published.recent_from);
-    if !(claim && unclaimed) && is_unchanged(mailbox, inner)? {
+    // Whoever claims is told whether that can be done at all.
+    if !(claim && (unclaimed || inner.read_only)) && is_unchanged(mailbox, inner)? {
         return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
     }
-    let _lock = mailbox.lock_file()?;
-    look(mailbox, inner)?;
-    let claimed = if claim { self::claim(mailbox, inner)? } else { UidSet::new() };
+    let claimed = if claim {
+        let _lock = mailbox.lock_file()?;
+        mailbox.look(inner)?;
+        self::claim(mailbox, inner)?
+    } else {
+        mailbox.lock_and_look(inner)?;
+        UidSet::new()
+    };
     mailbox.count_bytes(inner);
     Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
 }
 
-/// See [`Mailbox::look`].
+/// See [`Mailbox::look`]. With `inner.read_only` no more is written than can be.
 pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
+    if inner.list.is_in_memory() && !(inner.read_only && inner.list.is_current()) {
+        mailbox.is_superseded.store(true, Ordering::Relaxed);
+        return Err(mailbox.deleted());
+    }
     inner.pending.clear();
     let was_unknown = inner.state.is_none();
     if was_unknown {
@@ -60,6 +73,8 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
             Some(events) if events.is_empty() => {}
+            // What they tell could not be written down: a scan will do.
+            Some(_) if inner.read_only => return scan_again(mailbox, inner),
             Some(events) => {
                 // Until they are taken in, what they told is not known any more.
                 inner.seen = None;
@@ -181,7 +196,12 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
     match &state.reserve {
         Some((upto, boot)) if Some(boot.as_str()) != super::boot_id() && *upto > state.highest_modseq => {
             let line = Line::Next(state.uid_next.unwrap_or(Uid::MAX), *upto);
-            inner.record(&[line])?;
+            if inner.read_only {
+                // None is given out either, and whoever may write next makes the same line.
+                inner.state_mut()?.apply([line]);
+            } else {
+                inner.record(&[line])?;
+            }
             inner.publish();
             Ok(())
         }
@@ -202,21 +222,22 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 }
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
+///
+/// Where it cannot be written, the same in memory, with a UIDVALIDITY that no list will have.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let lines = match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
-        Some(taken) => {
-            taken.log(&mailbox.directory);
-            let validity = taken.uid_validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
-            std::iter::once(Line::Validity(validity)).chain(taken.lines).collect()
-        }
-        None => {
-            inner.is_fresh = true;
-            vec![Line::Validity(mailbox.shared.new_uid_validity()?)]
-        }
-    };
-    let mut state = State::new(UidValidity::MIN);
+    let taken = take_over(&mailbox.directory, mailbox.shared.settings.take_over)?;
+    taken.iter().for_each(|taken| taken.log(&mailbox.directory));
+    inner.is_fresh = taken.is_none();
+    let (of_taken, lines) = taken.map_or((None, Vec::new()), |taken| (taken.uid_validity, taken.lines));
+    let mut state = State::new(match of_taken {
+        _ if inner.read_only => mailbox.go_into_memory(&mut inner.list, None)?,
+        Some(validity) => validity,
+        None => mailbox.shared.new_uid_validity()?,
+    });
     state.apply(lines);
-    mailbox.shared.note_uid_validity(state.uid_validity)?;
+    if !inner.read_only {
+        mailbox.shared.note_uid_validity(state.uid_validity)?;
+    }
     inner.list.replace(state.checkpoint())?;
     inner.state = Some(state);
     inner.seen = None;
@@ -234,14 +255,20 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if !stamp.is_there() {
         make_whole(mailbox, inner, &stamp)?;
     }
-    let names = || {
-        scan(&mailbox.directory).map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })
+    let names = |inner: &mut Inner| {
+        let hostname = &mailbox.shared.settings.hostname;
+        let (found, failed) = scan_and_mend(&mailbox.directory, hostname, inner.state_mut()?)
+            .map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })?;
+        failed.iter().for_each(|error| inner.complain(error, "it is not shown"));
+        Ok::<_, Error>(found)
     };
-    let mut differences = inner.state_mut()?.differences(&names()?);
+    let found = names(inner)?;
+    let mut differences = inner.state_mut()?.differences(&found);
     if !differences.expunged.is_empty() {
         // A file that is renamed while its directory is read may be seen under neither name.
         // What is gone twice is gone.
-        differences = inner.state_mut()?.differences(&names()?);
+        let found = names(inner)?;
+        differences = inner.state_mut()?.differences(&found);
     }
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
@@ -303,23 +330,29 @@ fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
     match std::fs::symlink_metadata(&path) {
         Ok(metadata) => Ok(metadata.is_file()),
         Err(error) if directory::is_missing(&error) => Ok(false),
-        Err(error) => Err(Error::io("cannot look at", &path, error)),
+        Err(error) => Err(Error::reading("cannot look at", &path, error)),
     }
 }
 
 /// Moves messages from `new/` to `cur/` and ends their being recent to others.
 fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
-    let mut overtaken = false;
+    let (mut overtaken, mut stuck) = (false, None);
     let state = inner.state_mut()?;
     for row in state.lying_new() {
         let Some((_, name)) = state.file_name(row) else { continue };
         let target = state.name_with(row, state.flags.get(row));
         let (from, to) = (mailbox.file_path(Place::New, &name), mailbox.file_path(Place::Cur, &target));
-        match std::fs::rename(&from, &to) {
+        match rename_new(&from, &to) {
             // Not synced: after a crash it lies in new/ again, and no harm is done.
             Ok(()) => state.files[row] = state.suffixes.at(Place::Cur, &target[state.names.get(row).len()..]),
             // Somebody else was faster; the next look finds it.
             Err(error) if directory::is_missing(&error) => overtaken = true,
+            // It stays in new/, and costs the others nothing.
+            Err(error) if is_of_one_file(&error) => {
+                // Another file of its base name, which has just come, is the next look's.
+                overtaken |= error.kind() == std::io::ErrorKind::AlreadyExists;
+                stuck.get_or_insert(Error::io("cannot move from new to cur", &from, error));
+            }
             Err(error) => return Err(Error::io("cannot move from new to cur", &from, error)),
         }
     }
@@ -329,6 +362,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
     if overtaken {
         inner.seen = None;
     }
+    stuck.iter().for_each(|error| inner.complain(error, "it stays there"));
     if !claimed.is_empty() {
         let line = Line::Recent(next);
         // Lost in a crash, messages are recent once more: no harm.

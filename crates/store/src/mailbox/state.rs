@@ -14,7 +14,7 @@ use crate::uid_list::Line;
 use crate::watch::{Event, What};
 use mail::flag::Flags;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// Expunges that are remembered: who was away for longer learns them the long way.
@@ -108,6 +108,15 @@ struct NewFile {
     base: u8,
     name: u8,
     place: Place,
+}
+
+/// The names of one base name, as events tell of them: one, but for moments and where files are
+/// misnamed.
+#[derive(Debug)]
+struct Whereabouts<T> {
+    names: Vec<T>,
+    /// The last one that went was removed, and not renamed.
+    is_removed: bool,
 }
 
 /// Lines on their way in.
@@ -297,50 +306,49 @@ impl State {
         is_file: impl Fn(Place, &[u8]) -> crate::Result<bool>,
     ) -> crate::Result<Option<Differences>> {
         let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
-        let mut touched: BTreeSet<usize> = BTreeSet::new();
-        let mut unknown: BTreeMap<&[u8], (Place, &[u8])> = BTreeMap::new();
+        let mut touched: BTreeMap<usize, Whereabouts<FileAt>> = BTreeMap::new();
+        let mut unknown: BTreeMap<&[u8], Whereabouts<(Place, &[u8])>> = BTreeMap::new();
         for event in events {
             let (base, suffix) = event.name.split_at(crate::file_name::split(&event.name).0.len());
             if let Some(row) = self.names.find(base) {
-                touched.insert(row);
-                self.follow(row, event, suffix);
-            } else if event.what == What::Came {
-                unknown.insert(base, (event.place, suffix));
-            } else if unknown.get(base) == Some(&(event.place, suffix)) {
-                unknown.remove(base);
+                let at = self.suffixes.at(event.place, suffix);
+                let known = self.files[row];
+                let known = || Whereabouts::known(Some(known).filter(|at| at.place().is_some()));
+                touched.entry(row).or_insert_with(known).follow(event.what, at);
+            } else {
+                let none = || Whereabouts::known(None);
+                unknown.entry(base).or_insert_with(none).follow(event.what, (event.place, suffix));
             }
         }
-        for row in touched {
-            match self.files[row] {
-                at if at == FileAt::REMOVED => differences.expunged.push(self.uids[row]),
-                at if at.place().is_none() => return Ok(None),
-                at => {
+        for (row, whereabouts) in touched {
+            match whereabouts.names[..] {
+                [at] => {
+                    self.files[row] = at;
                     let flags = info_of(self.suffixes.get(at)).flags;
                     self.compare_flags(row, flags, &mut differences);
                 }
+                [] if whereabouts.is_removed => {
+                    self.files[row] = FileAt::REMOVED;
+                    differences.expunged.push(self.uids[row]);
+                }
+                // It left and did not come back, or has two names.
+                _ => return Ok(None),
             }
         }
         let mut new = Vec::new();
-        for (base, (place, suffix)) in unknown {
-            if is_file(place, &[base, suffix].concat())? {
-                new.extend(differences.add(base, suffix, place));
+        for (base, whereabouts) in unknown {
+            match whereabouts.names[..] {
+                [] => {}
+                [(place, suffix)] => {
+                    if is_file(place, &[base, suffix].concat())? {
+                        new.extend(differences.add(base, suffix, place));
+                    }
+                }
+                _ => return Ok(None),
             }
         }
         self.give_uids(new, &mut differences);
         Ok(Some(differences))
-    }
-
-    /// Where a message's file is after an event.
-    fn follow(&mut self, row: usize, event: &Event, suffix: &[u8]) {
-        let (now, then) = (self.files[row], self.suffixes.at(event.place, suffix));
-        self.files[row] = match event.what {
-            // Of one that is seen in both directories, the one in cur/ counts.
-            What::Came if now.place() == Some(Place::Cur) && event.place == Place::New => now,
-            What::Came => then,
-            What::Left if now == then => FileAt::default(),
-            What::Removed if now == then => FileAt::REMOVED,
-            What::Left | What::Removed => now,
-        };
     }
 
     fn compare_flags(&self, row: usize, flags: SystemFlags, differences: &mut Differences) {
@@ -469,6 +477,24 @@ impl State {
         self.names.shrink();
         self.files.shrink_to_fit();
         self.facts.columns().into_iter().for_each(Vec::shrink_to_fit);
+    }
+}
+
+impl<T: PartialEq> Whereabouts<T> {
+    fn known(at: Option<T>) -> Self {
+        Self { names: at.into_iter().collect(), is_removed: false }
+    }
+
+    fn follow(&mut self, what: What, at: T) {
+        let known = self.names.iter().position(|name| *name == at);
+        match (what, known) {
+            (What::Came, None) => self.names.push(at),
+            (What::Left | What::Removed, Some(known)) => {
+                self.names.remove(known);
+                self.is_removed = what == What::Removed;
+            }
+            _ => {}
+        }
     }
 }
 

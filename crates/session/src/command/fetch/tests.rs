@@ -231,6 +231,21 @@ fn a_file_renamed_by_another_program_is_found() {
 }
 
 #[test]
+fn a_message_that_may_not_be_read_is_told_as_that() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let path = fixture.path(1);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("its mode");
+    if fs::File::open(&path).is_ok() {
+        eprintln!("SKIPPED: root may read everything");
+        return;
+    }
+    let mut client = fixture.select();
+    let answer = client.command("FETCH 1:2 BODY.PEEK[TEXT]<0.5>");
+    assert!(answer.starts_with("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\n"), "{answer}");
+    assert!(answer.contains("a NO [NOPERM] The server may not read this"), "{answer}");
+}
+
+#[test]
 fn security_22_what_is_no_file_is_left_out_and_told() {
     let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
     let mut client = fixture.select();

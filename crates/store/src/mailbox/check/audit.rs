@@ -12,7 +12,7 @@ use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
 use crate::mailbox::wire_octets;
 use crate::message::MessageFile;
-use crate::scan::{Found, Place, Stamp, is_mail, scan};
+use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
 use crate::uid_list::Line;
 use mail::Uid;
 use std::collections::BTreeSet;
@@ -71,8 +71,13 @@ fn directories(subject: &Subject<'_>, findings: &mut Findings) -> Result<bool> {
         let path = subject.directory.join(name);
         match path.symlink_metadata() {
             Ok(metadata) if metadata.is_dir() => {}
+            Ok(metadata) => {
+                is_whole = false;
+                let what = if metadata.is_symlink() { "is a symbolic link" } else { "is no directory" };
+                findings.add(FindingKind::DirectoryStrange, || format!("{name} {what}"));
+            }
             Err(error) if !crate::directory::is_missing(&error) => {
-                return Err(Error::io("cannot look at", &path, error));
+                return Err(Error::reading("cannot look at", &path, error));
             }
             _ => {
                 is_whole &= name == "tmp";
@@ -98,7 +103,7 @@ pub(super) fn own_files(subject: &Subject<'_>, findings: &mut Findings) -> Resul
 /// What is wrong with a file of ours; nothing, also where it is missing.
 pub(super) fn own_file_fault(directory: &Path, name: &str) -> Result<Option<String>> {
     let path = directory.join(name);
-    let failed = |error| Error::io("cannot look at", &path, error);
+    let failed = |error| Error::reading("cannot look at", &path, error);
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(error) if crate::directory::is_missing(&error) => return Ok(None),
@@ -148,7 +153,7 @@ fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(Found, Optio
 /// Entries that are no mail, and doubles.
 fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Findings) -> Result<()> {
     let path = subject.directory.join(place.directory());
-    let failed = |error| Error::io("cannot read", &path, error);
+    let failed = |error| Error::reading("cannot read", &path, error);
     for entry in std::fs::read_dir(&path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let file_name = entry.file_name();
@@ -156,6 +161,10 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let shown = || format!("{}/{}", place.directory(), escaped(name));
         // What is gone meanwhile is nothing to speak of.
         let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_file() && is_nameless(name) {
+            findings.add(FindingKind::FileNameless, shown);
+            continue;
+        }
         if !kind.is_file() || !is_mail(name) {
             let what = match kind {
                 kind if kind.is_file() => "no message's name",
@@ -175,7 +184,8 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let other_name = [base, found.suffix(other)].concat();
         let other_path = subject.directory.join(other.place.directory()).join(OsStr::from_bytes(&other_name));
         // Not one file on its way from one name to the other.
-        if entry.path().symlink_metadata().is_ok() && other_path.symlink_metadata().is_ok() {
+        let both = [entry.path(), other_path, entry.path()];
+        if both.iter().all(|path| path.symlink_metadata().is_ok()) {
             let counts = || format!("{}/{}", other.place.directory(), escaped(&other_name));
             findings.add(FindingKind::FileDouble, || format!("{} beside {}", shown(), counts()));
         }
@@ -466,7 +476,9 @@ impl Subject<'_> {
         };
         let temporary =
             |name: &[u8]| name.starts_with(b"restante") && memchr::memmem::find(name, b".tmp.").is_some();
-        let mut all = files(&self.directory.join("tmp"), &|_| true);
+        let tmp = self.directory.join("tmp");
+        let is_own = tmp.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let mut all = if is_own { files(&tmp, &|_| true) } else { Vec::new() };
         all.extend(files(&self.directory, &temporary));
         all.sort();
         all

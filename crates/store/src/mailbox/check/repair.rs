@@ -12,6 +12,7 @@ use crate::cache::{self, Cache, Identity};
 use crate::error::{Error, Result};
 use crate::list_file::ListFile;
 use crate::mailbox::index;
+use crate::mailbox::misnamed::scan_and_mend;
 use crate::mailbox::state::State;
 use crate::scan::{Found, scan};
 use crate::uid_list::Line;
@@ -24,13 +25,22 @@ use std::path::Path;
 /// Repairs what was found; the lock is held.
 pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
     subject.leftovers().iter().for_each(|path| drop(std::fs::remove_file(path)));
-    if audit.findings.has(FindingKind::CurMissing) {
+    if audit.findings.has(FindingKind::CurMissing) || audit.findings.has(FindingKind::DirectoryStrange) {
         // What can be kept of the list is not known without the messages.
         return Ok(());
     }
     if audit.findings.has(FindingKind::DirectoryMissing) {
         crate::directory::make(&subject.directory, subject.is_inbox)?;
         (audit.found, audit.stamp) = (scan(&subject.directory)?, None);
+    }
+    if audit.findings.has(FindingKind::FileDouble) || audit.findings.has(FindingKind::FileNameless) {
+        let mut nothing = State::new(UidValidity::MIN);
+        let known = audit.index.as_mut().or(audit.list.as_mut().map(|list| &mut list.state));
+        let hostname = &subject.shared.settings.hostname;
+        let (found, failed) = scan_and_mend(&subject.directory, hostname, known.unwrap_or(&mut nothing))?;
+        // What is left is found again.
+        failed.iter().for_each(|error| tracing::warn!("{error}"));
+        (audit.found, audit.stamp) = (found, None);
     }
     let Some(list) = audit.list.take() else { return Ok(()) };
     if !ListAudit::is_sound(&audit.findings) {
