@@ -3,6 +3,7 @@
 mod basics;
 mod check;
 mod crash;
+mod departed;
 mod foreign;
 mod index;
 mod model;
