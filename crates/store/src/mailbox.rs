@@ -18,6 +18,7 @@ pub(crate) mod bench;
 mod bring_in;
 mod change;
 mod check;
+mod departed;
 pub(crate) mod hand_over;
 mod index;
 mod keep;

@@ -3,6 +3,7 @@
 mod basics;
 mod check;
 mod crash;
+mod departed;
 mod file_names;
 mod foreign;
 mod index;

@@ -93,7 +93,6 @@ pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> U
 
 /// The untagged responses of RFC 3501 section 6.3.1.
 fn tell(context: &mut Context<'_>, selected: &mut Selected) {
-    let condstore = context.enabled.condstore;
     selected.view.tell_keywords(selected.read_only, context.out);
     let out = context.out.buffer();
     let snapshot = selected.view.snapshot();
@@ -106,9 +105,8 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     }
     ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");
     ok(out, Code::UidNext(snapshot.uid_next()), "Next UID");
-    if condstore {
-        ok(out, Code::HighestModSeq(selected.view.highest_modseq()), "Highest");
-    }
+    // Whether the client asked for it or not (RFC 7162 section 3.1.2.1).
+    ok(out, Code::HighestModSeq(selected.view.highest_modseq()), "Highest");
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! machine that goes down before that may keep a file without its line, which then is a
 //! message like one that another program delivered.
 
+use super::change::note_last_facts;
 use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
 use crate::directory::{self, is_missing};
@@ -175,6 +176,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     source.look(from)?;
     target.look(to)?;
     let chosen = messages_of(from, uids)?;
+    note_leaving(source, from, &chosen);
     if chosen.is_empty() {
         return Ok(Copied { uid_validity: to.uid_validity(), pairs: Vec::new() });
     }
@@ -233,6 +235,7 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     mailbox.look(&mut inner)?;
     let inner = &mut *inner;
     let chosen = messages_of(inner, uids)?;
+    note_leaving(mailbox, inner, &chosen);
     let incoming: Vec<Incoming> = chosen
         .iter()
         .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
@@ -362,6 +365,12 @@ fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
     let chosen = |row: usize| (state.uids[row], state.names.get(row).into(), state.flags_of(row));
     Ok(state.rows(uids).map(chosen).collect())
+}
+
+/// The messages are about to be moved out.
+fn note_leaving(mailbox: &Mailbox, inner: &mut Inner, chosen: &[Chosen]) {
+    let uids: Vec<Uid> = chosen.iter().map(|(uid, ..)| *uid).collect();
+    note_last_facts(mailbox, inner, &uids);
 }
 
 /// A file in the target's `tmp/` with the message's content and date: a link, or a copy where

@@ -1,11 +1,12 @@
 //! Changing flags, and expunging.
 
 use super::state::State;
-use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
+use super::{FlagChange, FlagsStored, Inner, Mailbox, room, wire_octets};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::sync_directory;
+use crate::message::MessageFile;
 use crate::quota::{Change, size_of};
 use crate::rename::{is_of_one_file, rename_new_at};
 use crate::scan::{Place, info_of};
@@ -257,6 +258,7 @@ fn remove_files(
     let chosen = (0..state.len()).filter(|row| marked(state, row) && named(row));
     let chosen: Vec<Uid> = chosen.map(|row| state.uids[row]).collect();
     let mut failed = None;
+    note_last_facts(mailbox, inner, &chosen);
     for uid in chosen {
         for _ in 0..3 {
             let state = inner.state()?;
@@ -283,4 +285,37 @@ fn remove_files(
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Bytes that are read to count the octets of messages that leave: leaving is not to wait for it.
+const LAST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Notes size and date of messages that are about to leave, where they are not known: sessions
+/// beside the caller's are asked for them until they have announced the expunge.
+pub(super) fn note_last_facts(mailbox: &Mailbox, inner: &mut Inner, uids: &[Uid]) {
+    if mailbox.watched.wakes() < 2 {
+        return;
+    }
+    let mut bytes_left = LAST_BYTES_MAX;
+    for uid in uids {
+        let path = mailbox.path_of(inner, *uid);
+        let (Some(path), Some(state)) = (path, inner.state.as_mut()) else { continue };
+        let Some(row) = state.row(*uid) else { continue };
+        let known = state.known(row);
+        if known.size != 0 && known.date != 0 {
+            continue;
+        }
+        // What cannot be read stays unknown, and is no reason to keep the message.
+        let Ok(Some(file)) = MessageFile::open(&path) else { continue };
+        state.facts.dates[row] = as_fact(file.internal_date());
+        if known.size == 0 && file.size() <= bytes_left {
+            bytes_left -= file.size();
+            state.facts.sizes[row] = wire_octets(&file).map_or(0, as_fact);
+        }
+    }
+}
+
+/// A number as [`super::state::Facts`] have it; 0 where it does not fit.
+fn as_fact(number: impl TryInto<u32>) -> u32 {
+    number.try_into().ok().and_then(|number| number.checked_add(1)).unwrap_or(0)
 }

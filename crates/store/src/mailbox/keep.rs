@@ -1,8 +1,9 @@
 //! What stays: the index and cache on disk, and what of a mailbox is in memory.
 
+use super::departed::Known;
 use super::index;
 use super::look::Seen;
-use super::pass::{Known, Learned};
+use super::pass::Learned;
 use super::state::State;
 use super::{Inner, Mailbox};
 use crate::cache::{self, Cache, Identity};
@@ -188,7 +189,8 @@ impl Mailbox {
         }
     }
 
-    /// What is known of the messages from `uid` on, `count` of them at most.
+    /// What is known of the messages from `uid` on, `count` of them at most; of expunged ones
+    /// too, as far as it is remembered.
     pub(super) fn known_from(&self, uid: Uid, count: usize, known: &mut Vec<Known>) {
         known.clear();
         let Ok(_entered) = self.shared.enter() else { return };
@@ -198,16 +200,10 @@ impl Mailbox {
         }
         let Some(state) = inner.state.as_mut() else { return };
         let start = state.uids.partition_point(|of_row| *of_row < uid);
-        for row in start..state.len().min(start + count) {
-            if state.facts.sizes[row] == 0
-                && let Some(octets) = crate::file_name::wire_size(state.names.get(row))
-            {
-                state.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
-            }
-            let (facts, uid) = (&state.facts, state.uids[row]);
-            let (size, date, cached) = (facts.sizes[row], facts.dates[row], facts.cached[row]);
-            known.push(Known { uid, size, date, cached });
-        }
+        known.extend((start..state.len().min(start + count)).map(|row| state.known(row)));
+        known.extend(state.departed.from(uid).take(count));
+        known.sort_by_key(|known| known.uid);
+        known.truncate(count);
     }
 
     /// Keeps what a pass found out. A cache that cannot be written is none.
@@ -223,9 +219,9 @@ impl Mailbox {
         let mut inner = self.lock();
         let Some(state) = inner.state.as_mut() else { return };
         for message in learned {
-            let Some(row) = state.row(message.uid) else { continue };
-            state.facts.sizes[row] = message.size.unwrap_or(state.facts.sizes[row]);
-            state.facts.dates[row] = message.date.unwrap_or(state.facts.dates[row]);
+            let Some((size, date)) = state.size_and_date(message.uid) else { continue };
+            *size = message.size.unwrap_or(*size);
+            *date = message.date.unwrap_or(*date);
         }
         inner.unsaved = true;
         let Some((identity, places)) = places else { return };
@@ -238,9 +234,7 @@ impl Mailbox {
         }
         let Some(state) = inner.state.as_mut() else { return };
         for ((uid, _), place) in records.iter().zip(places) {
-            if let Some(row) = state.row(*uid) {
-                state.facts.cached[row] = place + 1;
-            }
+            state.set_cached(*uid, place + 1);
         }
         // Who asks for ever new subsets of headers shall not fill the disk.
         if inner.has_spare_records()
@@ -276,11 +270,10 @@ impl Inner {
     fn adopt(&mut self, cache: &mut Cache) {
         let Some(state) = self.state.as_mut() else { return };
         state.facts.cached.fill(0);
+        state.departed.forget_cached();
         let records = cache.all_records();
         for (uid, place) in &records {
-            if let Some(row) = state.row(*uid) {
-                state.facts.cached[row] = place + 1;
-            }
+            state.set_cached(*uid, place + 1);
         }
         (self.cache, self.records, self.unsaved) = (Some(cache.identity), records.len(), true);
     }

@@ -66,6 +66,9 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if was_unknown {
         mailbox.restore(inner)?;
     }
+    if let Some(state) = &mut inner.state {
+        state.departed.watch(mailbox.watched.wakes() > 0);
+    }
     let appended = read_list(mailbox, inner)?;
     if was_unknown {
         keep_modseqs_ahead(inner)?;

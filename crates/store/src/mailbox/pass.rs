@@ -5,6 +5,7 @@
 //! writes what it has.
 
 use super::Mailbox;
+use super::departed::Known;
 use crate::cache::{self, Cache, Kind};
 use crate::error::Result;
 use crate::message::MessageFile;
@@ -27,15 +28,6 @@ pub struct Pass {
     /// What was found out and is not kept yet.
     learned: Vec<Learned>,
     learned_bytes: usize,
-}
-
-/// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) uid: Uid,
-    pub(super) size: u32,
-    pub(super) date: u32,
-    pub(super) cached: u32,
 }
 
 /// What was found out about a message.
@@ -117,6 +109,11 @@ impl Pass {
         }
         let payload = self.cache.as_mut()?.record(at, uid)?;
         cache::items(payload).find(|(of_item, _)| *of_item == kind).map(|(_, bytes)| bytes)
+    }
+
+    /// Forgets what was looked up ahead: a message is gone since, and more is known of it.
+    pub fn look_again(&mut self) {
+        self.known.clear();
     }
 
     /// Keeps bytes ready for whoever asks next. What is too long is not kept.

@@ -4,6 +4,7 @@
 //! Messages are rows in the order of their UIDs, in columns: a million of them take some
 //! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
+use super::departed::{Departed, Known};
 use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
 use crate::hand_over::{Extract, ExtractRow};
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) suffixes: Suffixes,
     /// What was found out about messages, and can be found out again.
     pub(crate) facts: Facts,
+    pub(crate) departed: Departed,
 }
 
 /// Where a message's file lies and what follows its base name; not known before a scan or an
@@ -148,6 +150,7 @@ impl State {
             files: Vec::new(),
             suffixes: Suffixes::default(),
             facts: Facts::default(),
+            departed: Departed::default(),
         }
     }
 
@@ -406,6 +409,33 @@ impl State {
         self.uidls.get(&uid).map(AsRef::as_ref)
     }
 
+    /// What is known of a message; its name may tell its size.
+    pub(crate) fn known(&mut self, row: usize) -> Known {
+        if self.facts.sizes[row] == 0
+            && let Some(octets) = crate::file_name::wire_size(self.names.get(row))
+        {
+            self.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
+        }
+        let (size, date, cached) = (self.facts.sizes[row], self.facts.dates[row], self.facts.cached[row]);
+        Known { uid: self.uids[row], size, date, cached }
+    }
+
+    /// Size and date of a message that is there or remembered, to be noted.
+    pub(crate) fn size_and_date(&mut self, uid: Uid) -> Option<(&mut u32, &mut u32)> {
+        match self.row(uid) {
+            Some(row) => Some((&mut self.facts.sizes[row], &mut self.facts.dates[row])),
+            None => self.departed.get_mut(uid).map(|known| (&mut known.size, &mut known.date)),
+        }
+    }
+
+    /// Notes where a message's record in the cache is, as in [`Facts`].
+    pub(crate) fn set_cached(&mut self, uid: Uid, place: u32) {
+        match self.row(uid) {
+            Some(row) => self.facts.cached[row] = place,
+            None => self.departed.get_mut(uid).into_iter().for_each(|known| known.cached = place),
+        }
+    }
+
     /// All that another server is told when the mailbox is handed over to it. Messages whose
     /// file was not seen are left out.
     pub(crate) fn extract(&self) -> Extract {
@@ -469,7 +499,8 @@ impl State {
     /// Bytes of memory that the messages take.
     pub(crate) fn bytes(&self) -> usize {
         let shared = self.uids.len() * 4 + self.flags.bytes() + self.modseqs.bytes() + self.set_of.bytes();
-        shared + self.names.bytes() + self.files.capacity() * 4 + self.facts.bytes()
+        let own = self.names.bytes() + self.files.capacity() * 4 + self.facts.bytes();
+        shared + own + self.departed.bytes()
     }
 
     /// Gives memory back that was taken for growing.
@@ -571,6 +602,12 @@ impl Batch<'_> {
             self.gone.sort_unstable();
             let gone: Vec<bool> = state.uids.iter().map(|uid| self.gone.binary_search(uid).is_ok()).collect();
             if gone.contains(&true) {
+                if state.departed.is_watched() {
+                    for row in (0..gone.len()).filter(|row| gone[*row]) {
+                        let known = state.known(row);
+                        state.departed.add(known);
+                    }
+                }
                 state.retain(|row| !gone[row]);
             }
         }

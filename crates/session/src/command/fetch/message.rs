@@ -26,6 +26,8 @@ pub(super) struct Message {
     number: SeqNum,
     uid: Uid,
     file: Option<MessageFile>,
+    /// Something was asked for that only its file could tell, and the file is gone.
+    gone: bool,
     /// What was read of it and may serve for other items.
     loaded: Option<Loaded>,
     /// Bytes of the header in the file.
@@ -78,6 +80,8 @@ enum Value {
     Size(u64),
     Ready(Vec<u8>),
     Literal(Literal),
+    /// Only the file had it, and the message is gone.
+    Gone,
 }
 
 /// A literal from the file.
@@ -103,8 +107,6 @@ enum Body {
 pub(super) enum Prepared {
     All,
     Part,
-    /// The message is not there any more.
-    Gone,
 }
 
 /// How far [`Message::write`] got.
@@ -148,6 +150,7 @@ impl Message {
             number,
             uid,
             file: None,
+            gone: false,
             loaded: None,
             header: None,
             structure: None,
@@ -176,6 +179,24 @@ impl Message {
         self.writer.is_some()
     }
 
+    /// Whether something cannot be sent, as the message is gone; once it is prepared.
+    pub(super) fn lacks_items(&self) -> bool {
+        self.values.iter().any(|value| !self.has(value))
+    }
+
+    /// Whether something can be sent; likewise.
+    pub(super) fn has_items(&self) -> bool {
+        self.values.iter().any(|value| self.has(value))
+    }
+
+    fn has(&self, value: &Value) -> bool {
+        match value {
+            Value::Gone => false,
+            Value::Date => self.date.is_some(),
+            _ => true,
+        }
+    }
+
     /// Finds out what to send for each item; call until it is not [`Prepared::Part`].
     pub(super) fn prepare(
         &mut self,
@@ -190,19 +211,30 @@ impl Message {
             match self.value(item, items, pass, pace)? {
                 Found::Value(value) => self.values.push(value),
                 Found::Later => return Ok(Prepared::Part),
-                Found::Gone => return Ok(Prepared::Gone),
+                Found::Gone if self.is_first_sign(pass) => {}
+                Found::Gone => self.values.push(Value::Gone),
             }
         }
         if self.date.is_none() && items.iter().any(|item| item.item == FetchItem::InternalDate) {
             // Asked for last: a file that had to be opened tells it.
             let of_file = self.file.as_ref().map(MessageFile::internal_date);
-            let Some(unix) = of_file.map_or_else(|| pass.internal_date(self.uid), |unix| Ok(Some(unix)))?
-            else {
-                return Ok(Prepared::Gone);
-            };
-            self.date = Some(DateTime { unix, offset_minutes: 0 });
+            let mut unix = of_file.map_or_else(|| pass.internal_date(self.uid), |unix| Ok(Some(unix)))?;
+            if unix.is_none() && self.is_first_sign(pass) {
+                unix = pass.internal_date(self.uid)?;
+            }
+            self.date = unix.map(|unix| DateTime { unix, offset_minutes: 0 });
         }
         Ok(Prepared::All)
+    }
+
+    /// Whether this is the first time that the file is missed. The store noted more of the message
+    /// when it went: the pass looks that up, and the item is tried once more.
+    fn is_first_sign(&mut self, pass: &mut Pass) -> bool {
+        let first = !std::mem::replace(&mut self.gone, true);
+        if first {
+            pass.look_again();
+        }
+        first
     }
 
     fn value(
@@ -471,7 +503,7 @@ impl Message {
             let Some(writer) = self.writer.as_mut() else { return Written::All };
             self.written += 1;
             match value {
-                Value::OfSnapshot => {}
+                Value::OfSnapshot | Value::Gone => {}
                 Value::Date => {
                     if let Some(date) = self.date {
                         writer.internal_date(out.buffer(), date);

@@ -220,6 +220,82 @@ fn a_message_that_is_gone_is_left_out() {
     check(&mut client, "UID FETCH 1:3 UID", "* 1 FETCH (UID 1)\n* 3 FETCH (UID 3)\n* 2 EXPUNGE\na OK");
 }
 
+/// Another session expunges the messages of `set`.
+fn expunge_elsewhere(fixture: &Fixture, set: &str) {
+    let mut other = fixture.select();
+    other.command(&format!("STORE {set} +FLAGS.SILENT (\\Deleted)"));
+    assert!(other.command("EXPUNGE").contains("\r\na OK "));
+}
+
+#[test]
+fn what_is_known_of_a_message_whose_expunge_is_withheld_is_told() {
+    let fixture = Fixture::new(&[(PLAIN, "FS"), (PLAIN, ""), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let header = client.command("FETCH 1 (ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+    let body_structure = client.command("FETCH 1 BODYSTRUCTURE");
+    expunge_elsewhere(&fixture, "1:2");
+    for (command, expected) in [
+        (
+            "FETCH 1:3 (UID FLAGS)",
+            "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen))\n* 2 FETCH (UID 2 FLAGS ())\n\
+             * 3 FETCH (UID 3 FLAGS (\\Seen))\na OK",
+        ),
+        (
+            // Nobody had asked for these before: they were looked up when the message went.
+            "FETCH 1:2 (RFC822.SIZE INTERNALDATE)",
+            "* 1 FETCH (RFC822.SIZE 167 INTERNALDATE \"14-Nov-2023 22:13:20 +0000\")\n\
+             * 2 FETCH (RFC822.SIZE 167 INTERNALDATE \"14-Nov-2023 22:13:20 +0000\")\na OK",
+        ),
+        (
+            // All that can be told comes, and then the NO.
+            "FETCH 1:3 (UID BODY.PEEK[TEXT]<0.5>)",
+            "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\n* 3 FETCH (UID 3 BODY[TEXT]<0> {5}\nfirst)\n\
+             a NO [EXPUNGEISSUED]",
+        ),
+        ("FETCH 2 ENVELOPE", "a NO [EXPUNGEISSUED]"),
+        ("FETCH 1 BODY[TEXT]", "a NO [EXPUNGEISSUED]"),
+    ] {
+        check(&mut client, command, expected);
+    }
+    assert_eq!(client.command("FETCH 1 (ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])"), header);
+    assert_eq!(client.command("FETCH 1 BODYSTRUCTURE"), body_structure);
+    check(&mut client, "NOOP", "* 2 EXPUNGE\n* 1 EXPUNGE\na OK");
+    check(&mut client, "FETCH 1 UID", "* 1 FETCH (UID 3)\na OK");
+}
+
+#[test]
+fn uid_commands_pass_over_messages_whose_expunge_is_withheld() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    expunge_elsewhere(&fixture, "2");
+    check(&mut client, "FETCH 1:* UID", "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\n* 3 FETCH (UID 3)\na OK");
+    check(
+        &mut client,
+        "UID FETCH 1:* (FLAGS RFC822.SIZE)",
+        "* 1 FETCH (UID 1 FLAGS (\\Seen) RFC822.SIZE 167)\n\
+         * 3 FETCH (UID 3 FLAGS (\\Seen) RFC822.SIZE 167)\n* 2 EXPUNGE\na OK",
+    );
+    expunge_elsewhere(&fixture, "1");
+    check(&mut client, "FETCH 1 UID", "* 1 FETCH (UID 1)\na OK");
+    check(&mut client, "UID FETCH 1 UID", "* 1 EXPUNGE\na OK");
+}
+
+#[test]
+fn modseq_of_a_message_whose_expunge_is_withheld() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let told = client.command("FETCH 1 (FLAGS MODSEQ)");
+    let told = told.split_inclusive("\r\n").nth(1).expect("a response").to_owned();
+    expunge_elsewhere(&fixture, "1");
+    assert!(client.command("FETCH 1 (FLAGS MODSEQ)").starts_with(&told));
+    let since = told.split_once("MODSEQ (").and_then(|(_, rest)| rest.split(')').next());
+    let since: u64 = since.and_then(|number| number.parse().ok()).expect("a number");
+    check(&mut client, &format!("FETCH 1 UID (CHANGEDSINCE {since})"), "a OK");
+    let answer = client.command(&format!("FETCH 1 UID (CHANGEDSINCE {})", since - 1));
+    assert!(answer.starts_with("* 1 FETCH (UID 1 MODSEQ ("), "{answer}");
+    check(&mut client, "NOOP", "* 1 EXPUNGE\na OK");
+}
+
 #[test]
 fn a_file_renamed_by_another_program_is_found() {
     let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
