@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Limit,
     /// A file of ours or the Maildir itself is damaged beyond what can be repaired.
     Damaged,
+    /// A message that is compressed in a way that is not read, or is to be stored compressed.
+    Compressed,
     /// Any other failure of the file system.
     Io,
 }
@@ -54,6 +56,11 @@ impl Error {
     /// An error without the system's word.
     pub fn new(kind: ErrorKind, doing: &'static str, path: &Path) -> Self {
         Self { kind, doing, path: path.to_owned(), source: None }
+    }
+
+    /// Whether a message cannot be read for the way it is compressed, and others can.
+    pub(crate) fn is_of_compression(&self) -> bool {
+        matches!(self.kind, ErrorKind::Compressed | ErrorKind::Damaged | ErrorKind::Limit)
     }
 
     /// An error of the file system; the kind follows from its code.

@@ -17,6 +17,7 @@ mod account;
 pub mod bench;
 mod cache;
 mod column;
+mod compressed;
 mod delivery;
 mod directory;
 mod error;

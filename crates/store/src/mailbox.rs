@@ -55,7 +55,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -77,6 +77,8 @@ pub struct Mailbox {
     resting: AtomicUsize,
     /// Bytes of memory that its messages take, as of the last change.
     bytes: AtomicUsize,
+    /// It was said in the log that a message is compressed in a way that is not read.
+    said_compressed: AtomicBool,
 }
 
 struct Inner {
@@ -164,7 +166,8 @@ impl Mailbox {
             unsaved: false,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
+        let said_compressed = AtomicBool::new(false);
+        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes, said_compressed })
     }
 
     /// Its name when it was opened.
@@ -195,10 +198,21 @@ impl Mailbox {
         self.lock().snapshot.clone()
     }
 
-    /// Opens a message's file. `None` when it is gone.
+    /// Opens a message's file. `None` when it is gone. `Compressed` for a message that is
+    /// compressed in a way that is not read.
     pub fn open_message(&self, uid: Uid) -> Result<Option<MessageFile>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::open)
+        let opened = self.with_path(uid, MessageFile::open);
+        if let Err(error) = &opened
+            && error.kind == ErrorKind::Compressed
+            && !self.said_compressed.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(
+                %error, mailbox = %self.directory.display(),
+                "messages cannot be served: decompress their files; restante mailbox check names them"
+            );
+        }
+        opened
     }
 
     /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see

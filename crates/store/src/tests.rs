@@ -2,6 +2,7 @@
 
 mod basics;
 mod check;
+mod compressed;
 mod crash;
 mod foreign;
 mod index;

@@ -201,6 +201,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::IndexDamaged => "the index cannot be read",
         FindingKind::IndexWrong => "the index says something else than UID list and Maildir",
         FindingKind::CacheDamaged => "damaged records in the cache",
+        FindingKind::Unreadable => {
+            "messages that are compressed and cannot be served: only gzip and zstd are read; decompress the others in place, under their names"
+        }
         FindingKind::NameSize => {
             "sizes in file names that are not the messages': rename them without ,S= and ,W=, with no session open"
         }

@@ -93,6 +93,9 @@ pub enum FindingKind {
     IndexWrong,
     /// Records of the cache that are damaged.
     CacheDamaged,
+    /// Messages that are compressed in a way that is not read, or whose compressed files are
+    /// damaged.
+    Unreadable,
     /// `,S=` or `,W=` in a file's name is not the message's size. A repair renames no message.
     NameSize,
     /// The mailbox has no list yet: it gets one when it is first opened.

@@ -389,12 +389,8 @@ pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (V
 }
 
 impl Audit {
-    /// What only the messages' files can say: dates and sizes.
+    /// What only the messages' files can say: dates, sizes, and whether they can be read.
     fn each_file(&mut self, subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        if self.index.is_none() && !subject.sizes {
-            progress(self.messages);
-            return Ok(());
-        }
         for at in 0..self.found.files().len() {
             let file = self.found.files()[at];
             let base = self.found.base(&file).to_vec();
@@ -410,9 +406,18 @@ impl Audit {
         // One that was renamed or removed meanwhile is the next look's.
         let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
         let mut on_wire = None;
-        if subject.sizes
-            && let Some(file) = MessageFile::open(path)?
-        {
+        // A file as long as its name says is not compressed.
+        let is_doubtful = crate::file_name::disk_size(base) != Some(metadata.len());
+        let file = match (subject.sizes || is_doubtful).then(|| MessageFile::open(path)).transpose() {
+            Ok(file) => file.flatten(),
+            Err(error) if error.is_of_compression() => {
+                self.findings.add(FindingKind::Unreadable, || format!("{}: {error}", escaped(base)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let size = file.as_ref().map_or(metadata.len(), MessageFile::size);
+        if let Some(file) = file.filter(|_| subject.sizes) {
             let octets = wire_octets(&file)?;
             on_wire = Some(octets);
             for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
@@ -434,11 +439,9 @@ impl Audit {
         let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
         // What its name says is said of the name.
         let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
-        let (least, most) =
-            on_wire.map_or((metadata.len(), metadata.len().saturating_mul(2)), |octets| (octets, octets));
+        let (least, most) = on_wire.map_or((size, size.saturating_mul(2)), |octets| (octets, octets));
         if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
-            let example =
-                || format!("UID {uid}: its size, {said} octets, of {} bytes on disk", metadata.len());
+            let example = || format!("UID {uid}: its size, {said} octets, of {size} bytes on disk");
             self.findings.add(FindingKind::IndexWrong, example);
         }
         Ok(())
