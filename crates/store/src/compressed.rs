@@ -19,13 +19,19 @@
 //! a file without a name. It can then be read at any place, as often as is needed.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::file_name::disk_size;
 use crate::message::read_at;
+use crate::scan::Place;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Longest decompressed message that is kept in memory, in bytes.
@@ -38,13 +44,30 @@ const EXPANDED_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) const HEAD: usize = 4096;
 
 /// How a message is compressed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Compression {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Compression {
+    /// RFC 1952.
     Gzip,
+    /// RFC 8878.
     Zstd,
+    /// bzip2.
     Bzip2,
+    /// xz.
     Xz,
+    /// LZ4, in Dovecot's framing.
     Lz4,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Lz4 => "LZ4",
+        })
+    }
 }
 
 /// A decompressed message.
@@ -88,17 +111,10 @@ impl Compression {
         Ok(Self::of(&head[..length]))
     }
 
-    /// Its name, as it is known.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Bzip2 => "bzip2",
-            Self::Xz => "xz",
-            Self::Lz4 => "LZ4",
-        }
+    /// Whether messages of this kind can be read.
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::Gzip | Self::Zstd)
     }
-
     /// The message in `file`. `Compressed` for a kind that is not read, `Limit` for a message
     /// that is too long, `Damaged` for what is cut off or broken.
     pub(crate) fn expand(self, file: &File, path: &Path) -> Result<Expanded> {
@@ -109,7 +125,7 @@ impl Compression {
             Self::Zstd => sink.take_frames(source)?,
             Self::Bzip2 | Self::Xz | Self::Lz4 => {
                 let doing = "compressed in a way that is not supported:";
-                let source = Some(std::io::Error::other(format!("{} is not read", self.name())));
+                let source = Some(std::io::Error::other(format!("{self} is not read")));
                 return Err(Error { source, ..Error::new(ErrorKind::Compressed, doing, path) });
             }
         }
@@ -118,6 +134,31 @@ impl Compression {
             None => Expanded::Memory(sink.memory),
         })
     }
+}
+
+/// How many of a mailbox's messages are compressed, by kind. A file that is as long as its name
+/// says is not looked into.
+pub(crate) fn count<'a>(
+    directory: &Path,
+    files: impl Iterator<Item = (Place, &'a [u8], &'a [u8])>,
+) -> Result<BTreeMap<Compression, usize>> {
+    let mut counts = BTreeMap::new();
+    for (place, base, suffix) in files {
+        let name = [base, suffix].concat();
+        let path = directory.join(place.directory()).join(OsStr::from_bytes(&name));
+        let metadata = std::fs::symlink_metadata(&path);
+        // One that was renamed or removed meanwhile, or is no file, is not counted.
+        let is_doubtful =
+            |metadata: std::fs::Metadata| metadata.is_file() && disk_size(base) != Some(metadata.len());
+        if !metadata.is_ok_and(is_doubtful) {
+            continue;
+        }
+        let Ok(file) = File::open(&path) else { continue };
+        if let Some(kind) = Compression::of_file(&file, &path)? {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    Ok(counts)
 }
 
 impl Expanded {

@@ -74,7 +74,7 @@ impl Delivery {
         self.write_converted(&converted)?;
         let path = &self.temporary.path;
         if let Some(compression) = Compression::of(&self.head) {
-            let source = Some(std::io::Error::other(format!("it begins like {}", compression.name())));
+            let source = Some(std::io::Error::other(format!("it begins like {compression}")));
             let doing = "messages are stored as they are, not compressed:";
             return Err(Error { source, ..Error::new(ErrorKind::Compressed, doing, path) });
         }

@@ -24,6 +24,7 @@ mod error;
 mod faults;
 mod hand_over;
 mod kept;
+mod layout;
 mod list_file;
 mod lock;
 mod mailbox;
@@ -38,11 +39,14 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Listed, Store, StoreSettings};
+pub use account::{Account, AccountPlace, Listed, Store, StoreSettings};
 pub use cache::Kind;
+pub use compressed::Compression;
 pub use delivery::{Appended, Delivery};
 pub use error::{Error, ErrorKind, Result};
 pub use hand_over::{AccountHandedOver, HandedOver, Survey};
+pub use layout::{Conversion, DovecotLayout};
+pub use lock::Lock;
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};
 pub use message::MessageFile;

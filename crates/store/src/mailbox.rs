@@ -41,6 +41,7 @@ use crate::lock::Lock;
 use crate::message::MessageFile;
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
+use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Wake, Watch, Watched};
 use bring_in::Queue;
@@ -92,6 +93,8 @@ struct Inner {
     told: Option<UidValidity>,
     /// The list was just made, from nothing.
     is_fresh: bool,
+    /// The list was just made from this server's, and what that did not have is not known yet.
+    taken_from: Option<Origin>,
     /// Announced, and their files on the way: not to be taken for expunged.
     pending: Vec<Uid>,
     /// The cache that the places of records belong to.
@@ -160,6 +163,7 @@ impl Mailbox {
             seen: None,
             told: None,
             is_fresh: false,
+            taken_from: None,
             pending: Vec::new(),
             cache: None,
             records: 0,

@@ -5,14 +5,14 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
-use super::state::{Differences, State};
+use super::state::{Differences, NewOrder, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
 use crate::scan::{Place, Stamp, scan};
-use crate::take_over::take_over;
+use crate::take_over::{ForeignFiles, take_over};
 use crate::uid_list::Line;
 use mail::{Uid, UidSet, UidValidity};
 use std::time::SystemTime;
@@ -203,9 +203,13 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let lines = match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
+    let directory = &*mailbox.directory;
+    let dovecot = &*mailbox.shared.dovecot_lists(directory);
+    let taken = take_over(ForeignFiles { directory, dovecot }, mailbox.shared.settings.take_over)?;
+    let origin = taken.as_ref().map(|taken| taken.origin);
+    let lines = match taken {
         Some(taken) => {
-            taken.log(&mailbox.directory);
+            taken.log();
             let validity = taken.uid_validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
             std::iter::once(Line::Validity(validity)).chain(taken.lines).collect()
         }
@@ -218,7 +222,9 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     state.apply(lines);
     mailbox.shared.note_uid_validity(state.uid_validity)?;
     inner.list.replace(state.checkpoint())?;
+    state.new_order = origin.map(NewOrder::of).unwrap_or_default();
     inner.state = Some(state);
+    inner.taken_from = origin;
     inner.seen = None;
     Ok(())
 }
@@ -246,6 +252,16 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
     take_in(inner, &differences)?;
+    if let Some(origin) = inner.taken_from.take() {
+        inner.state_mut()?.new_order = NewOrder::default();
+        let (list, new) = (origin.list_name(), differences.arrivals().count());
+        if new > 0 {
+            tracing::warn!(
+                mailbox = %mailbox.directory.display(), new,
+                "messages got new UIDs, as {list} did not have them"
+            );
+        }
+    }
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
     let state = inner.state_mut()?;
     if state.len() >= before + NEW_TO_SAVE {

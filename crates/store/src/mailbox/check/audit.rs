@@ -42,7 +42,8 @@ pub(super) const OWN_FILES: [&str; 4] =
     ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
 
 /// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 2] = ["restante-uidvalidity", "restante.lock"];
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 3] =
+    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
