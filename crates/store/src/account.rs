@@ -338,6 +338,13 @@ impl Account {
         Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.names())
     }
 
+    /// Subscriptions that are kept and are not of this account, such as shared mailboxes, as they
+    /// stand in Courier's or Dovecot's file.
+    pub fn foreign_subscriptions(&self) -> Result<Vec<String>> {
+        let _entered = self.shared.enter()?;
+        Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.foreign().collect())
+    }
+
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         let _entered = self.shared.enter()?;

@@ -21,7 +21,7 @@ use crate::list_file::sync_directory;
 use crate::mailbox::hand_over::peek;
 use crate::scan::Place;
 use crate::subscriptions::Subscriptions;
-use crate::take_over::{Faults, Origin};
+use crate::take_over::{Faults, ForeignFiles, Origin};
 use mail::{Keyword, MailboxName, Uid, UidValidity};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -122,7 +122,10 @@ impl Account {
     /// written, and nothing locked.
     pub fn survey(&self, name: &MailboxName) -> Result<Survey> {
         let _entered = self.enter()?;
-        peek(self.shared(), &self.find(name)?).and_then(|peeked| peeked.survey(&self.find(name)?))
+        let directory = self.find(name)?;
+        let dovecot = self.shared().dovecot_lists(&directory);
+        let files = ForeignFiles { directory: &directory, dovecot: &dovecot };
+        peek(files, self.shared().settings.take_over)?.survey(&directory)
     }
 
     /// Writes a mailbox's files as `to` has them; our list gives way. With `is_dry` says what
@@ -134,7 +137,9 @@ impl Account {
         }
         let directory = self.find(name)?;
         let settings = &self.shared().settings;
-        let extract = peek(self.shared(), &directory)?.state.extract();
+        let lists = self.shared().dovecot_lists(&directory);
+        let files = ForeignFiles { directory: &directory, dovecot: &lists };
+        let extract = peek(files, settings.take_over)?.state.extract();
         let (directory, dovecot) = (&*directory, &*self.shared().dovecot_directory(&directory));
         write(&Site { directory, dovecot, is_inbox: name.is_inbox(), settings, is_dry }, &extract, to)
     }

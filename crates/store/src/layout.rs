@@ -9,9 +9,11 @@
 
 use crate::directory::{is_mailbox, is_missing};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hand_over::Survey;
 use crate::list_file::{read_small, sync_directory, write_durably};
+use crate::mailbox::hand_over::peek;
 use crate::owner::{self, Owner};
-use crate::take_over::SIZE_MAX;
+use crate::take_over::{ForeignFiles, Preference, SIZE_MAX};
 use mail::utf7;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::ffi::{OsStr, OsString};
@@ -115,6 +117,19 @@ impl Conversion {
     pub fn moves(&self) -> impl Iterator<Item = (&Path, &Path)> {
         let moved = self.moves.iter().filter(|one| one.from != one.to);
         moved.map(|one| (&*one.from, &*one.to))
+    }
+
+    /// What will be taken over of each mailbox that is moved, by where it is now.
+    pub fn survey(&self, preference: Preference) -> Result<Vec<(&Path, Survey)>> {
+        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
+        let surveyed = self.moves.iter().filter(|one| one.from != one.to).map(|one| {
+            let has_list = |path: &&PathBuf| path.join(LISTS[0]).is_file();
+            // As the conversion does: lists that are with the mailbox stay.
+            let dovecot = one.control.as_ref().filter(has_list).filter(|_| !has_list(&&one.from));
+            let files = ForeignFiles { directory: &one.from, dovecot: dovecot.unwrap_or(&one.from) };
+            Ok((&*one.from, peek(files, preference)?.survey(&one.from)?))
+        });
+        surveyed.collect()
     }
 
     /// Whatever is in the way is found before anything is done.

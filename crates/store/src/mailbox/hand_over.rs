@@ -2,13 +2,12 @@
 
 use super::state::NewOrder;
 use super::{Mailbox, State};
-use crate::account::Shared;
 use crate::compressed;
 use crate::error::{Error, Result};
 use crate::hand_over::{HANDED_OVER, HandedOver, Site, Survey, write};
 use crate::list_file::{ListFile, News, sync_directory};
 use crate::scan::scan;
-use crate::take_over::{ForeignFiles, Origin, Taken, default_uidl, rights, take_over};
+use crate::take_over::{ForeignFiles, Origin, Preference, Taken, default_uidl, rights, take_over};
 use crate::uid_list::Line;
 use mail::{Uid, UidValidity};
 use std::collections::BTreeSet;
@@ -61,7 +60,8 @@ pub(crate) struct Peeked {
 }
 
 /// Looks at a mailbox without a lock and without writing anything.
-pub(crate) fn peek(shared: &Shared, directory: &Path) -> Result<Peeked> {
+pub(crate) fn peek(files: ForeignFiles<'_>, preference: Preference) -> Result<Peeked> {
+    let directory = files.directory;
     let mut state = State::new(UidValidity::MIN);
     let mut taken = None;
     let mut list = ListFile::new(directory);
@@ -69,8 +69,7 @@ pub(crate) fn peek(shared: &Shared, directory: &Path) -> Result<Peeked> {
     if is_ours {
         state.apply_each(|take| list.read_whole(take))?;
     } else {
-        let dovecot = &*shared.dovecot_lists(directory);
-        taken = take_over(ForeignFiles { directory, dovecot }, shared.settings.take_over)?;
+        taken = take_over(files, preference)?;
         if let Some(taken) = &taken {
             state.new_order = NewOrder::of(taken.origin);
             state.apply(taken.uid_validity.map(Line::Validity));
