@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SERVER")]
     to: Option<Server>,
     /// With --to: also where a server has the mailboxes open. Its clients may lose what they change meanwhile.
-    #[arg(long, requires = "to")]
+    #[arg(long, conflicts_with = "from")]
     force: bool,
     /// Say what would be done, and write nothing.
     #[arg(long)]

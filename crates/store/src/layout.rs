@@ -155,6 +155,9 @@ impl Conversion {
 
     /// Does it, durably.
     pub fn carry_out(&self) -> Result<()> {
+        if self.moves.is_empty() {
+            return Ok(());
+        }
         let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
         for one in &self.moves {
             if let Some(control) = &one.control {
