@@ -29,8 +29,7 @@ impl Subscriptions {
     /// account's are kept whichever it is.
     pub(crate) fn read(root: &Path, control: &Path) -> Result<Self> {
         let courier = root.join("courierimapsubscribed");
-        let places = [control, root].map(|place| place.join("subscriptions"));
-        let [first, second] = places;
+        let [first, second] = [control, root].map(|place| place.join("subscriptions"));
         let dovecot = if modified(&first).is_some() { first } else { second };
         let text = |path| -> Result<Option<String>> {
             let bytes = read_small(path, SIZE_MAX)?;
@@ -199,6 +198,23 @@ mod tests {
         assert_eq!(names(subscriptions), ["New"]);
         write("courierimapsubscribed", "INBOX.Old\n", 10);
         assert_eq!(names(Subscriptions::read(root.path(), root.path()).unwrap()), ["Old"]);
+    }
+
+    #[test]
+    fn lines_of_dovecots_that_are_no_mailbox_here_are_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let control = root.path().join("control");
+        std::fs::create_dir(&control).unwrap();
+        std::fs::write(root.path().join("subscriptions"), "V\t2\n\nOld\n").unwrap();
+        std::fs::write(control.join("subscriptions"), "V\t2\n\nNew\n\todd\tname\n").unwrap();
+        let mut subscriptions = Subscriptions::read(root.path(), &control).unwrap();
+        assert_eq!(subscriptions.foreign().collect::<Vec<_>>(), ["/odd/name"]);
+        subscriptions.set(&MailboxName::new("More").unwrap(), true);
+        subscriptions.write(root.path(), true).unwrap();
+        let again = Subscriptions::read(root.path(), &control).unwrap();
+        again.write_for_dovecot(&control).unwrap();
+        let text = std::fs::read_to_string(control.join("subscriptions")).unwrap();
+        assert_eq!(text, "V\t2\n\nNew\nMore\n\todd\tname\n");
     }
 
     #[test]
