@@ -34,6 +34,7 @@ pub mod vpopmail;
 mod cdb;
 mod courier_options;
 mod crypt;
+mod dovecot_location;
 mod line_table;
 mod random;
 mod regular_file;

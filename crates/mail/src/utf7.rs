@@ -3,10 +3,21 @@
 
 /// Encodes a name. ASCII stays as it is, but for `&`, which becomes `&-`.
 pub fn encode(name: &str) -> String {
+    encode_as(name, |_| false)
+}
+
+/// Encodes one level of a name for a directory of Maildir++, where a dot ends a level: a dot in
+/// it is written as other characters are that do not stand for themselves.
+pub fn encode_level(level: &str) -> String {
+    encode_as(level, |c| c == '.')
+}
+
+/// `shifts` says which printable characters do not stand for themselves.
+fn encode_as(name: &str, shifts: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(name.len());
     let mut shifted: Vec<u16> = Vec::new();
     for c in name.chars() {
-        if (' '..='~').contains(&c) {
+        if (' '..='~').contains(&c) && !shifts(c) {
             flush(&mut shifted, &mut out);
             out.push(c);
             if c == '&' {
@@ -84,6 +95,18 @@ fn decode_units(shifted: &[u8]) -> Option<Vec<u16>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_dot_in_a_level_does_not_end_it() {
+        for (level, encoded) in [
+            ("example.com", "example&AC4-com"),
+            ("x.ä", "x&AC4A5A-"),
+            ("a & b", "a &- b"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(encode_level(level), encoded);
+        }
+    }
 
     #[test]
     fn names_of_the_rfc_and_others() {

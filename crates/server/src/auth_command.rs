@@ -4,8 +4,9 @@
 //! bans and without the running server. What they print has no password and no hash in it.
 
 use crate::admin;
+use crate::mail_place::MailPlace;
 use crate::settings::{self, Configuration, DEFAULT_PATH};
-use crate::users::{maildir_of, quota_of};
+use crate::users::quota_of;
 use crate::{control, serve};
 use auth::{Client, Refusal, Trace, User};
 use clap::{Args, Subcommand};
@@ -147,8 +148,8 @@ fn print_identity(user: &User, configuration: &Configuration) {
     let id = |id: Option<u32>| id.map_or("that of [mail]".to_owned(), |id| id.to_string());
     println!("user: {}", harmless(&user.name));
     println!("home: {}", or_none(&user.home));
-    match maildir_of(user, &configuration.maildir) {
-        Ok(path) => println!("Maildir: {}", harmless(&path.to_string_lossy())),
+    match MailPlace::of(user, configuration) {
+        Ok(place) => println!("Maildir: {}", harmless(&place.root.to_string_lossy())),
         Err(why) => println!("Maildir: none: {}", harmless(&why)),
     }
     println!("uid: {}, gid: {}", id(user.uid), id(user.gid));

@@ -1,15 +1,15 @@
 //! Who comes in: from what a session asks to the user's account.
 
 use crate::admission::{OfUser, Place};
+use crate::mail_place::MailPlace;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
-use crate::users::{in_another_case, maildir_of, quota_of};
+use crate::users::{in_another_case, quota_of};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-use store::{Account, ErrorKind, Owner, Store};
+use store::{Account, ErrorKind, Lock, Owner, Store};
 use tokio::time::Instant;
 
 /// What a TLS connection tells of its client.
@@ -33,13 +33,15 @@ pub(crate) struct LogIn {
     counted: Option<OfUser>,
     /// Whom the files of that user belong to, if not to the server's user.
     owner: Option<Arc<Owner>>,
+    /// As long as the connection lasts, the account is handed over to no other server.
+    held: Option<Arc<Lock>>,
 }
 
 impl LogIn {
     /// For a connection from `peer`.
     pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
         let channel = Channel::default();
-        Self { server, peer, place, exchange: None, channel, counted: None, owner: None }
+        Self { server, peer, place, exchange: None, channel, counted: None, owner: None, held: None }
     }
 
     /// All of it; one of the same client that knows nothing stays in its place.
@@ -218,7 +220,7 @@ impl LogIn {
             let text = format!("Too many connections: at most {max} of one user from one address");
             return Err(Refused::TooMany(text));
         };
-        let maildir = maildir_of(&user, &configuration.maildir).map_err(|why| {
+        let place = MailPlace::of(&user, &configuration).map_err(|why| {
             tracing::error!(user = ?user.name, why, "no Maildir");
             Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
         })?;
@@ -227,14 +229,15 @@ impl LogIn {
             configuration.quota
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
-        let (path, of_user, own_uids) = (maildir.clone(), user.clone(), configuration.own_uids);
+        let (mail, of_user, own_uids) = (place.clone(), user.clone(), configuration.own_uids);
         let permit = self.server.file_job().await;
         let opened =
-            tokio::task::spawn_blocking(move || open_account(&store, &path, create, &of_user, own_uids))
+            tokio::task::spawn_blocking(move || open_account(&store, &mail, create, &of_user, own_uids))
                 .await;
         drop(permit);
         match opened {
-            Ok(Ok(account)) => {
+            Ok(Ok((account, held))) => {
+                self.held = held;
                 account.quota().set_limits(quota);
                 self.counted = Some(counted);
                 self.place.log_in();
@@ -242,8 +245,10 @@ impl LogIn {
                 Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
             }
             Ok(Err(error)) => {
-                tracing::error!(user = ?user.name, maildir = %maildir.display(), %error, "the Maildir cannot be opened");
+                tracing::error!(user = ?user.name, maildir = %place.root.display(), %error, "the Maildir cannot be opened");
                 Err(match error.kind {
+                    // It is being handed over, or another process is slow.
+                    ErrorKind::Busy => Refused::Unavailable,
                     ErrorKind::NonExistent => Refused::NoMaildir(
                         "There is no mailbox for this user; please ask the administrator".to_owned(),
                     ),
@@ -260,28 +265,30 @@ impl LogIn {
     }
 }
 
-/// The account, as whoever its files belong to.
+/// The account, as whoever its files belong to, and what tells others that it is open.
 fn open_account(
     store: &Arc<Store>,
-    path: &Path,
+    place: &MailPlace,
     create: bool,
     user: &User,
     own_uids: Option<OwnUids>,
-) -> store::Result<Arc<Account>> {
+) -> store::Result<(Arc<Account>, Option<Arc<Lock>>)> {
     let owner = owner_of(user, own_uids).map_err(|why| store::Error {
         kind: ErrorKind::Denied,
         doing: "nobody to be the owner of",
-        path: path.to_owned(),
+        path: place.root.clone(),
         source: Some(std::io::Error::other(why)),
     })?;
-    if create && let Some(other) = in_another_case(path) {
+    if create && let Some(other) = in_another_case(&place.root) {
         let why = format!("{} is there, whose name differs in case only; rename it", other.display());
         return Err(store::Error {
             kind: ErrorKind::AlreadyExists,
             doing: "cannot make",
-            path: path.to_owned(),
+            path: place.root.clone(),
             source: Some(std::io::Error::other(why)),
         });
     }
-    store.account_of(path, create, owner)
+    let account = place.open(store, owner, create)?;
+    let held = account.hold()?;
+    Ok((account, held))
 }

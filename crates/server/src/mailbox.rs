@@ -60,9 +60,7 @@ impl OneUser {
         as_mail_user(&configuration, || {
             let found = Users::open(&configuration).find(&self.user)?;
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
-            let owner = user.owner(&configuration)?;
-            let account = Store::new(configuration.store.clone()).account_of(&user.root, false, owner);
-            let account = account.map_err(|error| error.to_string())?;
+            let account = user.open(&Store::new(configuration.store.clone()), &configuration)?;
             let _entered = account.enter().map_err(|error| error.to_string())?;
             work(&user, &account)
         })
@@ -87,7 +85,7 @@ struct Row {
 
 /// Prints the table. What is wrong with one mailbox is said, and the others follow.
 fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
-    let (mut rows, mut problems) = rows(&user.root, account)?;
+    let (mut rows, mut problems) = rows(&user.place.root, account)?;
     measure(&mut rows, &mut problems);
     print!("{}", table(&rows));
     problems.iter().for_each(|problem| eprintln!("restante: {problem}"));

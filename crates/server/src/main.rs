@@ -14,6 +14,7 @@ mod import;
 mod listen;
 mod log;
 mod log_in;
+mod mail_place;
 mod mailbox;
 mod migrate;
 mod owners;

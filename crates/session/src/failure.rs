@@ -22,6 +22,8 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::BadName
         | ErrorKind::Forbidden
         | ErrorKind::Deleted
+        // The store says it once for a mailbox.
+        | ErrorKind::Compressed
         | ErrorKind::OverQuota => tracing::debug!("{error}"),
     }
     match error.kind {
@@ -43,6 +45,9 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),
         ErrorKind::Damaged => {
             Answer::no("CORRUPTION", "The mailbox is damaged; its keeper has to look at it")
+        }
+        ErrorKind::Compressed => {
+            Answer::no("CANNOT", "The message is compressed in a way that the server does not support")
         }
         ErrorKind::Io => Answer::no("UNAVAILABLE", "The server cannot read or write its files now"),
     }
@@ -70,6 +75,7 @@ mod tests {
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),
             (ErrorKind::Damaged, "CORRUPTION"),
+            (ErrorKind::Compressed, "CANNOT"),
             (ErrorKind::Io, "UNAVAILABLE"),
         ] {
             let answer = answer(&store::Error::new(kind, "cannot open", Path::new("/srv/mail/secret")));

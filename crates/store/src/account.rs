@@ -10,10 +10,11 @@ use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::rename::rename_new;
 use crate::subscriptions::Subscriptions;
-use crate::take_over::{Preference, dovecot};
+use crate::take_over::{Origin, Preference, dovecot};
 use crate::watch::Watcher;
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,6 +49,17 @@ pub struct Store {
     accounts: Mutex<HashMap<AccountKey, Weak<Account>>>,
 }
 
+/// Where an account's files are, and whose they are.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct AccountPlace {
+    /// The Maildir, absolute.
+    pub root: PathBuf,
+    /// Where Dovecot has `dovecot-uidlist` and the like, if not in the Maildir (`CONTROL=`).
+    pub control: Option<PathBuf>,
+    /// Whom the files belong to, if not to the user that the process runs as.
+    pub owner: Option<Arc<Owner>>,
+}
+
 /// An account's Maildir and owner.
 type AccountKey = (PathBuf, Option<Arc<Owner>>);
 
@@ -56,12 +68,19 @@ type AccountKey = (PathBuf, Option<Arc<Owner>>);
 pub struct Account {
     shared: Arc<Shared>,
     mailboxes: Mutex<HashMap<MailboxName, Weak<Mailbox>>>,
+    /// See [`Account::hold`].
+    held: Mutex<Weak<Lock>>,
 }
+
+/// The file by whose lock a server tells that it has an account open.
+pub(crate) const SERVED_LOCK: &str = "restante-served.lock";
 
 /// What an account's mailboxes share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: PathBuf,
+    /// See [`AccountPlace::control`].
+    control: Option<PathBuf>,
     /// Whom the files belong to, if not to the user that the process runs as.
     pub(crate) owner: Option<Arc<Owner>>,
     pub(crate) settings: StoreSettings,
@@ -109,6 +128,13 @@ impl Store {
         create: bool,
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Account>> {
+        self.account_at(AccountPlace { root: root.to_owned(), control: None, owner }, create)
+    }
+
+    /// Likewise, with Dovecot's lists elsewhere.
+    pub fn account_at(self: &Arc<Self>, place: AccountPlace, create: bool) -> Result<Arc<Account>> {
+        let AccountPlace { root, control, owner } = place;
+        let root = root.as_path();
         let _entered = owner::enter(owner.as_ref(), root)?;
         let named = root;
         let root = &match directory::resolve(named)? {
@@ -129,13 +155,18 @@ impl Store {
         let quota = quota.owned_by(owner.clone());
         let shared = Shared {
             root: root.to_owned(),
+            control,
             owner,
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
             quota,
         };
-        let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
+        let account = Arc::new(Account {
+            shared: Arc::new(shared),
+            mailboxes: Mutex::default(),
+            held: Mutex::default(),
+        });
         accounts.insert(key, Arc::downgrade(&account));
         Ok(account)
     }
@@ -307,19 +338,56 @@ impl Account {
     /// Subscribed names, in order; they need not exist.
     pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
         let _entered = self.shared.enter()?;
-        Ok(Subscriptions::read(&self.shared.root)?.names())
+        Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.names())
+    }
+
+    /// Subscriptions that are kept and are not of this account, such as shared mailboxes, as they
+    /// stand in Courier's or Dovecot's file.
+    pub fn foreign_subscriptions(&self) -> Result<Vec<String>> {
+        let _entered = self.shared.enter()?;
+        Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.foreign().collect())
     }
 
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         let _entered = self.shared.enter()?;
         let _lock = self.shared.lock()?;
-        let mut subscriptions = Subscriptions::read(&self.shared.root)?;
+        let mut subscriptions = Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?;
         if subscriptions.set(name, subscribed) {
             subscriptions.write(&self.shared.root, true)
         } else {
             Ok(())
         }
+    }
+
+    /// Tells other processes that a server has the account open, until the guard is dropped.
+    /// Sessions share one. `Busy` while the account is handed over to another server. `None` where
+    /// that cannot be told, as nothing can be written.
+    pub fn hold(&self) -> Result<Option<Arc<Lock>>> {
+        let _entered = self.shared.enter()?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = held.upgrade() {
+            return Ok(Some(lock));
+        }
+        match Lock::try_take(&self.shared.root.join(SERVED_LOCK), true) {
+            Ok(lock) => {
+                let lock = Arc::new(lock);
+                *held = Arc::downgrade(&lock);
+                Ok(Some(lock))
+            }
+            Err(error) if error.kind == ErrorKind::Busy => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "that the account is open is told to nobody");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps servers from opening the account, until the guard is dropped. `Busy` if one has it
+    /// open.
+    pub fn keep_closed(&self) -> Result<Lock> {
+        let _entered = self.shared.enter()?;
+        Lock::try_take(&self.shared.root.join(SERVED_LOCK), false)
     }
 
     /// The user's quota.
@@ -389,7 +457,28 @@ impl Shared {
     pub(crate) fn greatest_uid_validity(&self) -> Result<u32> {
         let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
         let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        Ok(dovecot::greatest_uid_validity(&self.root).max(ours))
+        let of_dovecot = [&*self.root, self.dovecot_root()].map(dovecot::greatest_uid_validity);
+        Ok(of_dovecot.into_iter().fold(ours, u32::max))
+    }
+
+    /// Where Dovecot has what belongs to no mailbox: subscriptions, `dovecot-uidvalidity`.
+    pub(crate) fn dovecot_root(&self) -> &Path {
+        self.control.as_deref().unwrap_or(&self.root)
+    }
+
+    /// Where Dovecot has its lists of the mailbox in `directory`.
+    pub(crate) fn dovecot_directory(&self, directory: &Path) -> PathBuf {
+        let Some(control) = &self.control else { return directory.to_owned() };
+        let name = directory.file_name().filter(|_| directory != self.root);
+        control.join(name.unwrap_or(OsStr::new(".INBOX")))
+    }
+
+    /// Likewise, to read them: where there are none, those in the Maildir are older ones, and
+    /// better than nothing.
+    pub(crate) fn dovecot_lists(&self, directory: &Path) -> PathBuf {
+        let lists = self.dovecot_directory(directory);
+        let is_there = std::fs::symlink_metadata(lists.join(Origin::Dovecot.list_name())).is_ok();
+        if is_there { lists } else { directory.to_owned() }
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {

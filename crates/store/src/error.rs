@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Limit,
     /// A file of ours or the Maildir itself is damaged beyond what can be repaired.
     Damaged,
+    /// A message that is compressed in a way that is not read, or is to be stored compressed.
+    Compressed,
     /// Any other failure of the file system.
     Io,
 }
@@ -66,6 +68,11 @@ impl Error {
         let is_denied = source.kind() == io::ErrorKind::PermissionDenied;
         let error = Self::io(doing, path, source);
         if is_denied { Self { kind: ErrorKind::Unreadable, ..error } } else { error }
+    }
+
+    /// Whether a message cannot be read for the way it is compressed, and others can.
+    pub(crate) fn is_of_compression(&self) -> bool {
+        matches!(self.kind, ErrorKind::Compressed | ErrorKind::Damaged | ErrorKind::Limit)
     }
 
     /// An error of the file system while something was changed; the kind follows from its code.

@@ -44,6 +44,7 @@ use crate::lock::Lock;
 use crate::message::MessageFile;
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
+use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Wake, Watch, Watched};
 use bring_in::Queue;
@@ -58,7 +59,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -84,6 +85,8 @@ pub struct Mailbox {
     is_in_memory: AtomicBool,
     /// Who opens the mailbox next gets another object, which looks at it afresh.
     is_superseded: AtomicBool,
+    /// It was said in the log that a message is compressed in a way that is not read.
+    said_compressed: AtomicBool,
 }
 
 struct Inner {
@@ -97,6 +100,8 @@ struct Inner {
     told: Option<UidValidity>,
     /// The list was just made, from nothing.
     is_fresh: bool,
+    /// The list was just made from this server's, and what that did not have is not known yet.
+    taken_from: Option<Origin>,
     /// Announced, and their files on the way: not to be taken for expunged.
     pending: Vec<Uid>,
     /// The cache that the places of records belong to.
@@ -174,6 +179,7 @@ impl Mailbox {
             seen: None,
             told: None,
             is_fresh: false,
+            taken_from: None,
             pending: Vec::new(),
             cache: None,
             records: 0,
@@ -183,6 +189,7 @@ impl Mailbox {
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
         let (is_in_memory, is_superseded) = (AtomicBool::new(false), AtomicBool::new(false));
+        let said_compressed = AtomicBool::new(false);
         Ok(Self {
             name,
             shared,
@@ -195,6 +202,7 @@ impl Mailbox {
             bytes,
             is_in_memory,
             is_superseded,
+            said_compressed,
         })
     }
 
@@ -236,10 +244,21 @@ impl Mailbox {
         self.lock().snapshot.clone()
     }
 
-    /// Opens a message's file. `None` when it is gone.
+    /// Opens a message's file. `None` when it is gone. `Compressed` for a message that is
+    /// compressed in a way that is not read.
     pub fn open_message(&self, uid: Uid) -> Result<Option<MessageFile>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::open)
+        let opened = self.with_path(uid, MessageFile::open);
+        if let Err(error) = &opened
+            && error.kind == ErrorKind::Compressed
+            && !self.said_compressed.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(
+                %error, mailbox = %self.directory.display(),
+                "messages cannot be served: decompress their files; restante mailbox check names them"
+            );
+        }
+        opened
     }
 
     /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see

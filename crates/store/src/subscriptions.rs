@@ -2,7 +2,8 @@
 //!
 //! Courier's file, and not one of ours: leaving is free, and who comes from Courier finds them
 //! without a step. Where Dovecot's `subscriptions` is newer, or alone, it is read; the first change
-//! writes Courier's. Lines that are not this account's (`#shared.x.y`) are kept.
+//! writes Courier's. Lines that are not this account's (`#shared.x.y`) are kept, and lines of
+//! Dovecot's that cannot be a mailbox here.
 
 use crate::error::Result;
 use crate::list_file::{read_small, write_durably};
@@ -16,26 +17,38 @@ const SIZE_MAX: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     names: Vec<MailboxName>,
-    /// Lines that name nothing in this account.
+    /// Lines of Courier's that name nothing in this account.
     foreign: Vec<String>,
+    /// Likewise of Dovecot's, in the form of its second version.
+    foreign_of_dovecot: Vec<String>,
 }
 
 impl Subscriptions {
-    /// Reads the newer of Courier's file and Dovecot's; else there are none. Lines of Courier's
-    /// that are not this account's are kept whichever it is.
-    pub(crate) fn read(root: &Path) -> Result<Self> {
-        let [courier, dovecot] = ["courierimapsubscribed", "subscriptions"].map(|name| root.join(name));
+    /// Reads the newer of Courier's file in `root` and Dovecot's in `control`, or in `root` where
+    /// there is none; else there are no subscriptions. Lines of either that are not this
+    /// account's are kept whichever it is.
+    pub(crate) fn read(root: &Path, control: &Path) -> Result<Self> {
+        let courier = root.join("courierimapsubscribed");
+        let [first, second] = [control, root].map(|place| place.join("subscriptions"));
+        let dovecot = if modified(&first).is_some() { first } else { second };
         let text = |path| -> Result<Option<String>> {
             let bytes = read_small(path, SIZE_MAX)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
         let from_courier = text(&courier)?.map(|text| Self::from_courier(&text));
-        if from_courier.is_some() && modified(&dovecot) <= modified(&courier) {
-            return Ok(from_courier.unwrap_or_default());
-        }
-        let mut subscriptions = Self::from_dovecot(&text(&dovecot)?.unwrap_or_default());
-        subscriptions.foreign = from_courier.unwrap_or_default().foreign;
-        Ok(subscriptions)
+        let from_dovecot = Self::from_dovecot(&text(&dovecot)?.unwrap_or_default());
+        Ok(match from_courier {
+            Some(from_courier) if modified(&dovecot) <= modified(&courier) => {
+                Self { foreign_of_dovecot: from_dovecot.foreign_of_dovecot, ..from_courier }
+            }
+            from_courier => Self { foreign: from_courier.unwrap_or_default().foreign, ..from_dovecot },
+        })
+    }
+
+    /// Lines that are kept and name nothing in this account, such as shared mailboxes.
+    pub(crate) fn foreign(&self) -> impl Iterator<Item = String> {
+        let of_dovecot = self.foreign_of_dovecot.iter().map(|line| line.replace('\t', "/"));
+        self.foreign.iter().cloned().chain(of_dovecot)
     }
 
     /// The names, sorted.
@@ -73,13 +86,17 @@ impl Subscriptions {
 
     /// Writes Dovecot's file, in its second version: names in modified UTF-7, levels parted by
     /// TAB.
-    pub(crate) fn write_for_dovecot(&self, root: &Path) -> Result<()> {
+    pub(crate) fn write_for_dovecot(&self, control: &Path) -> Result<()> {
         let mut text = "V\t2\n\n".to_owned();
         for name in &self.names {
             text.push_str(&utf7::encode(name.as_str()).replace('.', "\t"));
             text.push('\n');
         }
-        write_durably(&root.join("subscriptions"), text.as_bytes())
+        for line in &self.foreign_of_dovecot {
+            text.push_str(line);
+            text.push('\n');
+        }
+        write_durably(&control.join("subscriptions"), text.as_bytes())
     }
 
     fn from_courier(text: &str) -> Self {
@@ -112,9 +129,11 @@ impl Subscriptions {
             } else {
                 line.replace('/', ".")
             };
-            let name = utf7::decode(&name).unwrap_or(name);
-            if let Ok(name) = MailboxName::new(&name) {
-                subscriptions.set(&name, true);
+            let decoded = utf7::decode(&name).unwrap_or(name);
+            match MailboxName::new(&decoded) {
+                Ok(name) => drop(subscriptions.set(&name, true)),
+                Err(_) if version_2 => subscriptions.foreign_of_dovecot.push(line.to_owned()),
+                Err(_) => subscriptions.foreign_of_dovecot.push(line.replace(['/', '.'], "\t")),
             }
         }
         subscriptions
@@ -174,11 +193,28 @@ mod tests {
         };
         write("courierimapsubscribed", "#shared.a.b\nINBOX.Old\n", 100);
         write("subscriptions", "V\t2\n\nNew\n", 50);
-        let subscriptions = Subscriptions::read(root.path()).unwrap();
+        let subscriptions = Subscriptions::read(root.path(), root.path()).unwrap();
         assert_eq!(subscriptions.foreign, ["#shared.a.b"]);
         assert_eq!(names(subscriptions), ["New"]);
         write("courierimapsubscribed", "INBOX.Old\n", 10);
-        assert_eq!(names(Subscriptions::read(root.path()).unwrap()), ["Old"]);
+        assert_eq!(names(Subscriptions::read(root.path(), root.path()).unwrap()), ["Old"]);
+    }
+
+    #[test]
+    fn lines_of_dovecots_that_are_no_mailbox_here_are_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let control = root.path().join("control");
+        std::fs::create_dir(&control).unwrap();
+        std::fs::write(root.path().join("subscriptions"), "V\t2\n\nOld\n").unwrap();
+        std::fs::write(control.join("subscriptions"), "V\t2\n\nNew\n\todd\tname\n").unwrap();
+        let mut subscriptions = Subscriptions::read(root.path(), &control).unwrap();
+        assert_eq!(subscriptions.foreign().collect::<Vec<_>>(), ["/odd/name"]);
+        subscriptions.set(&MailboxName::new("More").unwrap(), true);
+        subscriptions.write(root.path(), true).unwrap();
+        let again = Subscriptions::read(root.path(), &control).unwrap();
+        again.write_for_dovecot(&control).unwrap();
+        let text = std::fs::read_to_string(control.join("subscriptions")).unwrap();
+        assert_eq!(text, "V\t2\n\nNew\nMore\n\todd\tname\n");
     }
 
     #[test]
@@ -198,7 +234,7 @@ mod tests {
     fn what_is_written_is_read_and_foreign_lines_stay() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("courierimapsubscribed"), "#shared.a.b\nINBOX.Old\n").unwrap();
-        let mut subscriptions = Subscriptions::read(root.path()).unwrap();
+        let mut subscriptions = Subscriptions::read(root.path(), root.path()).unwrap();
         assert!(subscriptions.set(&MailboxName::new("Lists.rust").unwrap(), true));
         assert!(subscriptions.set(&MailboxName::new("Old").unwrap(), false));
         assert!(!subscriptions.set(&MailboxName::new("Old").unwrap(), false));

@@ -2,6 +2,7 @@
 
 mod basics;
 mod check;
+mod compressed;
 mod crash;
 mod departed;
 mod file_names;

@@ -210,6 +210,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::FileNameless => {
             "files without a base name: each gets one when the mailbox is opened or repaired"
         }
+        FindingKind::Unreadable => {
+            "messages that are compressed and cannot be served: only gzip and zstd are read; decompress the others in place, under their names"
+        }
         FindingKind::NameSize => {
             "sizes in file names that are not the messages': rename them without ,S= and ,W=, with no session open"
         }

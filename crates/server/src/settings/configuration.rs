@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
 use crate::admission;
 use crate::certificate::NameFrom;
+use crate::mail_place::DovecotLocation;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
@@ -38,6 +39,8 @@ pub(crate) struct Configuration {
     pub(crate) handshake_timeout_ms: u64,
     /// The Maildir's template.
     pub(crate) maildir: String,
+    /// What Dovecot has elsewhere.
+    pub(crate) dovecot: DovecotLocation,
     /// Who the server becomes.
     pub(crate) user: Option<String>,
     /// And its group.
@@ -141,6 +144,11 @@ impl Configuration {
             tls13_only: tls.text("minimum-version") == "1.3",
             handshake_timeout_ms: tls.number("handshake-timeout"),
             maildir: mail.text("maildir"),
+            dovecot: DovecotLocation {
+                control: mail.text_if("dovecot-control"),
+                inbox: mail.text_if("dovecot-inbox"),
+                is_fs: mail.text("dovecot-layout") == "fs",
+            },
             user: mail.text_if("user"),
             group: mail.text_if("group"),
             own_uids: own_uids(&mail),

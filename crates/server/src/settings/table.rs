@@ -269,6 +269,27 @@ const SETTINGS: &[Setting] = &[
         "\"newer\"",
         "Whose UIDs and keywords are taken over when a mailbox is opened for the first time and has lists of both: the one that was written last, or always this server's.",
     ),
+    optional(
+        "mail",
+        "dovecot-control",
+        Kind::Template,
+        "\"/var/lib/dovecot/control/%d/%n\"",
+        "Where Dovecot keeps a user's dovecot-uidlist, dovecot-keywords and subscriptions, if its mail_location has CONTROL=: they are taken over from there, and written there by restante migrate --to. Variables are those of maildir. A mail location that the user source gives is obeyed instead.",
+    ),
+    setting(
+        "mail",
+        "dovecot-layout",
+        Kind::Choice(&["maildir++", "fs"]),
+        "\"maildir++\"",
+        "How Dovecot lays out mailboxes (LAYOUT= of its mail_location). With fs, restante migrate --from dovecot turns them into Maildir++, which is what is served; users whose mailboxes are not converted cannot log in. Once all are, take the line away.",
+    ),
+    optional(
+        "mail",
+        "dovecot-inbox",
+        Kind::Template,
+        "\"/var/mail/%d/%n\"",
+        "Where Dovecot keeps a user's inbox, if its mail_location has INBOX= and that is not the Maildir. restante migrate --from dovecot moves it there; till then the user cannot log in.",
+    ),
     setting(
         "mail",
         "lock-wait",

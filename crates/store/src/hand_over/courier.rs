@@ -131,6 +131,9 @@ fn size(site: &Site<'_>, row: &ExtractRow) -> Result<Option<u64>> {
     }
     let name = [&row.base[..], &row.suffix].concat();
     let path = site.directory.join(row.place.directory()).join(OsStr::from_bytes(&name));
-    let file = crate::message::MessageFile::open(&path)?;
+    let file = match crate::message::MessageFile::open(&path) {
+        Err(error) if error.is_of_compression() => None,
+        file => file?,
+    };
     file.map(|file| crate::mailbox::wire_octets(&file)).transpose()
 }

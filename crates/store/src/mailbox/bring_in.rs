@@ -12,8 +12,9 @@ use crate::delivery::{Appended, Delivery, Temporary, private_file};
 use crate::directory::{self, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::file_name::{Info, compose, unique};
+use crate::file_name::{Info, compose, disk_size, unique};
 use crate::list_file::sync_directory;
+use crate::message::MessageFile;
 use crate::quota::{Change, QuotaUsage};
 use crate::rename::rename_new;
 use crate::scan::Place;
@@ -382,11 +383,16 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
         let base = new_base(target, crate::file_name::split(&old).0);
         let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
         // A link would be made to a symbolic link or FIFO too.
-        let regular = std::fs::symlink_metadata(&path).map(|metadata| metadata.is_file());
-        let linked = match regular {
-            Ok(true) => std::fs::hard_link(&path, &temporary.path),
-            Ok(false) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
-            Err(error) => Err(error),
+        let metadata = std::fs::symlink_metadata(&path);
+        let linked = match &metadata {
+            Ok(metadata) if metadata.is_file() => {
+                if let Some(copied) = copy_expanded(&path, metadata.len(), target)? {
+                    return Ok(Some(copied));
+                }
+                std::fs::hard_link(&path, &temporary.path)
+            }
+            Ok(_) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
+            Err(_) => metadata.map(drop),
         };
         match linked {
             Ok(()) => return Ok(Some((temporary, base))),
@@ -402,6 +408,34 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
         }
     }
     Ok(None)
+}
+
+/// A compressed message is copied as it is read. `None` for a message that is not compressed, and
+/// for one that cannot be read, which is copied as it lies there.
+fn copy_expanded(path: &Path, size: u64, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
+    let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+    if disk_size(crate::file_name::split(&name).0) == Some(size) {
+        return Ok(None);
+    }
+    let file = match MessageFile::open(path) {
+        Ok(file) => file.filter(MessageFile::is_compressed),
+        Err(error) if error.is_of_compression() => None,
+        Err(error) => return Err(error),
+    };
+    let Some(file) = file else { return Ok(None) };
+    let mut copy = Delivery::create(&target.directory, &target.shared.settings.hostname)?;
+    let (mut buffer, mut offset) = (vec![0; 64 * 1024], 0);
+    loop {
+        let count = file.read_at(&mut buffer, offset)?;
+        if count == 0 {
+            break;
+        }
+        copy.write(&buffer[..count])?;
+        offset += count as u64;
+    }
+    let temporary = copy.finish(Some(file.internal_date()))?;
+    let base = temporary.base.clone();
+    Ok(Some((temporary, base)))
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {

@@ -101,6 +101,9 @@ pub enum FindingKind {
     FileDouble,
     /// Files without a base name (`:2,S`).
     FileNameless,
+    /// Messages that are compressed in a way that is not read, or whose compressed files are
+    /// damaged.
+    Unreadable,
     /// `,S=` or `,W=` in a file's name is not the message's size. A repair does not rename it.
     NameSize,
     /// The mailbox has no list yet: it gets one when it is first opened.

@@ -6,7 +6,7 @@
 //! another scan is due.
 
 use super::misnamed::scan_and_mend;
-use super::state::{Differences, State};
+use super::state::{Differences, NewOrder, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +14,7 @@ use crate::faults::fault_point;
 use crate::list_file::News;
 use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::{Place, Stamp};
-use crate::take_over::take_over;
+use crate::take_over::{ForeignFiles, take_over};
 use crate::uid_list::Line;
 use mail::{Uid, UidSet, UidValidity};
 use std::sync::atomic::Ordering;
@@ -228,8 +228,11 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 ///
 /// Where it cannot be written, the same in memory, with a UIDVALIDITY that no list will have.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let taken = take_over(&mailbox.directory, mailbox.shared.settings.take_over)?;
-    taken.iter().for_each(|taken| taken.log(&mailbox.directory));
+    let directory = &*mailbox.directory;
+    let dovecot = &*mailbox.shared.dovecot_lists(directory);
+    let taken = take_over(ForeignFiles { directory, dovecot }, mailbox.shared.settings.take_over)?;
+    taken.iter().for_each(|taken| taken.log());
+    let origin = taken.as_ref().map(|taken| taken.origin);
     inner.is_fresh = taken.is_none();
     let (of_taken, lines) = taken.map_or((None, Vec::new()), |taken| (taken.uid_validity, taken.lines));
     let mut state = State::new(match of_taken {
@@ -242,7 +245,9 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         mailbox.shared.note_uid_validity(state.uid_validity)?;
     }
     inner.list.replace(state.checkpoint())?;
+    state.new_order = origin.map(NewOrder::of).unwrap_or_default();
     inner.state = Some(state);
+    inner.taken_from = origin;
     inner.seen = None;
     Ok(())
 }
@@ -276,6 +281,16 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
     take_in(inner, &differences)?;
+    if let Some(origin) = inner.taken_from.take() {
+        inner.state_mut()?.new_order = NewOrder::default();
+        let (list, new) = (origin.list_name(), differences.arrivals().count());
+        if new > 0 {
+            tracing::warn!(
+                mailbox = %mailbox.directory.display(), new,
+                "messages got new UIDs, as {list} did not have them"
+            );
+        }
+    }
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
     let state = inner.state_mut()?;
     if state.len() >= before + NEW_TO_SAVE {

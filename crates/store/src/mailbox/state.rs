@@ -11,6 +11,7 @@ use crate::hand_over::{Extract, ExtractRow};
 use crate::names::Names;
 use crate::scan::{Found, Place, info_of};
 use crate::snapshot::{ModSeqs, Snapshot};
+use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Event, What};
 use mail::flag::Flags;
@@ -53,6 +54,35 @@ pub(crate) struct State {
     /// What was found out about messages, and can be found out again.
     pub(crate) facts: Facts,
     pub(crate) departed: Departed,
+    /// In which order files without a line get UIDs.
+    pub(crate) new_order: NewOrder,
+}
+
+/// An order of files that get UIDs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum NewOrder {
+    /// By their delivery.
+    #[default]
+    Delivery,
+    /// As Courier gives UIDs: by the seconds, then by the bytes of the base name. It shows them to
+    /// clients (EXAMINE) before it writes them to its list.
+    Courier,
+}
+
+impl NewOrder {
+    /// Of what this server's list does not have.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Courier => Self::Courier,
+            Origin::Dovecot => Self::Delivery,
+        }
+    }
+
+    /// The number by which files are put in order before their names.
+    fn key(self, base: &[u8]) -> (u64, u64) {
+        let (seconds, micros) = delivery_order(base);
+        if self == Self::Courier { (seconds, 0) } else { (seconds, micros) }
+    }
 }
 
 /// Where a message's file lies and what follows its base name; not known before a scan or an
@@ -151,6 +181,7 @@ impl State {
             suffixes: Suffixes::default(),
             facts: Facts::default(),
             departed: Departed::default(),
+            new_order: NewOrder::default(),
         }
     }
 
@@ -360,9 +391,9 @@ impl State {
         }
     }
 
-    /// UIDs for files without one, in the order of their delivery.
+    /// UIDs for files without one.
     fn give_uids(&self, files: Vec<NewFile>, differences: &mut Differences) {
-        let order = |file: NewFile| (delivery_order(differences.base(&file)), file);
+        let order = |file: NewFile| (self.new_order.key(differences.base(&file)), file);
         let mut files: Vec<((u64, u64), NewFile)> = files.into_iter().map(order).collect();
         files.sort_by(|(a, first), (b, second)| {
             a.cmp(b).then_with(|| differences.base(first).cmp(differences.base(second)))

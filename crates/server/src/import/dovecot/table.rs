@@ -231,7 +231,7 @@ pub(super) fn plugin(name: &str) -> Option<&'static str> {
     Some(match name {
         "quota" | "imap_quota" | "quota_clone" | "notify" | "lazy_expunge_notify" => return None,
         "zlib" | "imap_zlib" | "mail_compress" => {
-            "compressed messages are not read: decompress the files in the Maildirs first"
+            "messages in gzip and zstd are read and new ones are stored uncompressed; those in bzip2, LZ4 or xz must be decompressed first, see restante mailbox check"
         }
         "mail_crypt" => "encrypted messages are not read: decrypt them first, with doveadm backup",
         "acl" | "imap_acl" => "ACL is not there yet: rights that were granted are not looked at",

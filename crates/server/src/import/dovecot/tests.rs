@@ -241,12 +241,16 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("userdb {\n  driver = prefetch\n}\n", None),
         ("mail_location = maildir:~/Maildir:INDEX=/var/i/%u\n", None),
         (
-            "mail_location = maildir:~/Maildir:CONTROL=/var/c/%u\n",
-            Some("doveconf: mail_location: CONTROL=/var/c/%u: UIDs"),
+            "mail_location = maildir:~/Maildir:CONTROL=/var/c/%1n\n",
+            Some("doveconf: mail_location: CONTROL=/var/c/%1n: %1n has no counterpart: until it is known"),
         ),
         (
-            "mail_location = maildir:~/Maildir:LAYOUT=fs\n",
-            Some("doveconf: mail_location: LAYOUT=fs: mailboxes"),
+            "mail_location = maildir:~/Maildir:LAYOUT=index\n",
+            Some("doveconf: mail_location: LAYOUT=index: mailboxes"),
+        ),
+        (
+            "mail_location = maildir:~/Maildir:DIRNAME=mAildir\n",
+            Some("doveconf: mail_location: DIRNAME=mAildir: mail that it puts elsewhere"),
         ),
         (
             "mail_location = maildir:/srv/%2.26Hu\n",
@@ -272,7 +276,7 @@ plugin {
 ",
             None,
         ),
-        ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: compressed")),
+        ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: messages in gzip")),
         ("mail_plugins {\n  acl = yes\n}\n", Some("doveconf: mail_plugins=acl: ACL")),
         (
             "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n",
@@ -311,6 +315,29 @@ plugin {
             }
             None => assert!(losses.is_empty(), "{added}: {losses:#?}"),
         }
+    }
+}
+
+#[test]
+fn what_lies_elsewhere_is_set() {
+    let small = SMALL.replace("mail_location = maildir:~/Maildir\n", "");
+    for (added, control, inbox, is_fs) in [
+        ("mail_location = maildir:~/Maildir:CONTROL=/var/c/%Lu:INDEX=/i\n", Some("/var/c/%u"), None, false),
+        ("mail_location = maildir:~/Maildir:LAYOUT=fs:INBOX=~/in\n", None, Some("/srv/mail/%d/%n/in"), true),
+        ("mail_location = maildir:~/Maildir:LAYOUT=Maildir++:INBOX=~/Maildir\n", None, None, false),
+        (
+            "mail_driver = maildir\nmail_path = /m/%{user}\nmail_control_path = /c/%{user}\n\
+             mail_inbox_path = /i/%{user}\nmailbox_list_layout = fs\n",
+            Some("/c/%u"),
+            Some("/i/%u"),
+            true,
+        ),
+    ] {
+        let (toml, losses) = import_text(&format!("{small}{added}"));
+        assert_eq!(losses, Vec::<String>::new(), "{added}");
+        let location = read_text(Path::new("r.toml"), &toml).expect(&toml).dovecot;
+        let found = (location.control.as_deref(), location.inbox.as_deref(), location.is_fs);
+        assert_eq!(found, (control, inbox, is_fs), "{added}\n{toml}");
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct Mark {
     uid: Uid,
     /// Size and time of the file: another file is not this one.
     file: (u64, i64),
+    /// A compressed file as it was opened: each window would cost all of it else.
+    open: Option<MessageFile>,
     measured: Measured,
     place: Option<Place>,
 }
@@ -352,8 +354,9 @@ impl Message {
         let Some(measured) = measure.go_on(file, pace)? else { return Ok(Found::Later) };
         self.measure = None;
         if partial.is_some() {
+            let open = file.is_compressed().then(|| file.clone());
             let file = (file.size(), file.internal_date());
-            self.mark = Some(Mark { uid: self.uid, file, measured: measured.clone(), place: None });
+            self.mark = Some(Mark { uid: self.uid, file, open, measured: measured.clone(), place: None });
         }
         let octets = measured.octets;
         Ok(Found::literal((Body::InFile(measured), octets), partial))
@@ -466,7 +469,10 @@ impl Message {
     fn open(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
         if self.file.is_none() {
             pace.file();
-            self.file = pass.open(self.uid)?;
+            self.file = match self.mark.as_ref().and_then(|mark| mark.open.clone()) {
+                Some(file) => Some(file),
+                None => pass.open(self.uid)?,
+            };
         }
         Ok(self.file.as_ref())
     }

@@ -42,7 +42,8 @@ pub(super) const OWN_FILES: [&str; 4] =
     ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
 
 /// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 2] = ["restante-uidvalidity", "restante.lock"];
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 3] =
+    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
@@ -399,12 +400,8 @@ pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (V
 }
 
 impl Audit {
-    /// What only the messages' files can say: dates and sizes.
+    /// What only the messages' files can say: dates, sizes, and whether they can be read.
     fn each_file(&mut self, subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        if self.index.is_none() && !subject.sizes {
-            progress(self.messages);
-            return Ok(());
-        }
         for at in 0..self.found.files().len() {
             let file = self.found.files()[at];
             let base = self.found.base(&file).to_vec();
@@ -420,9 +417,18 @@ impl Audit {
         // One that was renamed or removed meanwhile is the next look's.
         let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
         let mut on_wire = None;
-        if subject.sizes
-            && let Some(file) = MessageFile::open(path)?
-        {
+        // A file as long as its name says is not compressed.
+        let is_doubtful = crate::file_name::disk_size(base) != Some(metadata.len());
+        let file = match (subject.sizes || is_doubtful).then(|| MessageFile::open(path)).transpose() {
+            Ok(file) => file.flatten(),
+            Err(error) if error.is_of_compression() => {
+                self.findings.add(FindingKind::Unreadable, || format!("{}: {error}", escaped(base)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let size = file.as_ref().map_or(metadata.len(), MessageFile::size);
+        if let Some(file) = file.filter(|_| subject.sizes) {
             let octets = wire_octets(&file)?;
             on_wire = Some(octets);
             for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
@@ -444,11 +450,9 @@ impl Audit {
         let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
         // What its name says is said of the name.
         let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
-        let (least, most) =
-            on_wire.map_or((metadata.len(), metadata.len().saturating_mul(2)), |octets| (octets, octets));
+        let (least, most) = on_wire.map_or((size, size.saturating_mul(2)), |octets| (octets, octets));
         if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
-            let example =
-                || format!("UID {uid}: its size, {said} octets, of {} bytes on disk", metadata.len());
+            let example = || format!("UID {uid}: its size, {said} octets, of {size} bytes on disk");
             self.findings.add(FindingKind::IndexWrong, example);
         }
         Ok(())
