@@ -38,7 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::ListFile;
 use crate::lock::Lock;
-use crate::message::MessageFile;
+use crate::message::{Looked, MessageFile};
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
@@ -205,18 +205,17 @@ impl Mailbox {
     /// [`Pass::size`], which remembers it. `None` when it is gone.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
         let _entered = self.shared.enter()?;
-        let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
-        if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
-            return Ok(Some(size));
+        match self.look_at(uid)? {
+            Some(Looked { octets: Some(octets), .. }) => Ok(Some(octets)),
+            _ => self.open_message(uid)?.map(|file| file.count_octets()).transpose(),
         }
-        self.open_message(uid)?.map(|file| wire_octets(&file)).transpose()
     }
 
     /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone. See
     /// [`Pass::internal_date`], which remembers it.
     pub fn internal_date(&self, uid: Uid) -> Result<Option<i64>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::date_of)
+        Ok(self.look_at(uid)?.map(|looked| looked.date))
     }
 
     /// A pass over messages, for a command that reads of many.
@@ -290,13 +289,26 @@ impl Mailbox {
 
     /// A message's file in `cur/`, if it is there under the name that is known.
     fn open_in(&self, cur: &OwnedFd, uid: Uid) -> Option<MessageFile> {
-        let (place, name) = {
-            let inner = self.awake().ok()?;
-            let state = inner.state.as_ref()?;
-            state.file_name(state.row(uid)?)?
-        };
-        let path = || self.file_path(place, &name);
-        if place == Place::Cur { MessageFile::open_at(cur, &name, path).ok().flatten() } else { None }
+        let name = self.name_in_cur(uid)?;
+        MessageFile::open_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    /// What a look at such a file tells; likewise.
+    fn look_in(&self, cur: &OwnedFd, uid: Uid) -> Option<Looked> {
+        let name = self.name_in_cur(uid)?;
+        MessageFile::look_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    fn name_in_cur(&self, uid: Uid) -> Option<Vec<u8>> {
+        let inner = self.awake().ok()?;
+        let state = inner.state.as_ref()?;
+        let (place, name) = state.file_name(state.row(uid)?)?;
+        (place == Place::Cur).then_some(name)
+    }
+
+    /// What a look at a message's file tells. `None` when it is gone.
+    fn look_at(&self, uid: Uid) -> Result<Option<Looked>> {
+        self.with_path(uid, MessageFile::look)
     }
 
     /// Does something with a message's file, and again under its new name where somebody
@@ -449,20 +461,5 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
         Err(error) => Err(Error::io("cannot look at", directory, error)),
-    }
-}
-
-/// What a file's bytes are when sent.
-pub(crate) fn wire_octets(file: &MessageFile) -> Result<u64> {
-    let mut buffer = vec![0; 64 * 1024];
-    let (mut offset, mut octets, mut last) = (0, 0, 0);
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        if count == 0 {
-            return Ok(octets);
-        }
-        octets += mail::crlf::octets(&buffer[..count], last == b'\r');
-        last = buffer[count - 1];
-        offset += count as u64;
     }
 }

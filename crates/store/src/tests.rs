@@ -8,6 +8,7 @@ mod index;
 mod model;
 mod quota;
 mod restored;
+mod sizes;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;

@@ -11,8 +11,9 @@ use crate::delivery::{Appended, Delivery, Temporary, private_file};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::file_name::{Info, compose, unique};
+use crate::file_name::{Info, compose, sizes_kept, unique};
 use crate::list_file::sync_directory;
+use crate::message::MessageFile;
 use crate::quota::{Change, QuotaUsage};
 use crate::scan::Place;
 use crate::uid_list::Line;
@@ -28,8 +29,8 @@ struct Incoming {
     flags: Flags,
 }
 
-/// A message that is to be copied or moved: UID, base name, flags.
-type Chosen = (Uid, Box<[u8]>, Flags);
+/// A message that is to be copied or moved.
+type Chosen = (Uid, Flags);
 
 /// Appends that wait for the mailbox. Whoever gets its lock first brings all of them in at
 /// once: the disk is waited for once, and not by one after the other.
@@ -178,7 +179,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(target, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(target, source, from, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
@@ -187,7 +188,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (((uid, _, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         if failed.is_some() {
             missing.push(*new);
             continue;
@@ -233,13 +234,13 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     let chosen = messages_of(inner, uids)?;
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(mailbox, mailbox, inner, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
     inner.list.sync()?;
     let (mut pairs, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
-    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, _), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
             Ok(true) => pairs.push((*uid, *new)),
             Ok(false) => missing.push(*new),
@@ -348,17 +349,16 @@ fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Ui
     Ok(())
 }
 
-/// Those of `uids` that are there, with their flags.
-fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
+/// Those of `uids` that are there after a look at the mailbox.
+fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Chosen>> {
     mailbox.refresh(false)?;
-    let inner = mailbox.awake()?;
-    Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
+    messages_of(&*mailbox.awake()?, uids)
 }
 
 /// UID, base name and flags of those of `uids` that are there.
 fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
-    let chosen = |row: usize| (state.uids[row], state.names.get(row).into(), state.flags_of(row));
+    let chosen = |row: usize| (state.uids[row], state.flags_of(row));
     Ok(state.rows(uids).map(chosen).collect())
 }
 
@@ -366,9 +366,11 @@ fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
 /// links cannot be. `None` when the message is gone.
 fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
     for _ in 0..3 {
-        let Some(path) = source.path_of(&*source.awake()?, uid) else { return Ok(None) };
-        let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-        let base = new_base(target, crate::file_name::split(&old).0);
+        let (path, base) = {
+            let inner = source.awake()?;
+            let Some(path) = source.path_of(&inner, uid) else { return Ok(None) };
+            (path, new_base(target, source, &inner, uid))
+        };
         let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
         // A link would be made to a symbolic link or FIFO too.
         let regular = std::fs::symlink_metadata(&path).map(|metadata| metadata.is_file());
@@ -423,14 +425,18 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     Ok(false)
 }
 
-/// A base name of its own, with the sizes that the old one gave.
-fn new_base(target: &Mailbox, old: &[u8]) -> String {
+/// A base name of its own for a message that goes to `target`, with the sizes that its old one
+/// gave, if they are right.
+fn new_base(target: &Mailbox, source: &Mailbox, from: &Inner, uid: Uid) -> String {
     let mut base = unique(&target.shared.settings.hostname);
-    if let (Some(size), Ok(old)) = (crate::file_name::wire_size(old), std::str::from_utf8(old)) {
-        let on_disk = old.split(",S=").nth(1).map(|rest| rest.split(',').next().unwrap_or_default());
-        if let Some(on_disk) = on_disk {
-            base.push_str(&format!(",S={on_disk},W={size}"));
-        }
+    let Some((state, row)) = from.state.as_ref().and_then(|state| Some((state, state.row(uid)?))) else {
+        return base;
+    };
+    // Without a look the message is a little dearer once, and no failure.
+    let looked = source.path_of(from, uid).and_then(|path| MessageFile::look(&path).ok().flatten());
+    if let Some(looked) = looked {
+        let octets = state.facts.sizes[row].checked_sub(1).map(u64::from);
+        base.push_str(&sizes_kept(state.names.get(row), looked.size, octets));
     }
     base
 }

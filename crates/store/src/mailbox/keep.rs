@@ -200,11 +200,6 @@ impl Mailbox {
         let Some(state) = inner.state.as_mut() else { return };
         let start = state.uids.partition_point(|of_row| *of_row < uid);
         for row in start..state.len().min(start + count) {
-            if state.facts.sizes[row] == 0
-                && let Some(octets) = crate::file_name::wire_size(state.names.get(row))
-            {
-                state.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
-            }
             let (facts, uid) = (&state.facts, state.uids[row]);
             let (size, date, cached) = (facts.sizes[row], facts.dates[row], facts.cached[row]);
             known.push(Known { uid, size, date, cached });

@@ -458,6 +458,17 @@ impl State {
         same
     }
 
+    /// Takes over what `other` knows of the same messages' files.
+    pub(crate) fn inherit_facts(&mut self, other: &Self) {
+        for row in 0..self.len() {
+            let Some(of_other) = other.row(self.uids[row]) else { continue };
+            if other.names.get(of_other) == self.names.get(row) {
+                self.facts.sizes[row] = other.facts.sizes[of_other];
+                self.facts.dates[row] = other.facts.dates[of_other];
+            }
+        }
+    }
+
     /// Bytes of memory that the messages take.
     pub(crate) fn bytes(&self) -> usize {
         let shared = self.uids.len() * 4 + self.flags.bytes() + self.modseqs.bytes() + self.set_of.bytes();

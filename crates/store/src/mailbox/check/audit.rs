@@ -10,7 +10,6 @@ use crate::hand_over::HANDED_OVER;
 use crate::list_file::ListFile;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
-use crate::mailbox::wire_octets;
 use crate::message::MessageFile;
 use crate::scan::{Found, Place, Stamp, is_mail, scan};
 use crate::uid_list::Line;
@@ -413,7 +412,7 @@ impl Audit {
         if subject.sizes
             && let Some(file) = MessageFile::open(path)?
         {
-            let octets = wire_octets(&file)?;
+            let octets = file.count_octets()?;
             on_wire = Some(octets);
             for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
                 if let Some(said) = number_after(base, key).filter(|said| *said != right) {
@@ -424,7 +423,7 @@ impl Audit {
             }
         }
         let Some(row) = self.index.as_mut().and_then(|index| index.names.find(base)) else { return Ok(()) };
-        let Some(index) = &self.index else { return Ok(()) };
+        let Some(index) = &mut self.index else { return Ok(()) };
         let uid = index.uids[row];
         let date = index.facts.dates[row].checked_sub(1).map(i64::from);
         if let Some(date) = date.filter(|date| *date != metadata.mtime()) {
@@ -433,13 +432,17 @@ impl Audit {
         }
         let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
         // What its name says is said of the name.
-        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
+        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base, metadata.len()));
         let (least, most) =
             on_wire.map_or((metadata.len(), metadata.len().saturating_mul(2)), |octets| (octets, octets));
         if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
             let example =
                 || format!("UID {uid}: its size, {said} octets, of {} bytes on disk", metadata.len());
             self.findings.add(FindingKind::IndexWrong, example);
+        }
+        // For a repair, which writes the index anew.
+        if let Some(size) = on_wire.and_then(|octets| u32::try_from(octets).ok()?.checked_add(1)) {
+            index.facts.sizes[row] = size;
         }
         Ok(())
     }

@@ -53,6 +53,8 @@ pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
         FindingKind::IndexNone,
         FindingKind::CacheDamaged,
         FindingKind::DirectoryMissing,
+        // The name stays as it is: what was counted is remembered.
+        FindingKind::NameSize,
     ];
     match stale.into_iter().any(|kind| audit.findings.has(kind)) {
         true => finish(subject, audit, list.state),
@@ -67,17 +69,7 @@ fn finish(subject: &Subject<'_>, audit: &Audit, mut state: State) -> Result<()> 
     let stamp = audit.stamp.filter(|_| is_settled);
     // What the index knew of messages' files, where it was right about it.
     let facts = audit.index.as_ref().filter(|_| !audit.findings.has(FindingKind::IndexWrong));
-    if let Some(index) = facts {
-        for row in 0..state.len() {
-            let same = index
-                .row(state.uids[row])
-                .filter(|of_index| index.names.get(*of_index) == state.names.get(row));
-            if let Some(of_index) = same {
-                state.facts.sizes[row] = index.facts.sizes[of_index];
-                state.facts.dates[row] = index.facts.dates[of_index];
-            }
-        }
-    }
+    facts.into_iter().for_each(|index| state.inherit_facts(index));
     let cache = remake_cache(subject, &audit.findings, &mut state)?;
     let mut list = ListFile::new(&subject.directory);
     list.read_whole(&mut |_| {})?;
