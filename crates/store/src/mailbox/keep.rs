@@ -5,7 +5,7 @@ use super::look::Seen;
 use super::pass::{Known, Learned};
 use super::state::State;
 use super::{Inner, Mailbox};
-use crate::cache::{self, Cache, Identity};
+use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::scan::Stamp;
@@ -200,14 +200,14 @@ impl Mailbox {
         let Some(state) = inner.state.as_mut() else { return };
         let start = state.uids.partition_point(|of_row| *of_row < uid);
         for row in start..state.len().min(start + count) {
-            let (facts, uid) = (&state.facts, state.uids[row]);
+            let (facts, whose) = (&state.facts, state.whose(row));
             let (size, date, cached) = (facts.sizes[row], facts.dates[row], facts.cached[row]);
-            known.push(Known { uid, size, date, cached });
+            known.push(Known { whose, size, date, cached });
         }
     }
 
     /// Keeps what a pass found out. A cache that cannot be written is none.
-    pub(super) fn keep(&self, learned: &[Learned], records: &[(Uid, Vec<u8>)]) {
+    pub(super) fn keep(&self, learned: &[Learned], records: &[(Whose, Vec<u8>)]) {
         let Ok(_entered) = self.shared.enter() else { return };
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
@@ -233,8 +233,8 @@ impl Mailbox {
             return;
         }
         let Some(state) = inner.state.as_mut() else { return };
-        for ((uid, _), place) in records.iter().zip(places) {
-            if let Some(row) = state.row(*uid) {
+        for ((whose, _), place) in records.iter().zip(places) {
+            if let Some(row) = state.row_of(*whose) {
                 state.facts.cached[row] = place + 1;
             }
         }
@@ -254,11 +254,10 @@ impl Mailbox {
             inner.adopt(&mut old);
         }
         let state = inner.state()?;
-        let live = state
-            .uids
-            .iter()
-            .zip(&state.facts.cached)
-            .filter_map(|(uid, place)| Some((*uid, old.record(place.checked_sub(1)?, *uid)?.to_vec())));
+        let live = state.facts.cached.iter().enumerate().filter_map(|(row, place)| {
+            let whose = state.whose(row);
+            Some((whose, old.record(place.checked_sub(1)?, whose)?.to_vec()))
+        });
         cache::rewrite(&self.directory, validity, live)?;
         if let Some(mut new) = Cache::open(&self.directory, validity) {
             inner.adopt(&mut new);
@@ -273,8 +272,8 @@ impl Inner {
         let Some(state) = self.state.as_mut() else { return };
         state.facts.cached.fill(0);
         let records = cache.all_records();
-        for (uid, place) in &records {
-            if let Some(row) = state.row(*uid) {
+        for (whose, place) in &records {
+            if let Some(row) = state.row_of(*whose) {
                 state.facts.cached[row] = place + 1;
             }
         }

@@ -5,7 +5,7 @@
 //! writes what it has.
 
 use super::Mailbox;
-use crate::cache::{self, Cache, Kind};
+use crate::cache::{self, Cache, Kind, Whose};
 use crate::error::Result;
 use crate::message::{Looked, MessageFile};
 use crate::owner::Guard;
@@ -32,7 +32,7 @@ pub struct Pass {
 /// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    pub(super) uid: Uid,
+    pub(super) whose: Whose,
     pub(super) size: u32,
     pub(super) date: u32,
     pub(super) cached: u32,
@@ -136,11 +136,12 @@ impl Pass {
 
     /// What is kept ready of a message. It is not believed: the caller checks what it must.
     pub fn cached(&mut self, uid: Uid, kind: Kind) -> Option<&[u8]> {
-        let at = self.known(uid)?.cached.checked_sub(1)?;
+        let known = self.known(uid)?;
+        let at = known.cached.checked_sub(1)?;
         if self.cache.is_none() {
             self.cache = self.mailbox.open_cache();
         }
-        let payload = self.cache.as_mut()?.record(at, uid)?;
+        let payload = self.cache.as_mut()?.record(at, known.whose)?;
         cache::items(payload).find(|(of_item, _)| *of_item == kind).map(|(_, bytes)| bytes)
     }
 
@@ -184,7 +185,7 @@ impl Pass {
     }
 
     fn known_mut(&mut self, uid: Uid) -> Option<&mut Known> {
-        let find = |known: &[Known]| known.binary_search_by_key(&uid, |known| known.uid);
+        let find = |known: &[Known]| known.binary_search_by_key(&uid, |known| known.whose.uid);
         let at = find(&self.known).or_else(|_| {
             self.mailbox.known_from(uid, Self::AHEAD, &mut self.known);
             find(&self.known)
@@ -219,12 +220,14 @@ impl Pass {
         let mut records = Vec::new();
         for message in learned.iter().filter(|message| !message.items.is_empty()) {
             let new = message.items.iter().map(|(kind, bytes)| (*kind, &bytes[..]));
-            let at = self.known(message.uid).and_then(|known| known.cached.checked_sub(1));
+            // One that is gone needs no record.
+            let Some(Known { whose, cached, .. }) = self.known(message.uid) else { continue };
+            let at = cached.checked_sub(1);
             if at.is_some() && self.cache.is_none() {
                 self.cache = self.mailbox.open_cache();
             }
-            let old = at.and_then(|at| self.cache.as_mut()?.record(at, message.uid));
-            records.push((message.uid, cache::payload(new.chain(cache::items(old.unwrap_or_default())))));
+            let old = at.and_then(|at| self.cache.as_mut()?.record(at, whose));
+            records.push((whose, cache::payload(new.chain(cache::items(old.unwrap_or_default())))));
         }
         self.mailbox.keep(&learned, &records);
         // What was looked up ahead is not all there is to know any more.

@@ -4,6 +4,7 @@
 //! Messages are rows in the order of their UIDs, in columns: a million of them take some
 //! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
+use crate::cache::Whose;
 use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
 use crate::hand_over::{Extract, ExtractRow};
@@ -154,6 +155,16 @@ impl State {
     /// The row of a message.
     pub(crate) fn row(&self, uid: Uid) -> Option<usize> {
         self.uids.binary_search(&uid).ok()
+    }
+
+    /// Whose records of the cache count for a row.
+    pub(crate) fn whose(&self, row: usize) -> Whose {
+        Whose::new(self.uids[row], self.names.get(row))
+    }
+
+    /// The row of the message that a record of the cache is of.
+    pub(crate) fn row_of(&self, whose: Whose) -> Option<usize> {
+        self.row(whose.uid).filter(|row| self.whose(*row) == whose)
     }
 
     /// Rows of those of `uids` that are there, in order.

@@ -3,6 +3,7 @@
 use super::list::{self, ListAudit};
 use super::{FindingKind, Findings, Subject};
 use crate::cache::Cache;
+use crate::cache::{Cache, Whose};
 use crate::cache::audit::{Head, head};
 use crate::error::{Error, Result};
 use crate::file_name::number_after;
@@ -374,7 +375,10 @@ fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
 
 /// Records of a cache that are sound, and what is wrong with it. Records are appended without
 /// the lock: what is being written while we read may look damaged once, not twice.
-pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (Vec<(Uid, u32)>, Vec<String>) {
+pub(super) fn sound_records(
+    directory: &Path,
+    validity: mail::UidValidity,
+) -> (Vec<(Whose, u32)>, Vec<String>) {
     const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
     for attempt in 0.. {
         let Some(mut cache) = Cache::open(directory, validity) else { break };

@@ -8,7 +8,7 @@
 use super::audit::{Audit, own_file_fault, sound_records};
 use super::list::{Candidate, ListAudit};
 use super::{FindingKind, Findings, Subject};
-use crate::cache::{self, Cache, Identity};
+use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::{Error, Result};
 use crate::list_file::ListFile;
 use crate::mailbox::index;
@@ -84,20 +84,21 @@ fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -
     if findings.has(FindingKind::CacheDamaged) {
         let (records, _) = sound_records(directory, validity);
         // The newest of a message is the last.
-        let newest: BTreeMap<Uid, u32> =
-            records.into_iter().filter(|(uid, _)| state.row(*uid).is_some()).collect();
+        let newest: BTreeMap<Whose, u32> =
+            records.into_iter().filter(|(whose, _)| state.row_of(*whose).is_some()).collect();
         match Cache::open(directory, validity) {
             Some(mut old) => {
-                let live =
-                    newest.into_iter().filter_map(|(uid, at)| Some((uid, old.record(at, uid)?.to_vec())));
+                let live = newest
+                    .into_iter()
+                    .filter_map(|(whose, at)| Some((whose, old.record(at, whose)?.to_vec())));
                 cache::rewrite(directory, validity, live)?;
             }
             None => remove(&directory.join("restante-cache"))?,
         }
     }
     let Some(mut cache) = Cache::open(directory, validity) else { return Ok(None) };
-    for (uid, at) in cache.all_records() {
-        if let Some(row) = state.row(uid) {
+    for (whose, at) in cache.all_records() {
+        if let Some(row) = state.row_of(whose) {
             state.facts.cached[row] = at + 1;
         }
     }
