@@ -11,6 +11,7 @@ use crate::quota::{Change, Quota, QuotaUsage};
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Preference, dovecot};
 use crate::watch::Watcher;
+use crate::witness::{Reached, Witness};
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
     pub(crate) quota: Quota,
+    /// How far mailboxes got.
+    pub(crate) witness: Witness,
 }
 
 /// A mailbox as LIST needs it.
@@ -133,6 +136,7 @@ impl Store {
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
             quota,
+            witness: Witness::new(root),
         };
         let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
         accounts.insert(key, Arc::downgrade(&account));
@@ -298,6 +302,7 @@ impl Account {
         rename_all(&renames)?;
         change.add_all(added);
         change.remove_all(removed);
+        self.shared.rename_witnessed(&renames);
         sync_directory(root)
     }
 
@@ -387,6 +392,24 @@ impl Shared {
         let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
         let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         Ok(dovecot::greatest_uid_validity(&self.root).max(ours))
+    }
+
+    /// Notes how far a mailbox got. That it cannot be is no failure: a list that is put back from
+    /// a backup is told a little worse.
+    pub(crate) fn note_reached(&self, directory: &Path, reached: Reached) -> bool {
+        let noted = self.lock().and_then(|_lock| self.witness.note(directory, reached));
+        if let Err(error) = &noted {
+            tracing::debug!(%error, directory = %directory.display(), "how far it got is not noted");
+        }
+        noted.is_ok()
+    }
+
+    /// Mailboxes have other names now; likewise.
+    fn rename_witnessed(&self, renames: &[(PathBuf, PathBuf)]) {
+        let rename = |_lock| renames.iter().try_for_each(|(from, to)| self.witness.rename(from, to));
+        if let Err(error) = self.lock().and_then(rename) {
+            tracing::debug!(%error, "how far renamed mailboxes got is not known any more");
+        }
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {

@@ -33,6 +33,7 @@ mod scan;
 mod snapshot;
 mod subscriptions;
 mod watch;
+mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //!   MODSEQ at the next look.
 //! * expunge: the file is removed, then the line is written.
 
+mod age;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 mod bring_in;
@@ -43,6 +44,7 @@ use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
 use crate::watch::{Wake, Watch, Watched};
+use crate::witness::Reached;
 use bring_in::Queue;
 use look::Seen;
 use mail::flag::Flags;
@@ -55,7 +57,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -77,6 +79,8 @@ pub struct Mailbox {
     resting: AtomicUsize,
     /// Bytes of memory that its messages take, as of the last change.
     bytes: AtomicUsize,
+    /// Its UIDVALIDITY is another one by now: who opens the mailbox gets a new one of these.
+    is_outlived: AtomicBool,
 }
 
 struct Inner {
@@ -98,6 +102,8 @@ struct Inner {
     records: usize,
     /// Something is known that the index does not have.
     unsaved: bool,
+    /// How far the mailbox is noted to have got.
+    noted: Option<Reached>,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -162,9 +168,11 @@ impl Mailbox {
             cache: None,
             records: 0,
             unsaved: false,
+            noted: None,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
+        let is_outlived = AtomicBool::new(false);
+        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes, is_outlived })
     }
 
     /// Its name when it was opened.
@@ -172,7 +180,8 @@ impl Mailbox {
         &self.name
     }
 
-    /// Whether its directory is the one that was opened, as far as that can be told.
+    /// Whether its directory is the one that was opened, as far as that can be told, and its
+    /// UIDVALIDITY the one that was told.
     pub(crate) fn is_there(&self) -> bool {
         !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
     }
@@ -201,8 +210,8 @@ impl Mailbox {
         self.with_path(uid, MessageFile::open)
     }
 
-    /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see
-    /// [`Pass::size`], which remembers it. `None` when it is gone.
+    /// RFC822.SIZE: octets with CRLF, as the name says where it fits the file, else counted. `None`
+    /// when it is gone. See [`Pass::size`], which remembers it.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
         let _entered = self.shared.enter()?;
         match self.look_at(uid)? {
@@ -341,7 +350,17 @@ impl Mailbox {
         Error::new(ErrorKind::Deleted, "was deleted or replaced:", &self.directory)
     }
 
+    /// The mailbox has another UIDVALIDITY now. Sessions believe what they were told under the old
+    /// one.
+    fn outlived(&self) -> Error {
+        self.is_outlived.store(true, Ordering::Relaxed);
+        self.deleted()
+    }
+
     fn check_identity(&self) -> Result<()> {
+        if self.is_outlived.load(Ordering::Relaxed) {
+            return Err(self.deleted());
+        }
         match identity_of(&self.directory) {
             Ok(identity) if identity == self.identity => Ok(()),
             Ok(_) => Err(self.deleted()),
@@ -359,6 +378,26 @@ impl Mailbox {
         let state = inner.state.as_ref()?;
         let (place, name) = state.file_name(state.row(uid)?)?;
         Some(self.file_path(place, &name))
+    }
+
+    /// What follows a change, once it is recorded and published.
+    fn after_change(&self, inner: &mut Inner) {
+        self.note_reached(inner, false);
+        inner.checkpoint_if_due();
+    }
+
+    /// Notes with the account how far the mailbox got, if that is far, or with `exactly`, if it got
+    /// any further.
+    fn note_reached(&self, inner: &mut Inner, exactly: bool) {
+        let Some(reached) = inner.state.as_ref().map(Reached::of) else { return };
+        let noted = inner.noted.filter(|noted| noted.uid_validity == reached.uid_validity);
+        let is_due = match exactly {
+            true => noted.is_none_or(|noted| noted.is_behind(&reached)),
+            false => reached.is_far_beyond(noted.as_ref()),
+        };
+        if is_due && self.shared.note_reached(&self.directory, reached) {
+            inner.noted = Some(noted.map_or(reached, |noted| noted.or_further(reached)));
+        }
     }
 
     /// Takes in what others did, if anything; the lock file is held.

@@ -6,6 +6,7 @@ mod crash;
 mod foreign;
 mod index;
 mod model;
+mod put_back;
 mod quota;
 mod restored;
 mod sizes;

@@ -208,12 +208,12 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     make_durable(target, to)?;
     sync_directory(&source.directory.join("cur"))?;
-    settle(to, &incoming, &new, &missing)?;
+    settle(target, to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     from.record(&gone)?;
     from.publish();
-    from.checkpoint_if_due();
+    source.after_change(from);
     match failed {
         // What was moved is moved, and both mailboxes say so.
         Some(error) if pairs.is_empty() => Err(error),
@@ -251,12 +251,12 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         }
     }
     make_durable(mailbox, inner)?;
-    settle(inner, &incoming, &new, &missing)?;
+    settle(mailbox, inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     match failed {
         Some(error) if pairs.is_empty() => Err(error),
         Some(error) => {
@@ -289,10 +289,10 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let done = done.and_then(|()| make_durable(mailbox, inner));
     if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        settle(inner, &incoming, &new, &new)?;
+        settle(mailbox, inner, &incoming, &new, &new)?;
         return Err(error);
     }
-    settle(inner, &incoming, &new, &[])?;
+    settle(mailbox, inner, &incoming, &new, &[])?;
     Ok(new)
 }
 
@@ -329,13 +329,20 @@ fn make_durable(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.
-fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Uid]) -> Result<()> {
+fn settle(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    incoming: &[&Incoming],
+    uids: &[Uid],
+    missing: &[Uid],
+) -> Result<()> {
     inner.pending.clear();
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
     }
-    let modseq = state.next_modseq();
+    // That of their coming, which nobody was told: without the lines, the list is not behind us.
+    let modseq = state.highest_modseq;
     let lines: Vec<Line<'_>> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
     // Without these lines the next look finds the same.
     let written = inner.list.append(lines.iter().cloned(), true);
@@ -345,7 +352,7 @@ fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Ui
         inner.seen = None;
         tracing::warn!(%error, "messages that did not come in are taken out at the next look");
     }
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 
@@ -355,7 +362,7 @@ fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Chosen>> {
     messages_of(&*mailbox.awake()?, uids)
 }
 
-/// UID, base name and flags of those of `uids` that are there.
+/// Those of `uids` that are there, with their flags.
 fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
     let chosen = |row: usize| (state.uids[row], state.flags_of(row));

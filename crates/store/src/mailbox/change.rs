@@ -116,7 +116,7 @@ pub(super) fn store_flags(
         }
         room::flagged(&mut quota, mailbox, &inner, &toggled);
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
     Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone })
 }
@@ -214,7 +214,7 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
         let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
         inner.record(&lines)?;
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
     outcome?;
     Ok(inner.snapshot.clone())

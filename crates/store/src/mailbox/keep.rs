@@ -124,6 +124,7 @@ impl Mailbox {
         let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
         index::save(&self.directory, state, &mark, stamp, inner.cache)?;
         inner.unsaved = false;
+        self.note_reached(inner, true);
         Ok(())
     }
 
@@ -139,16 +140,17 @@ impl Mailbox {
     }
 
     /// Takes the index as the state, if there is one that belongs to the list; the lock file is
-    /// held. What the list has behind it is still to be read.
-    pub(super) fn restore(&self, inner: &mut Inner) -> Result<()> {
+    /// held. What the list has behind it is still to be read. What an index says that belongs to
+    /// another list is returned.
+    pub(super) fn restore(&self, inner: &mut Inner) -> Result<Option<State>> {
         // Of one that rests, the journal has all that happened since its index was written.
         let resting = matches!(inner.seen, Some(Seen::Followed));
         let followed = resting || self.watched.begin();
         inner.seen = None;
         let now = Stamp::of(&self.directory)?;
-        let Some(saved) = index::load(&self.directory) else { return Ok(()) };
+        let Some(saved) = index::load(&self.directory) else { return Ok(None) };
         if !inner.list.resume(&saved.mark)? {
-            return Ok(());
+            return Ok(Some(saved.state));
         }
         if resting {
             inner.seen = Some(Seen::Followed);
@@ -164,7 +166,7 @@ impl Mailbox {
             inner.publish();
         }
         inner.unsaved = false;
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -5,6 +5,7 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
+use super::age::{self, Beside};
 use super::state::{Differences, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
@@ -50,12 +51,15 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
     inner.pending.clear();
     let was_unknown = inner.state.is_none();
+    let mut beside = Beside::of(inner);
+    let told = beside.told;
     if was_unknown {
-        mailbox.restore(inner)?;
+        beside.known = mailbox.restore(inner)?;
     }
-    let appended = read_list(mailbox, inner)?;
+    let appended = read_list(mailbox, inner, beside)?;
     if was_unknown {
         keep_modseqs_ahead(inner)?;
+        age::check(mailbox, inner, Beside { known: None, told })?;
     }
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
@@ -66,7 +70,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
                 let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
                 let differences = inner.state_mut()?.take_events(&events, is_file)?;
                 let Some(differences) = differences else { return scan_again(mailbox, inner) };
-                take_in(inner, &differences)?;
+                take_in(mailbox, inner, &differences)?;
                 inner.seen = Some(Seen::Followed);
             }
             None => return scan_again(mailbox, inner),
@@ -98,7 +102,7 @@ fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
 
 /// Reads the list, as far as it is new; makes one where there is none. Whether others appended
 /// to it.
-fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
+fn read_list(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Result<bool> {
     match inner.list.news()? {
         News::Nothing if inner.state.is_some() => Ok(false),
         News::Appended if inner.state.is_some() => {
@@ -107,7 +111,7 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             let (read, _) = state.apply_each(|take| list.read_on(take))?;
             if read.damaged > 0 || read.torn {
                 // Not what the lock promises: everything is read again, and written anew.
-                return read_whole(mailbox, inner).map(|()| true);
+                return read_whole(mailbox, inner, beside).map(|()| true);
             }
             // Files that came with these lines are in the journal, or found by a scan.
             if !matches!(inner.seen, Some(Seen::Followed)) {
@@ -127,12 +131,12 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             None if inner.told.is_some() => find_again(mailbox, inner).map(|()| false),
             None => make_list(mailbox, inner).map(|()| false),
         },
-        _ => read_whole(mailbox, inner).map(|()| true),
+        _ => read_whole(mailbox, inner, beside).map(|()| true),
     }
 }
 
 /// Reads the whole list.
-fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Result<()> {
     let directory = mailbox.directory.display();
     let mut validity = None;
     let mut state = State::new(UidValidity::MIN);
@@ -146,9 +150,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     })?;
     let known = inner.state.as_ref().map(|state| state.uid_validity).or(inner.told);
     if known.is_some() && validity.is_some() && known != validity {
-        return Err(mailbox.deleted());
+        return Err(mailbox.outlived());
     }
-    state.uid_validity = match validity.or(known) {
+    let of_index = beside.known.as_ref().filter(|index| age::agree(&state, index));
+    state.uid_validity = match validity.or(known).or(of_index.map(|index| index.uid_validity)) {
         Some(validity) => validity,
         None => {
             tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
@@ -156,7 +161,7 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         }
     };
     // Each damaged line may have given a UID, and two lines may have run into one.
-    for _ in 0..2 * read.damaged {
+    for _ in 0..2 * read.damaged + usize::from(read.torn) {
         state.uid_next = state.uid_next.and_then(Uid::next);
     }
     let passed_over = read.damaged + contradictory;
@@ -167,9 +172,14 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         inner.list.replace(state.checkpoint())?;
     }
     state.shrink();
+    beside.known = inner.state.take().or(beside.known);
+    if let Some(known) = &beside.known {
+        state.inherit_facts(known);
+    }
     inner.state = Some(state);
-    inner.seen = None;
+    (inner.seen, inner.cache) = (None, None);
     keep_modseqs_ahead(inner)?;
+    age::check(mailbox, inner, beside)?;
     inner.publish();
     Ok(())
 }
@@ -203,19 +213,23 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let lines = match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
+    let mut state = State::new(UidValidity::MIN);
+    let mut validity = None;
+    match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
         Some(taken) => {
             taken.log(&mailbox.directory);
-            let validity = taken.uid_validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
-            std::iter::once(Line::Validity(validity)).chain(taken.lines).collect()
+            validity = taken.uid_validity;
+            state.apply(taken.lines);
         }
-        None => {
-            inner.is_fresh = true;
-            vec![Line::Validity(mailbox.shared.new_uid_validity()?)]
-        }
-    };
-    let mut state = State::new(UidValidity::MIN);
-    state.apply(lines);
+        None => inner.is_fresh = true,
+    }
+    // What lies there may be from before clients were told more.
+    let noted = mailbox.shared.witness.of(&mailbox.directory);
+    if let (Some(taken), Some(noted)) = (validity, noted) {
+        state.uid_validity = taken;
+        validity = age::taken_validity(mailbox, &mut state, &noted);
+    }
+    state.uid_validity = validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
     mailbox.shared.note_uid_validity(state.uid_validity)?;
     inner.list.replace(state.checkpoint())?;
     inner.state = Some(state);
@@ -226,7 +240,8 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 /// See [`Mailbox::scan_again`].
 pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     inner.seen = None;
-    read_list(mailbox, inner)?;
+    let beside = Beside::of(inner);
+    read_list(mailbox, inner, beside)?;
     let before = inner.state()?.len();
     // What happens from now on is in the journal, or shows in the times of change.
     let followed = mailbox.watched.begin();
@@ -245,7 +260,7 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     }
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
-    take_in(inner, &differences)?;
+    take_in(mailbox, inner, &differences)?;
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
     let state = inner.state_mut()?;
     if state.len() >= before + NEW_TO_SAVE {
@@ -270,7 +285,7 @@ fn make_whole(mailbox: &Mailbox, inner: &Inner, stamp: &Stamp) -> Result<()> {
 }
 
 /// Lists what is not in the list, durably, and publishes it.
-fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
+fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
     let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
     if differences.is_empty() && fresh.is_none() {
         if inner.snapshot.uid_validity() != inner.uid_validity() {
@@ -284,7 +299,7 @@ fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
     state.apply(lines());
     state.locate(differences);
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 

@@ -387,7 +387,8 @@ fn sizes_in_names_are_compared_when_asked_for() {
 #[test]
 fn sizes_that_a_repair_counted_are_known() {
     let site = Site::new();
-    std::fs::write(site.root().join("cur/1.a,S=32,W=40:2,S"), "Subject: 8\r\n\r\nCRLF in the file\r\n").unwrap();
+    std::fs::write(site.root().join("cur/1.a,S=32,W=40:2,S"), "Subject: 8\r\n\r\nCRLF in the file\r\n")
+        .unwrap();
     let size = || {
         let inbox = site.inbox();
         inbox.refresh(false).unwrap();

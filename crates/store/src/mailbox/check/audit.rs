@@ -2,18 +2,19 @@
 
 use super::list::{self, ListAudit};
 use super::{FindingKind, Findings, Subject};
-use crate::cache::Cache;
-use crate::cache::{Cache, Whose};
 use crate::cache::audit::{Head, head};
+use crate::cache::{Cache, Whose};
 use crate::error::{Error, Result};
 use crate::file_name::number_after;
 use crate::hand_over::HANDED_OVER;
 use crate::list_file::ListFile;
+use crate::mailbox::age::agree;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
 use crate::message::MessageFile;
 use crate::scan::{Found, Place, Stamp, is_mail, scan};
 use crate::uid_list::Line;
+use crate::witness::Reached;
 use mail::Uid;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -42,7 +43,8 @@ pub(super) const OWN_FILES: [&str; 4] =
     ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
 
 /// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 2] = ["restante-uidvalidity", "restante.lock"];
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 3] =
+    ["restante-uidvalidity", "restante.lock", crate::witness::NAME];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
@@ -56,6 +58,7 @@ pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Res
     if let Some(list) = &mut list {
         index = compare_index(subject, list, is_whole.then_some(&found), stamp, &mut findings)?;
         uid_validity(subject, list, &mut findings)?;
+        behind_witness(subject, list, &mut findings);
         cache(subject, list, &mut findings);
     }
     let mut audit = Audit { findings, messages: found.files().len() as u64, list, index, found, stamp };
@@ -229,7 +232,7 @@ fn compare_index(
     }
     let is_of_mailbox = match list.uid_validity {
         Some(validity) => validity == state.uid_validity,
-        None => is_of_list || agree(&state, &list.state),
+        None => is_of_list || agree(&list.state, &state),
     };
     if is_of_mailbox {
         behind(&state, &list.state, findings);
@@ -245,16 +248,6 @@ fn compare_index(
         findings.add(FindingKind::IndexNone, || "it is one of another list".to_owned());
     }
     Ok(is_of_mailbox.then_some(state))
-}
-
-/// Whether UIDs that both have stand for the same messages, and there are such.
-fn agree(index: &State, list: &State) -> bool {
-    let same = |(row, uid): (usize, &Uid)| {
-        let of_list = list.row(*uid)?;
-        Some(index.names.get(row) == list.names.get(of_list))
-    };
-    let mut common = index.uids.iter().enumerate().filter_map(same).peekable();
-    common.peek().is_some() && common.all(|same| same)
 }
 
 /// What other programs did since the last look.
@@ -358,6 +351,20 @@ fn uid_validity(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings
     Ok(())
 }
 
+/// Whether clients were told of more than the list has, by what is noted with the account.
+fn behind_witness(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
+    let (Some(noted), Some(_)) = (subject.noted(), list.uid_validity) else { return };
+    let of_list = Reached::of(&list.state);
+    if of_list.is_behind(&noted) {
+        let shown = |of: Reached| {
+            let Reached { uid_validity, uid_next, highest_modseq } = of;
+            format!("UIDVALIDITY {uid_validity}, UIDNEXT {uid_next}, HIGHESTMODSEQ {}", highest_modseq.0)
+        };
+        let example = || format!("{}; clients were told {}", shown(of_list), shown(noted));
+        findings.add(FindingKind::ListBehind, example);
+    }
+}
+
 fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
     let path = subject.directory.join("restante-cache");
     let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
@@ -453,6 +460,11 @@ impl Audit {
 }
 
 impl Subject<'_> {
+    /// How far the mailbox was seen to get.
+    pub(super) fn noted(&self) -> Option<Reached> {
+        self.shared.witness.of(&self.directory)
+    }
+
     /// Our own files: their directory and name.
     pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
         let of_mailbox = OWN_FILES.into_iter().map(|name| (&*self.directory, name));

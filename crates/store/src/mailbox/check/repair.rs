@@ -15,6 +15,7 @@ use crate::mailbox::index;
 use crate::mailbox::state::State;
 use crate::scan::{Found, scan};
 use crate::uid_list::Line;
+use crate::witness::{MODSEQS_AHEAD, Reached, UIDS_AHEAD};
 use mail::{Keyword, ModSeq, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -35,13 +36,17 @@ pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
     let Some(list) = audit.list.take() else { return Ok(()) };
     if !ListAudit::is_sound(&audit.findings) {
         let of_index = audit.index.as_ref().map(|index| index.uid_validity);
-        let validity = match list.uid_validity.or(of_index) {
+        let said = list.uid_validity.or(of_index);
+        // What is known to neither list nor index cannot be brought back.
+        let validity = match said.filter(|said| !is_lost(subject, audit, &list.state, *said)) {
             Some(validity) => validity,
             None => subject.shared.new_uid_validity()?,
         };
-        let state = merged(&list, audit.index.as_ref(), &audit.found, validity);
+        let is_behind = audit.findings.has(FindingKind::ListBehind);
+        let state = merged(&list, audit.index.as_ref(), &audit.found, validity, is_behind);
         subject.shared.note_uid_validity(validity)?;
         ListFile::new(&subject.directory).replace(state.checkpoint())?;
+        subject.shared.note_reached(&subject.directory, Reached::of(&state));
         return finish(subject, audit, state);
     }
     if audit.findings.has(FindingKind::UidValidityNotNoted) {
@@ -60,6 +65,13 @@ pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
         true => finish(subject, audit, list.state),
         false => Ok(()),
     }
+}
+
+/// Whether clients were told, under this UIDVALIDITY, of more than list and index know together.
+fn is_lost(subject: &Subject<'_>, audit: &Audit, list: &State, uid_validity: UidValidity) -> bool {
+    let reached = |state: &State| Reached { uid_validity, ..Reached::of(state) };
+    let known = audit.index.as_ref().map_or(reached(list), |index| reached(list).or_further(reached(index)));
+    subject.noted().is_some_and(|noted| known.is_behind(&noted))
 }
 
 /// Makes cache and index anew, of a state that is the list's.
@@ -105,11 +117,18 @@ fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -
     Ok(Some(cache.identity))
 }
 
-/// What list and index say together. The list has the last word but for MODSEQs.
-fn merged(list: &ListAudit, index: Option<&State>, found: &Found, validity: UidValidity) -> State {
+/// What list and index say together. The list has the last word but for MODSEQs. With `is_behind`,
+/// UIDs and MODSEQs may have been given out that neither knows.
+fn merged(
+    list: &ListAudit,
+    index: Option<&State>,
+    found: &Found,
+    validity: UidValidity,
+    is_behind: bool,
+) -> State {
     let keywords = merged_keywords(&list.state, index);
     let mut rows = rows_of(list, index, found, &keywords);
-    let head = head(list, index, validity);
+    let head = head(list, index, validity, is_behind);
     let mut expunged: BTreeMap<Uid, ModSeq> = BTreeMap::new();
     let of_index = index.into_iter().flat_map(|index| &index.expunged);
     for (uid, modseq) in of_index.chain(&list.state.expunged).filter(|(uid, _)| !rows.contains_key(uid)) {
@@ -151,7 +170,12 @@ struct Head<'a> {
 }
 
 /// UIDVALIDITY and counters: never below what anybody may have been told.
-fn head<'a>(list: &'a ListAudit, index: Option<&'a State>, validity: UidValidity) -> Head<'a> {
+fn head<'a>(
+    list: &'a ListAudit,
+    index: Option<&'a State>,
+    validity: UidValidity,
+    is_behind: bool,
+) -> Head<'a> {
     let state = &list.state;
     let mut next = state.uid_next.map(|next| next.max(list.floor));
     // Each damaged line may have given a UID or MODSEQ, and two lines may have run into one.
@@ -166,6 +190,10 @@ fn head<'a>(list: &'a ListAudit, index: Option<&'a State>, validity: UidValidity
         modseq = modseq.max(index.highest_modseq);
         recent = recent.max(index.recent_from);
         reserve = reserve.or(index.reserve.as_ref());
+    }
+    if is_behind {
+        (0..UIDS_AHEAD).for_each(|_| next = next.and_then(Uid::next));
+        modseq = ModSeq(modseq.0.saturating_add(MODSEQS_AHEAD).min(ModSeq::MAX.0 - 1));
     }
     let reserve = reserve.map(|(modseq, boot)| Line::Reserve(*modseq, boot.into()));
     let lines =
