@@ -297,7 +297,7 @@ impl Account {
         let mut change = match (added == QuotaUsage::default(), removed == QuotaUsage::default()) {
             (true, true) => Change::uncounted(),
             (true, false) => self.shared.quota.begin(),
-            (false, _) => self.shared.quota.begin_adding(added)?,
+            (false, _) => self.shared.quota.begin_adding(added, Vec::new())?,
         };
         rename_all(&renames)?;
         change.add_all(added);

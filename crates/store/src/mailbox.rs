@@ -251,6 +251,16 @@ impl Mailbox {
         Delivery::create(&self.directory, &self.shared.settings.hostname)
     }
 
+    /// Likewise, of a message with these flags and so many octets as the client announces them:
+    /// `OverQuota` where there is no room for it beside what is there and what is on its way. The
+    /// room is kept until the delivery is appended or dropped.
+    pub fn deliver_announced(&self, flags: &Flags, octets: u64) -> Result<Delivery> {
+        let _entered = self.shared.enter()?;
+        self.check_identity()?;
+        let room = room::announced(self, flags.system, octets)?;
+        Ok(Delivery::create(&self.directory, &self.shared.settings.hostname)?.with_room(room))
+    }
+
     /// Brings messages in, all or none, durably: OK may be answered when this returns.
     pub fn append(&self, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
         let _entered = self.shared.enter()?;

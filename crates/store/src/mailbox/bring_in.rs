@@ -14,7 +14,7 @@ use crate::faults::fault_point;
 use crate::file_name::{Info, compose, sizes_kept, unique};
 use crate::list_file::sync_directory;
 use crate::message::MessageFile;
-use crate::quota::{Change, QuotaUsage};
+use crate::quota::{Change, QuotaUsage, Room};
 use crate::scan::Place;
 use crate::uid_list::Line;
 use mail::flag::Flags;
@@ -50,13 +50,15 @@ struct Waiting {
 pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
     let mut temporaries = Vec::with_capacity(messages.len());
     let mut incoming = Vec::with_capacity(messages.len());
-    for (delivery, flags, date) in messages {
+    let mut rooms = Vec::new();
+    for (mut delivery, flags, date) in messages {
+        rooms.extend(delivery.take_room());
         let temporary = delivery.finish(date)?;
         incoming.push(Incoming { base: temporary.base.clone(), flags });
         temporaries.push(temporary);
     }
     fault_point("append: before the lines");
-    let (mut change, coming) = coming(mailbox, &incoming, &temporaries)?;
+    let (mut change, coming) = coming(mailbox, &incoming, &temporaries, rooms)?;
     let own = Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) });
     mailbox.queue.lock().push(own.clone());
     let mut inner = mailbox.lock();
@@ -76,11 +78,12 @@ fn coming<'a>(
     mailbox: &'a Mailbox,
     incoming: &[Incoming],
     temporaries: &[Temporary],
+    rooms: Vec<Room>,
 ) -> Result<(Change<'a>, QuotaUsage)> {
     let sizes = incoming.iter().zip(temporaries).map(|(message, file)| {
         (message.flags.system, crate::quota::size_of(message.base.as_bytes(), &file.path))
     });
-    room::coming(mailbox, sizes)
+    room::coming(mailbox, sizes, rooms)
 }
 
 /// Brings all in at once; where that fails, each by itself, so that nobody fails for another.
@@ -136,7 +139,9 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut temporaries = Vec::new();
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
-    for (uid, flags) in present(source, uids)? {
+    let present = present(source, uids)?;
+    let room = room::copying(source, uids, target)?;
+    for (uid, flags) in present {
         let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
         incoming.push(Incoming { base: path_base, flags });
         temporaries.push(temporary);
@@ -146,7 +151,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
-        let (mut change, coming) = self::coming(target, &incoming, &temporaries)?;
+        let (mut change, coming) = self::coming(target, &incoming, &temporaries, room.into_iter().collect())?;
         let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
         let new = from_temporaries(target, &mut target.lock(), &together)?;
         change.add_all(coming);
