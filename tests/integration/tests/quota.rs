@@ -261,8 +261,9 @@ fn parallel_appends_do_not_pass_the_limit_together() {
         };
         let answers: Vec<String> = std::thread::scope(|scope| {
             let clients = connections.into_iter().enumerate();
-            let threads: Vec<_> =
-                clients.map(|(n, connection)| scope.spawn(move || send(connection, n % 2 == 0))).collect();
+            let threads: Vec<_> = clients
+                .map(|(n, connection)| scope.spawn(move || send(connection, n.is_multiple_of(2))))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let stored = answers.iter().filter(|answer| answer.contains("a OK")).count();

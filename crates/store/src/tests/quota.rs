@@ -206,8 +206,9 @@ fn parallel_commands_do_not_pass_the_limit_together() {
         let together = std::sync::Barrier::new(20);
         let stored: usize = std::thread::scope(|scope| {
             let attempt = |n: usize| {
-                let mailbox =
-                    account.open(&if n % 2 == 0 { MailboxName::inbox() } else { name("a") }).unwrap();
+                let mailbox = account
+                    .open(&if n.is_multiple_of(2) { MailboxName::inbox() } else { name("a") })
+                    .unwrap();
                 let a = account.open(&name("a")).unwrap();
                 together.wait();
                 match n % 3 {
