@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::take_over::Origin;
-use crate::{CheckOptions, ErrorKind, FindingKind};
+use crate::{CheckOptions, ErrorKind, FindingKind, FlagChange};
 use mail::UidValidity;
 use std::collections::HashMap;
 use std::fs;
@@ -110,8 +110,6 @@ impl History {
         before == after
     }
 }
-
-use crate::FlagChange;
 
 fn copy(from: &Path, to: &Path) {
     let from = format!("{}/.", from.display());
@@ -244,7 +242,6 @@ fn repair(history: &History) {
 #[test]
 fn no_uid_is_given_twice_whatever_is_put_back() {
     for (what, keeps, deed) in DEEDS {
-        println!("{what}");
         let mut history = History::new();
         deed(&mut history);
         assert_eq!(history.goes_on(), *keeps, "{what}: the same UIDVALIDITY");
