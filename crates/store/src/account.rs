@@ -12,6 +12,7 @@ use crate::rename::rename_new;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Origin, Preference, dovecot};
 use crate::watch::Watcher;
+use crate::witness::{Reached, Witness};
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -87,6 +88,8 @@ pub(crate) struct Shared {
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
     pub(crate) quota: Quota,
+    /// How far mailboxes got.
+    pub(crate) witness: Witness,
 }
 
 /// A mailbox as LIST needs it.
@@ -161,6 +164,7 @@ impl Store {
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
             quota,
+            witness: Witness::new(root),
         };
         let account = Arc::new(Account {
             shared: Arc::new(shared),
@@ -327,11 +331,12 @@ impl Account {
         let mut change = match (added == QuotaUsage::default(), removed == QuotaUsage::default()) {
             (true, true) => Change::uncounted(),
             (true, false) => self.shared.quota.begin(),
-            (false, _) => self.shared.quota.begin_adding(added)?,
+            (false, _) => self.shared.quota.begin_adding(added, Vec::new())?,
         };
         rename_all(&renames)?;
         change.add_all(added);
         change.remove_all(removed);
+        self.shared.rename_witnessed(&renames);
         sync_directory(root)
     }
 
@@ -479,6 +484,24 @@ impl Shared {
         let lists = self.dovecot_directory(directory);
         let is_there = std::fs::symlink_metadata(lists.join(Origin::Dovecot.list_name())).is_ok();
         if is_there { lists } else { directory.to_owned() }
+    }
+
+    /// Notes how far a mailbox got. That it cannot be is no failure: a list that is put back from
+    /// a backup is told a little worse.
+    pub(crate) fn note_reached(&self, directory: &Path, reached: Reached) -> bool {
+        let noted = self.lock().and_then(|_lock| self.witness.note(directory, reached));
+        if let Err(error) = &noted {
+            tracing::debug!(%error, directory = %directory.display(), "how far it got is not noted");
+        }
+        noted.is_ok()
+    }
+
+    /// Mailboxes have other names now; likewise.
+    fn rename_witnessed(&self, renames: &[(PathBuf, PathBuf)]) {
+        let rename = |_lock| renames.iter().try_for_each(|(from, to)| self.witness.rename(from, to));
+        if let Err(error) = self.lock().and_then(rename) {
+            tracing::debug!(%error, "how far renamed mailboxes got is not known any more");
+        }
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {

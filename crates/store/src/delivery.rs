@@ -4,6 +4,7 @@ use crate::compressed::{self, Compression};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::unique;
 use crate::owner::{self, Owner};
+use crate::quota::Room;
 use mail::crlf::{ToDisk, octets};
 use mail::{UidSet, UidValidity};
 use std::fs::File;
@@ -18,6 +19,8 @@ use std::time::{Duration, UNIX_EPOCH};
 pub struct Delivery {
     file: File,
     temporary: Temporary,
+    /// What the quota keeps for it.
+    room: Option<Room>,
     converter: ToDisk,
     /// Bytes written.
     on_disk: u64,
@@ -55,7 +58,26 @@ impl Delivery {
         let file = private_file(&path).map_err(|error| Error::io("cannot create", &path, error))?;
         let temporary = Temporary::new(path, base);
         let head = Vec::new();
-        Ok(Self { file, temporary, converter: ToDisk::new(), on_disk: 0, on_wire: 0, last: 0, head })
+        Ok(Self {
+            file,
+            temporary,
+            room: None,
+            converter: ToDisk::new(),
+            on_disk: 0,
+            on_wire: 0,
+            last: 0,
+            head,
+        })
+    }
+
+    /// Room was kept for it.
+    pub(crate) fn with_room(self, room: Option<Room>) -> Self {
+        Self { room, ..self }
+    }
+
+    /// Takes the room that was kept for it.
+    pub(crate) fn take_room(&mut self) -> Option<Room> {
+        self.room.take()
     }
 
     /// Writes the next bytes. An error leaves nothing behind once the delivery is dropped.

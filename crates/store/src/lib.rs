@@ -36,6 +36,7 @@ mod scan;
 mod snapshot;
 mod subscriptions;
 mod watch;
+mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //!   MODSEQ at the next look.
 //! * expunge: the file is removed, then the line is written.
 
+mod age;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 mod bring_in;
@@ -41,12 +42,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::ListFile;
 use crate::lock::Lock;
-use crate::message::MessageFile;
+use crate::message::{Looked, MessageFile};
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Wake, Watch, Watched};
+use crate::witness::Reached;
 use bring_in::Queue;
 use look::Seen;
 use mail::flag::Flags;
@@ -87,6 +89,8 @@ pub struct Mailbox {
     is_superseded: AtomicBool,
     /// It was said in the log that a message is compressed in a way that is not read.
     said_compressed: AtomicBool,
+    /// Its UIDVALIDITY is another one by now: who opens the mailbox gets a new one of these.
+    is_outlived: AtomicBool,
 }
 
 struct Inner {
@@ -114,6 +118,8 @@ struct Inner {
     complained: bool,
     /// The last look was not allowed to write.
     read_only: bool,
+    /// How far the mailbox is noted to have got.
+    noted: Option<Reached>,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -186,10 +192,11 @@ impl Mailbox {
             unsaved: false,
             complained: false,
             read_only: false,
+            noted: None,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
         let (is_in_memory, is_superseded) = (AtomicBool::new(false), AtomicBool::new(false));
-        let said_compressed = AtomicBool::new(false);
+        let (said_compressed, is_outlived) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self {
             name,
             shared,
@@ -203,6 +210,7 @@ impl Mailbox {
             is_in_memory,
             is_superseded,
             said_compressed,
+            is_outlived,
         })
     }
 
@@ -211,7 +219,8 @@ impl Mailbox {
         &self.name
     }
 
-    /// Whether its directory is the one that was opened, as far as that can be told.
+    /// Whether its directory is the one that was opened, as far as that can be told, and its
+    /// UIDVALIDITY the one that was told.
     pub(crate) fn is_there(&self) -> bool {
         !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
     }
@@ -261,22 +270,21 @@ impl Mailbox {
         opened
     }
 
-    /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see
-    /// [`Pass::size`], which remembers it. `None` when it is gone.
+    /// RFC822.SIZE: octets with CRLF, as the name says where it fits the file, else counted. `None`
+    /// when it is gone. See [`Pass::size`], which remembers it.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
         let _entered = self.shared.enter()?;
-        let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
-        if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
-            return Ok(Some(size));
+        match self.look_at(uid)? {
+            Some(Looked { octets: Some(octets), .. }) => Ok(Some(octets)),
+            _ => self.open_message(uid)?.map(|file| file.count_octets()).transpose(),
         }
-        self.open_message(uid)?.map(|file| wire_octets(&file)).transpose()
     }
 
     /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone. See
     /// [`Pass::internal_date`], which remembers it.
     pub fn internal_date(&self, uid: Uid) -> Result<Option<i64>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::date_of)
+        Ok(self.look_at(uid)?.map(|looked| looked.date))
     }
 
     /// A pass over messages, for a command that reads of many.
@@ -303,6 +311,16 @@ impl Mailbox {
         self.check_identity()?;
         directory::check_tmp(&self.directory)?;
         Delivery::create(&self.directory, &self.shared.settings.hostname)
+    }
+
+    /// Likewise, of a message with these flags and so many octets as the client announces them:
+    /// `OverQuota` where there is no room for it beside what is there and what is on its way. The
+    /// room is kept until the delivery is appended or dropped.
+    pub fn deliver_announced(&self, flags: &Flags, octets: u64) -> Result<Delivery> {
+        let _entered = self.shared.enter()?;
+        self.check_identity()?;
+        let room = room::announced(self, flags.system, octets)?;
+        Ok(Delivery::create(&self.directory, &self.shared.settings.hostname)?.with_room(room))
     }
 
     /// Brings messages in, all or none, durably: OK may be answered when this returns.
@@ -352,13 +370,26 @@ impl Mailbox {
 
     /// A message's file in `cur/`, if it is there under the name that is known.
     fn open_in(&self, cur: &OwnedFd, uid: Uid) -> Option<MessageFile> {
-        let (place, name) = {
-            let inner = self.awake().ok()?;
-            let state = inner.state.as_ref()?;
-            state.file_name(state.row(uid)?)?
-        };
-        let path = || self.file_path(place, &name);
-        if place == Place::Cur { MessageFile::open_at(cur, &name, path).ok().flatten() } else { None }
+        let name = self.name_in_cur(uid)?;
+        MessageFile::open_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    /// What a look at such a file tells; likewise.
+    fn look_in(&self, cur: &OwnedFd, uid: Uid) -> Option<Looked> {
+        let name = self.name_in_cur(uid)?;
+        MessageFile::look_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    fn name_in_cur(&self, uid: Uid) -> Option<Vec<u8>> {
+        let inner = self.awake().ok()?;
+        let state = inner.state.as_ref()?;
+        let (place, name) = state.file_name(state.row(uid)?)?;
+        (place == Place::Cur).then_some(name)
+    }
+
+    /// What a look at a message's file tells. `None` when it is gone.
+    fn look_at(&self, uid: Uid) -> Result<Option<Looked>> {
+        self.with_path(uid, MessageFile::look)
     }
 
     /// Does something with a message's file, and again under its new name where somebody
@@ -393,8 +424,15 @@ impl Mailbox {
         Error::new(ErrorKind::Deleted, "was deleted or replaced:", &self.directory)
     }
 
+    /// The mailbox has another UIDVALIDITY now. Sessions believe what they were told under the old
+    /// one.
+    fn outlived(&self) -> Error {
+        self.is_outlived.store(true, Ordering::Relaxed);
+        self.deleted()
+    }
+
     fn check_identity(&self) -> Result<()> {
-        if self.has_lost_its_uids() {
+        if self.has_lost_its_uids() || self.is_outlived.load(Ordering::Relaxed) {
             return Err(self.deleted());
         }
         match identity_of(&self.directory) {
@@ -414,6 +452,26 @@ impl Mailbox {
         let state = inner.state.as_ref()?;
         let (place, name) = state.file_name(state.row(uid)?)?;
         Some(self.file_path(place, &name))
+    }
+
+    /// What follows a change, once it is recorded and published.
+    fn after_change(&self, inner: &mut Inner) {
+        self.note_reached(inner, false);
+        inner.checkpoint_if_due();
+    }
+
+    /// Notes with the account how far the mailbox got, if that is far, or with `exactly`, if it got
+    /// any further.
+    fn note_reached(&self, inner: &mut Inner, exactly: bool) {
+        let Some(reached) = inner.state.as_ref().map(Reached::of) else { return };
+        let noted = inner.noted.filter(|noted| noted.uid_validity == reached.uid_validity);
+        let is_due = match exactly {
+            true => noted.is_none_or(|noted| noted.is_behind(&reached)),
+            false => reached.is_far_beyond(noted.as_ref()),
+        };
+        if is_due && self.shared.note_reached(&self.directory, reached) {
+            inner.noted = Some(noted.map_or(reached, |noted| noted.or_further(reached)));
+        }
     }
 
     /// Takes in what others did, if anything; the lock file is held.
@@ -525,20 +583,5 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
         Err(error) => Err(Error::reading("cannot look at", directory, error)),
-    }
-}
-
-/// What a file's bytes are when sent.
-pub(crate) fn wire_octets(file: &MessageFile) -> Result<u64> {
-    let mut buffer = vec![0; 64 * 1024];
-    let (mut offset, mut octets, mut last) = (0, 0, 0);
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        if count == 0 {
-            return Ok(octets);
-        }
-        octets += mail::crlf::octets(&buffer[..count], last == b'\r');
-        last = buffer[count - 1];
-        offset += count as u64;
     }
 }

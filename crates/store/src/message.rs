@@ -3,9 +3,9 @@
 
 use crate::compressed::{Compression, Expanded};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file_name::{disk_size, split};
+use crate::file_name::{disk_size, split, wire_size};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -29,6 +29,17 @@ pub struct MessageFile {
 enum Content {
     File(Arc<File>),
     Expanded(Arc<Expanded>),
+}
+
+/// What is known of a message whose file was looked at, and not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Looked {
+    /// INTERNALDATE in seconds since 1970: its mtime.
+    pub(crate) date: i64,
+    /// Bytes on disk.
+    pub(crate) size: u64,
+    /// RFC822.SIZE, where the name says it and fits the file.
+    pub(crate) octets: Option<u64>,
 }
 
 impl MessageFile {
@@ -76,16 +87,25 @@ impl MessageFile {
         Ok(Some(Self { content, path, size, modified: stat.st_mtime }))
     }
 
-    /// INTERNALDATE of a message in seconds since 1970: its mtime. `None` when there is no such
-    /// file.
-    pub(crate) fn date_of(path: &Path) -> Result<Option<i64>> {
-        match rustix::fs::lstat(path) {
+    /// What one `lstat` tells of a message; `None` when there is no such file.
+    pub(crate) fn look(path: &Path) -> Result<Option<Looked>> {
+        Self::look_at(CWD, path.as_os_str().as_bytes(), || path.to_owned())
+    }
+
+    /// Likewise, of the file `name` of a directory; `path` is where it is, for messages.
+    pub(crate) fn look_at(
+        directory: impl AsFd,
+        name: &[u8],
+        path: impl FnOnce() -> PathBuf,
+    ) -> Result<Option<Looked>> {
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                Ok(Some(stat.st_mtime))
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                Ok(Some(Looked { date: stat.st_mtime, size, octets: octets_by_name(name, size) }))
             }
-            Ok(_) => Err(Error::new(ErrorKind::Damaged, "no regular file:", path)),
+            Ok(_) => Err(Error::new(ErrorKind::Damaged, "no regular file:", &path())),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(Error::reading("cannot look at", path, error.into())),
+            Err(error) => Err(Error::reading("cannot look at", &path(), error.into())),
         }
     }
 
@@ -98,6 +118,26 @@ impl MessageFile {
     /// Whether it is compressed on disk: opening it once more costs decompressing all of it.
     pub fn is_compressed(&self) -> bool {
         matches!(self.content, Content::Expanded(_))
+    }
+
+    /// RFC822.SIZE, octets with CRLF, where the file's name says it and fits the file.
+    pub(crate) fn octets_by_name(&self) -> Option<u64> {
+        octets_by_name(self.path.as_os_str().as_bytes(), self.size)
+    }
+
+    /// RFC822.SIZE, counted: all of it is read.
+    pub(crate) fn count_octets(&self) -> Result<u64> {
+        let mut buffer = vec![0; 64 * 1024];
+        let (mut offset, mut octets, mut last) = (0, 0, 0);
+        loop {
+            let count = self.read_at(&mut buffer, offset)?;
+            if count == 0 {
+                return Ok(octets);
+            }
+            octets += mail::crlf::octets(&buffer[..count], last == b'\r');
+            last = buffer[count - 1];
+            offset += count as u64;
+        }
     }
 
     /// INTERNALDATE in seconds since 1970: its mtime when it was opened.
@@ -171,6 +211,12 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64, path: &Path) 
         }
     }
     Ok(filled)
+}
+
+/// What the name at the end of `path` says of a message of `content` bytes.
+fn octets_by_name(path: &[u8], content: u64) -> Option<u64> {
+    let name = memchr::memrchr(b'/', path).map_or(path, |at| &path[at + 1..]);
+    wire_size(split(name).0, content)
 }
 
 /// Whether an empty line ends after `from`.

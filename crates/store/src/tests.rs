@@ -10,9 +10,11 @@ mod foreign;
 mod index;
 mod links;
 mod model;
+mod put_back;
 mod quota;
 mod read_only;
 mod restored;
+mod sizes;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;

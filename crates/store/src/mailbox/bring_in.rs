@@ -12,10 +12,10 @@ use crate::delivery::{Appended, Delivery, Temporary, private_file};
 use crate::directory::{self, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::file_name::{Info, compose, disk_size, unique};
+use crate::file_name::{Info, compose, disk_size, sizes_kept, unique};
 use crate::list_file::sync_directory;
 use crate::message::MessageFile;
-use crate::quota::{Change, QuotaUsage};
+use crate::quota::{Change, QuotaUsage, Room};
 use crate::rename::rename_new;
 use crate::scan::Place;
 use crate::uid_list::Line;
@@ -31,8 +31,8 @@ struct Incoming {
     flags: Flags,
 }
 
-/// A message that is to be copied or moved: UID, base name, flags.
-type Chosen = (Uid, Box<[u8]>, Flags);
+/// A message that is to be copied or moved.
+type Chosen = (Uid, Flags);
 
 /// Appends that wait for the mailbox. Whoever gets its lock first brings all of them in at
 /// once: the disk is waited for once, and not by one after the other.
@@ -52,13 +52,15 @@ struct Waiting {
 pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
     let mut temporaries = Vec::with_capacity(messages.len());
     let mut incoming = Vec::with_capacity(messages.len());
-    for (delivery, flags, date) in messages {
+    let mut rooms = Vec::new();
+    for (mut delivery, flags, date) in messages {
+        rooms.extend(delivery.take_room());
         let temporary = delivery.finish(date)?;
         incoming.push(Incoming { base: temporary.base.clone(), flags });
         temporaries.push(temporary);
     }
     fault_point("append: before the lines");
-    let (mut change, coming) = coming(mailbox, &incoming, &temporaries)?;
+    let (mut change, coming) = coming(mailbox, &incoming, &temporaries, rooms)?;
     let own = Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) });
     mailbox.queue.lock().push(own.clone());
     let mut inner = mailbox.lock();
@@ -78,11 +80,12 @@ fn coming<'a>(
     mailbox: &'a Mailbox,
     incoming: &[Incoming],
     temporaries: &[Temporary],
+    rooms: Vec<Room>,
 ) -> Result<(Change<'a>, QuotaUsage)> {
     let sizes = incoming.iter().zip(temporaries).map(|(message, file)| {
         (message.flags.system, crate::quota::size_of(message.base.as_bytes(), &file.path))
     });
-    room::coming(mailbox, sizes)
+    room::coming(mailbox, sizes, rooms)
 }
 
 /// Brings all in at once; where that fails, each by itself, so that nobody fails for another.
@@ -139,7 +142,9 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
     directory::check_tmp(&target.directory)?;
-    for (uid, flags) in present(source, uids)? {
+    let present = present(source, uids)?;
+    let room = room::copying(source, uids, target)?;
+    for (uid, flags) in present {
         let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
         incoming.push(Incoming { base: path_base, flags });
         temporaries.push(temporary);
@@ -149,7 +154,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
-        let (mut change, coming) = self::coming(target, &incoming, &temporaries)?;
+        let (mut change, coming) = self::coming(target, &incoming, &temporaries, room.into_iter().collect())?;
         let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
         let new = from_temporaries(target, &mut target.lock(), &together)?;
         change.add_all(coming);
@@ -183,7 +188,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(target, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(target, source, from, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
@@ -192,7 +197,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (((uid, _, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         if failed.is_some() {
             missing.push(*new);
             continue;
@@ -212,12 +217,12 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     make_durable(target, to)?;
     sync_directory(&source.directory.join("cur"))?;
-    settle(to, &incoming, &new, &missing)?;
+    settle(target, to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     from.record(&gone)?;
     from.publish();
-    from.checkpoint_if_due();
+    source.after_change(from);
     match failed {
         // What was moved is moved, and both mailboxes say so.
         Some(error) if pairs.is_empty() => Err(error),
@@ -239,13 +244,13 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     note_leaving(mailbox, inner, &chosen);
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(mailbox, mailbox, inner, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
     inner.list.sync()?;
     let (mut pairs, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
-    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, _), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
             Ok(true) => pairs.push((*uid, *new)),
             Ok(false) => missing.push(*new),
@@ -256,12 +261,12 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         }
     }
     make_durable(mailbox, inner)?;
-    settle(inner, &incoming, &new, &missing)?;
+    settle(mailbox, inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     match failed {
         Some(error) if pairs.is_empty() => Err(error),
         Some(error) => {
@@ -294,10 +299,10 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let done = done.and_then(|()| make_durable(mailbox, inner));
     if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        settle(inner, &incoming, &new, &new)?;
+        settle(mailbox, inner, &incoming, &new, &new)?;
         return Err(error);
     }
-    settle(inner, &incoming, &new, &[])?;
+    settle(mailbox, inner, &incoming, &new, &[])?;
     Ok(new)
 }
 
@@ -334,13 +339,20 @@ fn make_durable(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.
-fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Uid]) -> Result<()> {
+fn settle(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    incoming: &[&Incoming],
+    uids: &[Uid],
+    missing: &[Uid],
+) -> Result<()> {
     inner.pending.clear();
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
     }
-    let modseq = state.next_modseq();
+    // That of their coming, which nobody was told: without the lines, the list is not behind us.
+    let modseq = state.highest_modseq;
     let lines: Vec<Line<'_>> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
     // Without these lines the next look finds the same.
     let written = inner.list.append(lines.iter().cloned(), true);
@@ -350,21 +362,20 @@ fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Ui
         inner.seen = None;
         tracing::warn!(%error, "messages that did not come in are taken out at the next look");
     }
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 
-/// Those of `uids` that are there, with their flags.
-fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
+/// Those of `uids` that are there after a look at the mailbox.
+fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Chosen>> {
     mailbox.refresh(false)?;
-    let inner = mailbox.awake()?;
-    Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
+    messages_of(&*mailbox.awake()?, uids)
 }
 
-/// UID, base name and flags of those of `uids` that are there.
+/// Those of `uids` that are there, with their flags.
 fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
-    let chosen = |row: usize| (state.uids[row], state.names.get(row).into(), state.flags_of(row));
+    let chosen = |row: usize| (state.uids[row], state.flags_of(row));
     Ok(state.rows(uids).map(chosen).collect())
 }
 
@@ -378,9 +389,11 @@ fn note_leaving(mailbox: &Mailbox, inner: &mut Inner, chosen: &[Chosen]) {
 /// links cannot be. `None` when the message is gone.
 fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
     for _ in 0..3 {
-        let Some(path) = source.path_of(&*source.awake()?, uid) else { return Ok(None) };
-        let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-        let base = new_base(target, crate::file_name::split(&old).0);
+        let (path, base) = {
+            let inner = source.awake()?;
+            let Some(path) = source.path_of(&inner, uid) else { return Ok(None) };
+            (path, new_base(target, source, &inner, uid))
+        };
         let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
         // A link would be made to a symbolic link or FIFO too.
         let metadata = std::fs::symlink_metadata(&path);
@@ -477,14 +490,18 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     Ok(false)
 }
 
-/// A base name of its own, with the sizes that the old one gave.
-fn new_base(target: &Mailbox, old: &[u8]) -> String {
+/// A base name of its own for a message that goes to `target`, with the sizes that its old one
+/// gave, if they are right.
+fn new_base(target: &Mailbox, source: &Mailbox, from: &Inner, uid: Uid) -> String {
     let mut base = unique(&target.shared.settings.hostname);
-    if let (Some(size), Ok(old)) = (crate::file_name::wire_size(old), std::str::from_utf8(old)) {
-        let on_disk = old.split(",S=").nth(1).map(|rest| rest.split(',').next().unwrap_or_default());
-        if let Some(on_disk) = on_disk {
-            base.push_str(&format!(",S={on_disk},W={size}"));
-        }
+    let Some((state, row)) = from.state.as_ref().and_then(|state| Some((state, state.row(uid)?))) else {
+        return base;
+    };
+    // Without a look the message is a little dearer once, and no failure.
+    let looked = source.path_of(from, uid).and_then(|path| MessageFile::look(&path).ok().flatten());
+    if let Some(looked) = looked {
+        let octets = state.facts.sizes[row].checked_sub(1).map(u64::from);
+        base.push_str(&sizes_kept(state.names.get(row), looked.size, octets));
     }
     base
 }

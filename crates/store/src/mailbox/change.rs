@@ -1,7 +1,7 @@
 //! Changing flags, and expunging.
 
 use super::state::State;
-use super::{FlagChange, FlagsStored, Inner, Mailbox, room, wire_octets};
+use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
@@ -128,7 +128,7 @@ pub(super) fn store_flags(
         }
         room::flagged(&mut quota, mailbox, &inner, &toggled);
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
     Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone, refused, refusal })
 }
@@ -237,7 +237,7 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
         let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
         inner.record(&lines)?;
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
     outcome?;
     Ok(inner.snapshot.clone())
@@ -308,9 +308,16 @@ pub(super) fn note_last_facts(mailbox: &Mailbox, inner: &mut Inner, uids: &[Uid]
         // What cannot be read stays unknown, and is no reason to keep the message.
         let Ok(Some(file)) = MessageFile::open(&path) else { continue };
         state.facts.dates[row] = as_fact(file.internal_date());
-        if known.size == 0 && file.size() <= bytes_left {
-            bytes_left -= file.size();
-            state.facts.sizes[row] = wire_octets(&file).map_or(0, as_fact);
+        if known.size == 0 {
+            let octets = match file.octets_by_name() {
+                Some(octets) => Some(octets),
+                None if file.size() > bytes_left => None,
+                None => {
+                    bytes_left -= file.size();
+                    file.count_octets().ok()
+                }
+            };
+            state.facts.sizes[row] = octets.map_or(0, as_fact);
         }
     }
 }

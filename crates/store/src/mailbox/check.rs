@@ -81,8 +81,9 @@ pub enum FindingKind {
     LineContradictory,
     /// The list has no UIDVALIDITY.
     UidValidityLost,
-    /// The index knows of UIDs or MODSEQs that the list does not have: its end was lost, or an
-    /// older one put in its place.
+    /// The index, or what is noted with the account, knows of UIDs or MODSEQs that the list does not
+    /// have: its end was lost, or an older one put in its place. Where the index does not have all
+    /// that is noted, a repair gives a new UIDVALIDITY.
     ListBehind,
     /// UIDNEXT is not above all UIDs that were given.
     UidNextLow,

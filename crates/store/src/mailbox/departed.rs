@@ -1,6 +1,7 @@
 //! What is known of messages that are expunged: sessions may have told their clients of them
 //! and not yet of the expunge, and still answer from it (RFC 2180 section 4.1).
 
+use crate::cache::Whose;
 use mail::Uid;
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ const DEPARTED_MAX: usize = 50_000;
 /// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Known {
-    pub(crate) uid: Uid,
+    pub(crate) whose: Whose,
     pub(crate) size: u32,
     pub(crate) date: u32,
     pub(crate) cached: u32,
@@ -40,7 +41,7 @@ impl Departed {
     /// A message leaves. Of too many, the ones with the lowest UIDs are forgotten.
     pub(crate) fn add(&mut self, known: Known) {
         if self.is_watched {
-            self.kept.insert(known.uid, known);
+            self.kept.insert(known.whose.uid, known);
             if self.kept.len() > DEPARTED_MAX {
                 self.kept.pop_first();
             }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     fn known(uid: u32) -> Known {
-        Known { uid: Uid::new(uid).unwrap(), size: uid + 1, date: 0, cached: 7 }
+        Known { whose: Whose::new(Uid::new(uid).unwrap(), b"1.a"), size: uid + 1, date: 0, cached: 7 }
     }
 
     #[test]

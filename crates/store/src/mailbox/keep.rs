@@ -6,7 +6,7 @@ use super::look::Seen;
 use super::pass::Learned;
 use super::state::State;
 use super::{Inner, Mailbox};
-use crate::cache::{self, Cache, Identity};
+use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::scan::Stamp;
@@ -124,6 +124,7 @@ impl Mailbox {
         let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
         index::save(&self.directory, state, &mark, stamp, inner.cache)?;
         inner.unsaved = false;
+        self.note_reached(inner, true);
         Ok(())
     }
 
@@ -139,16 +140,17 @@ impl Mailbox {
     }
 
     /// Takes the index as the state, if there is one that belongs to the list; the lock file is
-    /// held. What the list has behind it is still to be read.
-    pub(super) fn restore(&self, inner: &mut Inner) -> Result<()> {
+    /// held. What the list has behind it is still to be read. What an index says that belongs to
+    /// another list is returned.
+    pub(super) fn restore(&self, inner: &mut Inner) -> Result<Option<State>> {
         // Of one that rests, the journal has all that happened since its index was written.
         let resting = matches!(inner.seen, Some(Seen::Followed));
         let followed = resting || self.watched.begin();
         inner.seen = None;
         let now = Stamp::of(&self.directory)?;
-        let Some(saved) = index::load(&self.directory) else { return Ok(()) };
+        let Some(saved) = index::load(&self.directory) else { return Ok(None) };
         if !inner.list.resume(&saved.mark)? {
-            return Ok(());
+            return Ok(Some(saved.state));
         }
         if resting {
             inner.seen = Some(Seen::Followed);
@@ -164,7 +166,7 @@ impl Mailbox {
             inner.publish();
         }
         inner.unsaved = false;
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -202,12 +204,12 @@ impl Mailbox {
         let start = state.uids.partition_point(|of_row| *of_row < uid);
         known.extend((start..state.len().min(start + count)).map(|row| state.known(row)));
         known.extend(state.departed.from(uid).take(count));
-        known.sort_by_key(|known| known.uid);
+        known.sort_by_key(|known| known.whose.uid);
         known.truncate(count);
     }
 
     /// Keeps what a pass found out. A cache that cannot be written is none.
-    pub(super) fn keep(&self, learned: &[Learned], records: &[(Uid, Vec<u8>)]) {
+    pub(super) fn keep(&self, learned: &[Learned], records: &[(Whose, Vec<u8>)]) {
         let Ok(_entered) = self.shared.enter() else { return };
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
@@ -233,8 +235,8 @@ impl Mailbox {
             return;
         }
         let Some(state) = inner.state.as_mut() else { return };
-        for ((uid, _), place) in records.iter().zip(places) {
-            state.set_cached(*uid, place + 1);
+        for ((whose, _), place) in records.iter().zip(places) {
+            state.set_cached(*whose, place + 1);
         }
         // Who asks for ever new subsets of headers shall not fill the disk.
         if inner.has_spare_records()
@@ -252,11 +254,10 @@ impl Mailbox {
             inner.adopt(&mut old);
         }
         let state = inner.state()?;
-        let live = state
-            .uids
-            .iter()
-            .zip(&state.facts.cached)
-            .filter_map(|(uid, place)| Some((*uid, old.record(place.checked_sub(1)?, *uid)?.to_vec())));
+        let live = state.facts.cached.iter().enumerate().filter_map(|(row, place)| {
+            let whose = state.whose(row);
+            Some((whose, old.record(place.checked_sub(1)?, whose)?.to_vec()))
+        });
         cache::rewrite(&self.directory, validity, live)?;
         if let Some(mut new) = Cache::open(&self.directory, validity) {
             inner.adopt(&mut new);
@@ -272,8 +273,8 @@ impl Inner {
         state.facts.cached.fill(0);
         state.departed.forget_cached();
         let records = cache.all_records();
-        for (uid, place) in &records {
-            state.set_cached(*uid, place + 1);
+        for (whose, place) in &records {
+            state.set_cached(*whose, place + 1);
         }
         (self.cache, self.records, self.unsaved) = (Some(cache.identity), records.len(), true);
     }

@@ -5,6 +5,7 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
+use super::age::{self, Beside};
 use super::misnamed::scan_and_mend;
 use super::state::{Differences, NewOrder, State};
 use super::{Inner, Mailbox, Refreshed};
@@ -63,15 +64,18 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     }
     inner.pending.clear();
     let was_unknown = inner.state.is_none();
+    let mut beside = Beside::of(inner);
+    let told = beside.told;
     if was_unknown {
-        mailbox.restore(inner)?;
+        beside.known = mailbox.restore(inner)?;
     }
     if let Some(state) = &mut inner.state {
         state.departed.watch(mailbox.watched.wakes() > 0);
     }
-    let appended = read_list(mailbox, inner)?;
+    let appended = read_list(mailbox, inner, beside)?;
     if was_unknown {
         keep_modseqs_ahead(inner)?;
+        age::check(mailbox, inner, Beside { known: None, told })?;
     }
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
@@ -84,7 +88,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
                 let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
                 let differences = inner.state_mut()?.take_events(&events, is_file)?;
                 let Some(differences) = differences else { return scan_again(mailbox, inner) };
-                take_in(inner, &differences)?;
+                take_in(mailbox, inner, &differences)?;
                 inner.seen = Some(Seen::Followed);
             }
             None => return scan_again(mailbox, inner),
@@ -116,7 +120,7 @@ fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
 
 /// Reads the list, as far as it is new; makes one where there is none. Whether others appended
 /// to it.
-fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
+fn read_list(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Result<bool> {
     match inner.list.news()? {
         News::Nothing if inner.state.is_some() => Ok(false),
         News::Appended if inner.state.is_some() => {
@@ -125,7 +129,7 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             let (read, _) = state.apply_each(|take| list.read_on(take))?;
             if read.damaged > 0 || read.torn {
                 // Not what the lock promises: everything is read again, and written anew.
-                return read_whole(mailbox, inner).map(|()| true);
+                return read_whole(mailbox, inner, beside).map(|()| true);
             }
             // Files that came with these lines are in the journal, or found by a scan.
             if !matches!(inner.seen, Some(Seen::Followed)) {
@@ -145,12 +149,12 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             None if inner.told.is_some() => find_again(mailbox, inner).map(|()| false),
             None => make_list(mailbox, inner).map(|()| false),
         },
-        _ => read_whole(mailbox, inner).map(|()| true),
+        _ => read_whole(mailbox, inner, beside).map(|()| true),
     }
 }
 
 /// Reads the whole list.
-fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Result<()> {
     let directory = mailbox.directory.display();
     let mut validity = None;
     let mut state = State::new(UidValidity::MIN);
@@ -164,9 +168,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     })?;
     let known = inner.state.as_ref().map(|state| state.uid_validity).or(inner.told);
     if known.is_some() && validity.is_some() && known != validity {
-        return Err(mailbox.deleted());
+        return Err(mailbox.outlived());
     }
-    state.uid_validity = match validity.or(known) {
+    let of_index = beside.known.as_ref().filter(|index| age::agree(&state, index));
+    state.uid_validity = match validity.or(known).or(of_index.map(|index| index.uid_validity)) {
         Some(validity) => validity,
         None => {
             tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
@@ -174,7 +179,7 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         }
     };
     // Each damaged line may have given a UID, and two lines may have run into one.
-    for _ in 0..2 * read.damaged {
+    for _ in 0..2 * read.damaged + usize::from(read.torn) {
         state.uid_next = state.uid_next.and_then(Uid::next);
     }
     let passed_over = read.damaged + contradictory;
@@ -185,9 +190,14 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         inner.list.replace(state.checkpoint())?;
     }
     state.shrink();
+    beside.known = inner.state.take().or(beside.known);
+    if let Some(known) = &beside.known {
+        state.inherit_facts(known);
+    }
     inner.state = Some(state);
-    inner.seen = None;
+    (inner.seen, inner.cache) = (None, None);
     keep_modseqs_ahead(inner)?;
+    age::check(mailbox, inner, beside)?;
     inner.publish();
     Ok(())
 }
@@ -234,13 +244,20 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     taken.iter().for_each(|taken| taken.log());
     let origin = taken.as_ref().map(|taken| taken.origin);
     inner.is_fresh = taken.is_none();
-    let (of_taken, lines) = taken.map_or((None, Vec::new()), |taken| (taken.uid_validity, taken.lines));
-    let mut state = State::new(match of_taken {
+    let (mut validity, lines) = taken.map_or((None, Vec::new()), |taken| (taken.uid_validity, taken.lines));
+    let mut state = State::new(UidValidity::MIN);
+    state.apply(lines);
+    // What lies there may be from before clients were told more.
+    let noted = mailbox.shared.witness.of(&mailbox.directory);
+    if let (Some(taken), Some(noted)) = (validity, noted) {
+        state.uid_validity = taken;
+        validity = age::taken_validity(mailbox, &mut state, &noted);
+    }
+    state.uid_validity = match validity {
         _ if inner.read_only => mailbox.go_into_memory(&mut inner.list, None)?,
         Some(validity) => validity,
         None => mailbox.shared.new_uid_validity()?,
-    });
-    state.apply(lines);
+    };
     if !inner.read_only {
         mailbox.shared.note_uid_validity(state.uid_validity)?;
     }
@@ -255,7 +272,8 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 /// See [`Mailbox::scan_again`].
 pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     inner.seen = None;
-    read_list(mailbox, inner)?;
+    let beside = Beside::of(inner);
+    read_list(mailbox, inner, beside)?;
     let before = inner.state()?.len();
     // What happens from now on is in the journal, or shows in the times of change.
     let followed = mailbox.watched.begin();
@@ -280,7 +298,7 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     }
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
-    take_in(inner, &differences)?;
+    take_in(mailbox, inner, &differences)?;
     if let Some(origin) = inner.taken_from.take() {
         inner.state_mut()?.new_order = NewOrder::default();
         let (list, new) = (origin.list_name(), differences.arrivals().count());
@@ -315,7 +333,7 @@ fn make_whole(mailbox: &Mailbox, inner: &Inner, stamp: &Stamp) -> Result<()> {
 }
 
 /// Lists what is not in the list, durably, and publishes it.
-fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
+fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
     let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
     if differences.is_empty() && fresh.is_none() {
         if inner.snapshot.uid_validity() != inner.uid_validity() {
@@ -329,7 +347,7 @@ fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
     state.apply(lines());
     state.locate(differences);
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 

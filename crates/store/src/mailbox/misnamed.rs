@@ -13,7 +13,7 @@
 use super::state::State;
 use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file_name::{Info, compose, disk_size, unique, wire_size};
+use crate::file_name::{Info, compose, sizes_kept, unique};
 use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::{Found, FoundFile, Place, scan};
 use std::collections::BTreeMap;
@@ -143,14 +143,7 @@ fn give_own_name(
 /// A base name that no other file has, with the sizes that the old one gives, where they fit the
 /// file. `,U=` is left out: it is the other file's UID in other programs.
 fn own_base(hostname: &str, old: &[u8], size: Option<u64>) -> String {
-    let mut base = unique(hostname);
-    if let Some(on_disk) = disk_size(old).filter(|said| Some(*said) == size) {
-        base.push_str(&format!(",S={on_disk}"));
-        if let Some(on_wire) = wire_size(old) {
-            base.push_str(&format!(",W={on_wire}"));
-        }
-    }
-    base
+    unique(hostname) + &size.map(|size| sizes_kept(old, size, None)).unwrap_or_default()
 }
 
 /// Device and inode of a regular file.

@@ -5,6 +5,7 @@
 //! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
 use super::departed::{Departed, Known};
+use crate::cache::Whose;
 use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
 use crate::hand_over::{Extract, ExtractRow};
@@ -197,6 +198,16 @@ impl State {
     /// The row of a message.
     pub(crate) fn row(&self, uid: Uid) -> Option<usize> {
         self.uids.binary_search(&uid).ok()
+    }
+
+    /// Whose records of the cache count for a row.
+    pub(crate) fn whose(&self, row: usize) -> Whose {
+        Whose::new(self.uids[row], self.names.get(row))
+    }
+
+    /// The row of the message that a record of the cache is of.
+    pub(crate) fn row_of(&self, whose: Whose) -> Option<usize> {
+        self.row(whose.uid).filter(|row| self.whose(*row) == whose)
     }
 
     /// Rows of those of `uids` that are there, in order.
@@ -440,15 +451,10 @@ impl State {
         self.uidls.get(&uid).map(AsRef::as_ref)
     }
 
-    /// What is known of a message; its name may tell its size.
-    pub(crate) fn known(&mut self, row: usize) -> Known {
-        if self.facts.sizes[row] == 0
-            && let Some(octets) = crate::file_name::wire_size(self.names.get(row))
-        {
-            self.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
-        }
+    /// What is known of a message.
+    pub(crate) fn known(&self, row: usize) -> Known {
         let (size, date, cached) = (self.facts.sizes[row], self.facts.dates[row], self.facts.cached[row]);
-        Known { uid: self.uids[row], size, date, cached }
+        Known { whose: self.whose(row), size, date, cached }
     }
 
     /// Size and date of a message that is there or remembered, to be noted.
@@ -460,10 +466,14 @@ impl State {
     }
 
     /// Notes where a message's record in the cache is, as in [`Facts`].
-    pub(crate) fn set_cached(&mut self, uid: Uid, place: u32) {
-        match self.row(uid) {
-            Some(row) => self.facts.cached[row] = place,
-            None => self.departed.get_mut(uid).into_iter().for_each(|known| known.cached = place),
+    pub(crate) fn set_cached(&mut self, whose: Whose, place: u32) {
+        match self.row(whose.uid) {
+            Some(row) if self.whose(row) == whose => self.facts.cached[row] = place,
+            Some(_) => {}
+            None => {
+                let departed = self.departed.get_mut(whose.uid).filter(|known| known.whose == whose);
+                departed.into_iter().for_each(|known| known.cached = place);
+            }
         }
     }
 
@@ -525,6 +535,17 @@ impl State {
             self.set_of = snapshot.keyword_set_of.clone();
         }
         same
+    }
+
+    /// Takes over what `other` knows of the same messages' files.
+    pub(crate) fn inherit_facts(&mut self, other: &Self) {
+        for row in 0..self.len() {
+            let Some(of_other) = other.row(self.uids[row]) else { continue };
+            if other.names.get(of_other) == self.names.get(row) {
+                self.facts.sizes[row] = other.facts.sizes[of_other];
+                self.facts.dates[row] = other.facts.dates[of_other];
+            }
+        }
     }
 
     /// Bytes of memory that the messages take.

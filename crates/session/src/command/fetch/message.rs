@@ -35,6 +35,8 @@ pub(super) struct Message {
     structure: Option<Structure>,
     /// INTERNALDATE, once it is known.
     date: Option<DateTime>,
+    /// RFC822.SIZE, once it is known: what was counted last.
+    size: Option<u64>,
     /// One for each of the command's items, as far as they are prepared.
     values: Vec<Value>,
     /// Of the item that is next to be prepared.
@@ -79,7 +81,8 @@ enum Value {
     OfSnapshot,
     /// [`Message::date`].
     Date,
-    Size(u64),
+    /// [`Message::size`]: what is read for items after it may say it better.
+    Size,
     Ready(Vec<u8>),
     Literal(Literal),
     /// Only the file had it, and the message is gone.
@@ -157,6 +160,7 @@ impl Message {
             header: None,
             structure: None,
             date: None,
+            size: None,
             values: Vec::new(),
             measure: None,
             held: 0,
@@ -250,7 +254,7 @@ impl Message {
         Ok(match &item.item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => Found::Value(Value::Date),
-            FetchItem::Rfc822Size => Found::some(self.size(pass, pace)?.map(Value::Size)),
+            FetchItem::Rfc822Size => Found::some(self.find_size(pass, pace)?.map(|()| Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),
             FetchItem::BodyStructure => Found::some(self.body(true, pass, pace)?.map(Value::Ready)),
@@ -261,18 +265,30 @@ impl Message {
         })
     }
 
-    fn size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<u64>> {
-        if let Some(octets) = pass.known_size(self.uid) {
-            return Ok(Some(octets));
+    /// Finds the size out; `None` when the message is gone.
+    fn find_size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<()>> {
+        if self.size.is_none() {
+            self.size = match self.file {
+                // To open it told as much as a look would.
+                Some(_) => pass.known_size(self.uid),
+                None => pass.size_unread(self.uid)?,
+            };
         }
-        let Some(file) = self.open(pass, pace)? else { return Ok(None) };
-        if file.size() > Self::LOADED_MAX {
-            return pass.size(self.uid);
+        if self.size.is_none() {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            if file.size() > Self::LOADED_MAX {
+                self.size = pass.size(self.uid)?;
+            } else {
+                self.load_whole(pass, pace)?;
+            }
         }
-        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
-        let octets = crlf::octets(bytes, false);
-        pass.learn_size(self.uid, octets);
-        Ok(Some(octets))
+        Ok(self.size.map(|_| ()))
+    }
+
+    /// All of the message was read, and has so many octets: RFC822.SIZE is that and nothing else.
+    fn counted(&mut self, octets: u64, pass: &mut Pass) {
+        self.size = Some(octets);
+        pass.counted(self.uid, octets);
     }
 
     fn envelope(
@@ -336,6 +352,9 @@ impl Message {
                         if let (Some(kind), Body::Held(octets)) = (kind, &held.0) {
                             header_fields::keep(pass, self.uid, kind, octets);
                         }
+                        if section::needs(section) == Needs::Size {
+                            self.counted(held.1, pass);
+                        }
                         return Ok(Found::literal(held, partial));
                     }
                     if let Some(measured) = self.marked(&range) {
@@ -359,6 +378,9 @@ impl Message {
             self.mark = Some(Mark { uid: self.uid, file, open, measured: measured.clone(), place: None });
         }
         let octets = measured.octets;
+        if section::needs(section) == Needs::Size {
+            self.counted(octets, pass);
+        }
         Ok(Found::literal((Body::InFile(measured), octets), partial))
     }
 
@@ -461,6 +483,7 @@ impl Message {
             let Some(file) = self.open(pass, pace)? else { return Ok(None) };
             let bytes = file.read_all()?;
             pace.parse(bytes.len());
+            self.counted(crlf::octets(&bytes, false), pass);
             self.loaded = Some(Loaded { bytes, whole: true });
         }
         Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
@@ -515,7 +538,11 @@ impl Message {
                         writer.internal_date(out.buffer(), date);
                     }
                 }
-                Value::Size(octets) => writer.size(out.buffer(), *octets),
+                Value::Size => {
+                    if let Some(octets) = self.size {
+                        writer.size(out.buffer(), octets);
+                    }
+                }
                 Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
                 Value::Literal(literal) => {
                     announce(writer, item, &literal.window, out.buffer());

@@ -62,6 +62,60 @@ fn what_the_snapshot_and_the_file_tell() {
     );
 }
 
+/// Sizes in file names may be wrong, and what they say of the wire too small or too large although
+/// they fit the file: RFC822.SIZE is the number of octets that BODY[] has, at once or once somebody
+/// has read the message, and stays that.
+#[test]
+fn a_wrong_size_in_a_name_is_found_out() {
+    const SHORT: &str = "Subject: 1\n\nbody\n";
+    let long = format!("Subject: 1\n\n{}", "line\n".repeat(40_000));
+    let (size, crlf) = (long.len(), "Subject: 8\r\n\r\nCRLF in the file\r\n");
+    let names = [
+        (",S=12,W=15".to_owned(), SHORT),
+        (",S=99,W=105".to_owned(), SHORT),
+        (",S=17,W=17".to_owned(), SHORT),
+        (",S=17,W=18".to_owned(), SHORT),
+        (",W=20,S=17,S=18".to_owned(), SHORT),
+        (",S=0".to_owned(), SHORT),
+        (",S=32,W=40".to_owned(), crlf),
+        (format!(",S={size},W={}", size + 7), &long),
+    ];
+    let reads = ["BODY.PEEK[]", "BODY.PEEK[]<3.10>", "RFC822", "BODYSTRUCTURE", "BODY"];
+    for (read, (name, message)) in reads.iter().flat_map(|read| names.iter().map(move |name| (read, name))) {
+        let fixture = Fixture::new(&[]);
+        let cur = fixture.site.maildir("user").join("cur");
+        fs::write(cur.join(format!("1.M1P1.h{name}:2,S")), message).expect("a message");
+        let octets = with_crlf(message.as_bytes()).len();
+        let what = format!("{name} {read}");
+        let mut client = fixture.select();
+        client.command("FETCH 1 (UID RFC822.SIZE)");
+        // Also in the response that reads it.
+        let answer = client.command(&format!("FETCH 1 (RFC822.SIZE {read})"));
+        assert!(answer.starts_with(&format!("* 1 FETCH (RFC822.SIZE {octets} ")), "{what}: {answer:.60}");
+        assert_eq!(literal(&mut client, "FETCH 1 BODY.PEEK[]").len(), octets, "{what}");
+        for mut client in [client, fixture.select()] {
+            let told = format!("* 1 FETCH (UID 1 RFC822.SIZE {octets})\na OK");
+            check(&mut client, "FETCH 1 (UID RFC822.SIZE)", &told);
+            check(&mut client, &format!("SEARCH LARGER {}", octets - 1), "* SEARCH 1\na OK");
+            check(&mut client, &format!("SEARCH LARGER {octets}"), "* SEARCH\na OK");
+            check(&mut client, &format!("SEARCH SMALLER {}", octets + 1), "* SEARCH 1\na OK");
+            check(&mut client, "STATUS INBOX (SIZE)", &format!("* STATUS INBOX (SIZE {octets})\na OK"));
+        }
+    }
+}
+
+/// A SEARCH that reads a message counts it too.
+#[test]
+fn a_search_finds_a_wrong_size_out() {
+    let fixture = Fixture::new(&[]);
+    let cur = fixture.site.maildir("user").join("cur");
+    fs::write(cur.join("1.M1P1.h,S=17,W=19:2,S"), "Subject: 1\n\nbody\n").expect("a message");
+    let mut client = fixture.select();
+    check(&mut client, "FETCH 1 RFC822.SIZE", "* 1 FETCH (RFC822.SIZE 19)\na OK");
+    check(&mut client, "SEARCH BODY body", "* SEARCH 1\na OK");
+    check(&mut client, "FETCH 1 RFC822.SIZE", "* 1 FETCH (RFC822.SIZE 20)\na OK");
+}
+
 #[test]
 fn structures_come_from_the_cache_the_second_time() {
     let fixture = Fixture::new(&[(NESTED, "S")]);

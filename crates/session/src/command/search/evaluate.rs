@@ -6,7 +6,7 @@ use crate::command::header_fields;
 use crate::command::pace::Pace;
 use crate::view::View;
 use codec::command::DateOrder;
-use mail::crlf::ToWire;
+use mail::crlf::{self, ToWire};
 use mail::date::{DateTime, Day};
 use mail::header::Header;
 use mail::mime::Structure;
@@ -159,6 +159,7 @@ impl<'a> Candidate<'a> {
         if self.whole.is_none() {
             let bytes = self.file()?.read_all()?;
             self.pace.parse(bytes.len());
+            self.pass.counted(self.row.uid(), crlf::octets(&bytes, false));
             let structure = Structure::of(&bytes);
             self.whole = Some((bytes, structure));
         }

@@ -2,18 +2,19 @@
 
 use super::list::{self, ListAudit};
 use super::{FindingKind, Findings, Subject};
-use crate::cache::Cache;
 use crate::cache::audit::{Head, head};
+use crate::cache::{Cache, Whose};
 use crate::error::{Error, Result};
 use crate::file_name::number_after;
 use crate::hand_over::HANDED_OVER;
 use crate::list_file::ListFile;
+use crate::mailbox::age::agree;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
-use crate::mailbox::wire_octets;
 use crate::message::MessageFile;
 use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
 use crate::uid_list::Line;
+use crate::witness::Reached;
 use mail::Uid;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -42,8 +43,8 @@ pub(super) const OWN_FILES: [&str; 4] =
     ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
 
 /// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 3] =
-    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK];
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 4] =
+    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK, crate::witness::NAME];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
@@ -57,6 +58,7 @@ pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Res
     if let Some(list) = &mut list {
         index = compare_index(subject, list, is_whole.then_some(&found), stamp, &mut findings)?;
         uid_validity(subject, list, &mut findings)?;
+        behind_witness(subject, list, &mut findings);
         cache(subject, list, &mut findings);
     }
     let mut audit = Audit { findings, messages: found.files().len() as u64, list, index, found, stamp };
@@ -240,7 +242,7 @@ fn compare_index(
     }
     let is_of_mailbox = match list.uid_validity {
         Some(validity) => validity == state.uid_validity,
-        None => is_of_list || agree(&state, &list.state),
+        None => is_of_list || agree(&list.state, &state),
     };
     if is_of_mailbox {
         behind(&state, &list.state, findings);
@@ -256,16 +258,6 @@ fn compare_index(
         findings.add(FindingKind::IndexNone, || "it is one of another list".to_owned());
     }
     Ok(is_of_mailbox.then_some(state))
-}
-
-/// Whether UIDs that both have stand for the same messages, and there are such.
-fn agree(index: &State, list: &State) -> bool {
-    let same = |(row, uid): (usize, &Uid)| {
-        let of_list = list.row(*uid)?;
-        Some(index.names.get(row) == list.names.get(of_list))
-    };
-    let mut common = index.uids.iter().enumerate().filter_map(same).peekable();
-    common.peek().is_some() && common.all(|same| same)
 }
 
 /// What other programs did since the last look.
@@ -369,6 +361,20 @@ fn uid_validity(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings
     Ok(())
 }
 
+/// Whether clients were told of more than the list has, by what is noted with the account.
+fn behind_witness(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
+    let (Some(noted), Some(_)) = (subject.noted(), list.uid_validity) else { return };
+    let of_list = Reached::of(&list.state);
+    if of_list.is_behind(&noted) {
+        let shown = |of: Reached| {
+            let Reached { uid_validity, uid_next, highest_modseq } = of;
+            format!("UIDVALIDITY {uid_validity}, UIDNEXT {uid_next}, HIGHESTMODSEQ {}", highest_modseq.0)
+        };
+        let example = || format!("{}; clients were told {}", shown(of_list), shown(noted));
+        findings.add(FindingKind::ListBehind, example);
+    }
+}
+
 fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
     let path = subject.directory.join("restante-cache");
     let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
@@ -386,7 +392,10 @@ fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
 
 /// Records of a cache that are sound, and what is wrong with it. Records are appended without
 /// the lock: what is being written while we read may look damaged once, not twice.
-pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (Vec<(Uid, u32)>, Vec<String>) {
+pub(super) fn sound_records(
+    directory: &Path,
+    validity: mail::UidValidity,
+) -> (Vec<(Whose, u32)>, Vec<String>) {
     const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
     for attempt in 0.. {
         let Some(mut cache) = Cache::open(directory, validity) else { break };
@@ -429,7 +438,7 @@ impl Audit {
         };
         let size = file.as_ref().map_or(metadata.len(), MessageFile::size);
         if let Some(file) = file.filter(|_| subject.sizes) {
-            let octets = wire_octets(&file)?;
+            let octets = file.count_octets()?;
             on_wire = Some(octets);
             for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
                 if let Some(said) = number_after(base, key).filter(|said| *said != right) {
@@ -440,7 +449,7 @@ impl Audit {
             }
         }
         let Some(row) = self.index.as_mut().and_then(|index| index.names.find(base)) else { return Ok(()) };
-        let Some(index) = &self.index else { return Ok(()) };
+        let Some(index) = &mut self.index else { return Ok(()) };
         let uid = index.uids[row];
         let date = index.facts.dates[row].checked_sub(1).map(i64::from);
         if let Some(date) = date.filter(|date| *date != metadata.mtime()) {
@@ -449,17 +458,26 @@ impl Audit {
         }
         let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
         // What its name says is said of the name.
-        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
+        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base, size));
         let (least, most) = on_wire.map_or((size, size.saturating_mul(2)), |octets| (octets, octets));
         if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
             let example = || format!("UID {uid}: its size, {said} octets, of {size} bytes on disk");
             self.findings.add(FindingKind::IndexWrong, example);
+        }
+        // For a repair, which writes the index anew.
+        if let Some(size) = on_wire.and_then(|octets| u32::try_from(octets).ok()?.checked_add(1)) {
+            index.facts.sizes[row] = size;
         }
         Ok(())
     }
 }
 
 impl Subject<'_> {
+    /// How far the mailbox was seen to get.
+    pub(super) fn noted(&self) -> Option<Reached> {
+        self.shared.witness.of(&self.directory)
+    }
+
     /// Our own files: their directory and name.
     pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
         let of_mailbox = OWN_FILES.into_iter().map(|name| (&*self.directory, name));
