@@ -452,8 +452,8 @@ fn copy_expanded(path: &Path, size: u64, target: &Mailbox) -> Result<Option<(Tem
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let copied = || -> std::io::Result<()> {
-        let mut source = File::open(from)?;
+    let mut source = File::open(from).map_err(|error| Error::reading("cannot open", from, error))?;
+    let mut copied = || -> std::io::Result<()> {
         let mut target = private_file(to)?;
         let mut fill = || {
             std::io::copy(&mut source, &mut target)?;
