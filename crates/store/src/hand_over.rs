@@ -15,6 +15,7 @@ mod dovecot;
 
 use crate::account::{Account, StoreSettings};
 use crate::directory;
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, Result};
 use crate::list_file::sync_directory;
 use crate::mailbox::hand_over::peek;
@@ -135,9 +136,9 @@ impl Account {
         let (root, settings) = (&self.shared().root, &self.shared().settings);
         let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
         let mut done = AccountHandedOver::default();
-        let utf8 = to == Origin::Courier && settings.utf8_names;
+        let names = names_for(to, settings);
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable && !listed.name.is_inbox()) {
-            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, &listed.name, utf8)?);
+            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, names, &listed.name)?);
             if from != to && std::fs::symlink_metadata(&to).is_err() {
                 if !is_dry {
                     std::fs::rename(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
@@ -145,12 +146,12 @@ impl Account {
                 done.renamed.push(listed.name);
             }
         }
-        let subscriptions = Subscriptions::read(root)?;
+        let subscriptions = Subscriptions::read(root, settings.directory_names())?;
         if !is_dry {
             match to {
-                Origin::Courier => subscriptions.write(root, settings.utf8_names)?,
+                Origin::Courier => subscriptions.write(root, names)?,
                 Origin::Dovecot => {
-                    subscriptions.write_for_dovecot(root)?;
+                    subscriptions.write_for_dovecot(root, names)?;
                     dovecot::write_uid_validity(root, self.shared().greatest_uid_validity()?)?;
                 }
             }
@@ -158,6 +159,15 @@ impl Account {
         }
         done.subscriptions = subscriptions.names().len();
         Ok(done)
+    }
+}
+
+/// How `to` reads directories' names: Dovecot in modified UTF-7, with escapes where it had them,
+/// Courier as the settings say.
+fn names_for(to: Origin, settings: &StoreSettings) -> DirectoryNames {
+    match to {
+        Origin::Courier => DirectoryNames { utf8: settings.utf8_names, escape: None },
+        Origin::Dovecot => DirectoryNames { utf8: false, escape: settings.name_escape },
     }
 }
 

@@ -6,6 +6,7 @@ mod crash;
 mod foreign;
 mod index;
 mod model;
+mod odd;
 mod quota;
 mod restored;
 
@@ -67,6 +68,7 @@ fn store(quota_counts_trash: bool) -> Arc<Store> {
         kept_bytes_max: 1 << 20,
         hostname: "host".to_owned(),
         quota_counts_trash,
+        ..StoreSettings::default()
     })
 }
 

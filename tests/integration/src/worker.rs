@@ -32,6 +32,7 @@ pub fn settings() -> StoreSettings {
         lock_wait_ms_max: 60_000,
         keywords_max: 100,
         hostname: "host.example".to_owned(),
+        ..StoreSettings::default()
     }
 }
 

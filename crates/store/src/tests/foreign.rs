@@ -96,8 +96,8 @@ fn there_and_back_and_there_again() {
         let gone = append(&inbox, "b", flags(SystemFlags::DELETED, &[]));
         append(&inbox, "c", flags(SystemFlags::NONE, &["$Junk", "Work"]));
         inbox.expunge(Some(&[gone].into_iter().collect())).unwrap();
-        account.create(&name("Entwürfe.neu")).unwrap();
-        account.subscribe(&name("Entwürfe.neu"), true).unwrap();
+        account.create(&name("Entwürfe/neu")).unwrap();
+        account.subscribe(&name("Entwürfe/neu"), true).unwrap();
         let before = (shown(&inbox), inbox.snapshot().uid_validity(), inbox.snapshot().uid_next());
         let modseq = inbox.snapshot().highest_modseq();
         let (tree, dry) = (tree(&site.root()), account.hand_over(&name("INBOX"), to, true).unwrap());
@@ -114,7 +114,7 @@ fn there_and_back_and_there_again() {
         // And back, with what came meanwhile, and mod-sequences above all that were told.
         site.deliver("9999999999.x", "text");
         let again = site.account();
-        assert_eq!(again.subscriptions().unwrap(), [name("Entwürfe.neu")]);
+        assert_eq!(again.subscriptions().unwrap(), [name("Entwürfe/neu")]);
         let survey = again.survey(&name("INBOX")).unwrap();
         assert_eq!((survey.is_ours, survey.origin, survey.messages, survey.kept), (false, Some(to), 3, 2));
         let inbox = again.open(&name("INBOX")).unwrap();
@@ -227,6 +227,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         take_over: crate::take_over::Preference::Newer,
         hostname: "h".repeat(200),
         quota_counts_trash: false,
+        ..StoreSettings::default()
     });
     let account = store.account(&std::path::Path::new(&root).join("Maildir"), true).unwrap();
     let inbox = account.open(&MailboxName::inbox()).unwrap();
