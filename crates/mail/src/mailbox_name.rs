@@ -137,7 +137,7 @@ pub fn normalized(text: &str) -> Cow<'_, str> {
 }
 
 /// What follows `INBOX`, in any case, and a separator.
-fn after_inbox(name: &str, separator: char) -> Option<&str> {
+pub fn after_inbox(name: &str, separator: char) -> Option<&str> {
     let (inbox, rest) = name.split_at_checked(INBOX.len())?;
     rest.strip_prefix(separator).filter(|_| inbox.eq_ignore_ascii_case(INBOX))
 }

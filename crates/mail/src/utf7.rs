@@ -124,8 +124,23 @@ mod tests {
     #[test]
     fn what_is_no_encoding_is_refused() {
         for name in [
-            "&", "a&b", "&AOk", "&A-", "&AGE-", "&AGEAYgBj-", "&2D0-", "&3gDYPQ-", "&AOk-&AOk-", "é",
-            "&AOl-x&", "&AOR-", "&AOQAA-", "&!!-", "a&AC8-b", "a&AC4-b", "&BBAEMQQyACYEMwQ0BDU-",
+            "&",
+            "a&b",
+            "&AOk",
+            "&A-",
+            "&AGE-",
+            "&AGEAYgBj-",
+            "&2D0-",
+            "&3gDYPQ-",
+            "&AOk-&AOk-",
+            "é",
+            "&AOl-x&",
+            "&AOR-",
+            "&AOQAA-",
+            "&!!-",
+            "a&AC8-b",
+            "a&AC4-b",
+            "&BBAEMQQyACYEMwQ0BDU-",
         ] {
             assert_eq!(decode(name), None, "{name}");
         }

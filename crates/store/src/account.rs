@@ -307,8 +307,8 @@ impl Account {
         let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
             let Some(new_name) = listed.name.renamed(from, to) else { continue };
-            let new_name = new_name
-                .map_err(|_| Error::new(ErrorKind::BadName, "cannot be a mailbox:", &path_of(to)))?;
+            let new_name =
+                new_name.map_err(|_| Error::new(ErrorKind::BadName, "cannot be a mailbox:", &path_of(to)))?;
             self.check_levels(&new_name)?;
             let new_path = self.shared.new_path(&new_name)?;
             if self.look_up(&new_name)?.is_some() || new_path.symlink_metadata().is_ok() {

@@ -72,8 +72,7 @@ impl DirectoryNames {
     /// How a directory of that name may be spelled, the first one first where there are two.
     /// Others are possible where [`DirectoryNames::has_more_spellings`] says so.
     pub(crate) fn spellings(self, name: &MailboxName) -> Vec<String> {
-        let mut spellings: Vec<String> =
-            self.in_utf8(name).into_iter().chain([self.in_utf7(name)]).collect();
+        let mut spellings: Vec<String> = self.in_utf8(name).into_iter().chain([self.in_utf7(name)]).collect();
         spellings.dedup();
         spellings
     }
@@ -99,9 +98,9 @@ impl DirectoryNames {
     }
 
     fn name_of<S: AsRef<str>>(self, levels: &[S]) -> Result<MailboxName, NoName> {
-        let unescaped = self
-            .escape
-            .and_then(|escape| MailboxName::from_levels(levels.iter().map(|it| unescaped(it.as_ref(), escape))).ok());
+        let unescaped = self.escape.and_then(|escape| {
+            MailboxName::from_levels(levels.iter().map(|it| unescaped(it.as_ref(), escape))).ok()
+        });
         unescaped.map_or_else(|| MailboxName::from_levels(levels).map_err(NoName::Bad), Ok)
     }
 

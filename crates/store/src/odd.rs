@@ -256,7 +256,8 @@ fn meant(names: DirectoryNames, mut levels: Vec<String>) -> MailboxName {
 fn shown(path: &Path) -> String {
     match path.to_str() {
         Some(text) => {
-            let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            let escaped =
+                |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
             text.chars().map(escaped).collect()
         }
         None => path.as_os_str().as_bytes().escape_ascii().to_string(),

@@ -46,7 +46,9 @@ impl fmt::Display for OddReason {
         f.write_str(match self {
             Self::NoDot => "its name does not begin with a dot",
             Self::NotUtf8 => "its name is neither UTF-8 nor modified UTF-7",
-            Self::Name(BadName::EmptyLevel) => "its name has a level without letters: two dots, or one at an end",
+            Self::Name(BadName::EmptyLevel) => {
+                "its name has a level without letters: two dots, or one at an end"
+            }
             Self::Name(BadName::Character) => "its name has control characters",
             Self::Name(BadName::Dots) => "a level of its name is only dots",
             Self::Name(BadName::TooLong) => "its name is too long",

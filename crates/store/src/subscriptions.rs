@@ -201,7 +201,8 @@ mod tests {
     fn both_servers_files_are_written() {
         let root = tempfile::tempdir().unwrap();
         let text = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
-        let subscriptions = Subscriptions::from_courier("INBOX\nINBOX.Entwürfe.neu\nINBOX.a&AC4-b\n#shared.a.b\n", UTF8);
+        let subscriptions =
+            Subscriptions::from_courier("INBOX\nINBOX.Entwürfe.neu\nINBOX.a&AC4-b\n#shared.a.b\n", UTF8);
         subscriptions.write(root.path(), UTF8).unwrap();
         let lines = "INBOX\nINBOX.Entwürfe.neu\nINBOX.a&AC4-b\n#shared.a.b\n";
         assert_eq!(text("courierimapsubscribed"), lines);
