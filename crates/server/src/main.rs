@@ -15,6 +15,7 @@ mod listen;
 mod log;
 mod log_in;
 mod mailbox;
+mod mailbox_names;
 mod migrate;
 mod owners;
 mod privileges;

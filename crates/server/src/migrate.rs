@@ -4,6 +4,7 @@
 //! One user after the other, as the user of `[mail]`. What is wrong with one mailbox is said,
 //! and the others follow.
 
+use crate::mailbox::odd::description;
 use crate::progress::Progress;
 use crate::settings::{self, Configuration, DEFAULT_PATH};
 use crate::users::{ResolvedUser, Users, as_mail_user};
@@ -180,6 +181,10 @@ impl Migration {
                 }
             }),
         };
+        for odd in account.odd_directories().map_err(named)? {
+            counts.problems += usize::from(matches!(self.direction, Direction::From(_)));
+            note(&mut notes, &odd.shown(), &description(&odd));
+        }
         if let Err(error) = rest {
             counts.problems += 1;
             note(&mut notes, "subscriptions", &format!("not done: {error}"));
