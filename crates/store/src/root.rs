@@ -73,7 +73,7 @@ pub(crate) fn contents(root: &Path, names: DirectoryNames) -> Result<Contents> {
     for_each_directory(root, |entry, is_link| {
         let is_dotted = entry.as_bytes().starts_with(b".");
         if is_link {
-            others.extend(is_dotted.then(|| (entry, OddReason::Link)));
+            others.extend(is_dotted.then_some((entry, OddReason::Link)));
             return Ok(());
         }
         match names.read(&entry) {

@@ -247,6 +247,14 @@ fn directories_that_no_client_sees_are_found_and_repaired() {
     }
     let (_, said) = checked(&server, &["list", &user]);
     assert!(said.contains("\nno mailboxes:\n  .INBOX: 1 message that no client sees"), "{said}");
+    let migrate = Command::new(binary())
+        .args(["migrate", "--from", "courier", "--dry-run", &user, "--config"])
+        .arg(server.directory().join("restante.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&migrate.stdout).into_owned();
+    assert!(said.contains("  .Trash.: 1 message that no client sees"), "{said}");
+    assert_eq!(migrate.status.code(), Some(1), "somebody has to look");
     let (_, said) = checked(&server, &["repair", &user]);
     assert!(said.contains(".Trash.: repaired, it is the mailbox Trash-2 now\n"), "{said}");
     let (code, said) = checked(&server, &["check", &user]);
