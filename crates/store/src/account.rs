@@ -245,7 +245,7 @@ impl Account {
         }
         self.check_levels(name)?;
         if root::dotted_directories(root)? >= self.shared.settings.mailboxes_max {
-            return Err(Error::new(ErrorKind::Limit, "as many mailboxes as the settings allow are in", root));
+            return Err(Error::new(ErrorKind::Limit, "no more mailboxes than the settings allow:", root));
         }
         // Nothing is made through a symbolic link.
         let is_taken = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
@@ -295,7 +295,7 @@ impl Account {
             let all: UidSet = inbox.refresh(false)?.snapshot.uids().iter().copied().collect();
             return inbox.move_to(&all, &target).map(drop);
         }
-        let path_of = |name: &MailboxName| root.join(name.as_str());
+        let path_of = |name: &MailboxName| self.shared.path_of(name);
         if to.is_inbox() || self.look_up(to)?.is_some() {
             return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path_of(to)));
         }
@@ -380,10 +380,8 @@ impl Account {
     /// The directory of a mailbox that is there; `NonExistent` when it is not.
     pub fn find(&self, name: &MailboxName) -> Result<PathBuf> {
         let _entered = self.shared.enter()?;
-        self.look_up(name)?.ok_or_else(|| {
-            let path = self.shared.root.join(name.as_str());
-            Error::new(ErrorKind::NonExistent, "no such mailbox:", &path)
-        })
+        self.look_up(name)?
+            .ok_or_else(|| Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.path_of(name)))
     }
 
     fn look_up(&self, name: &MailboxName) -> Result<Option<PathBuf>> {
@@ -394,8 +392,8 @@ impl Account {
         if name.levels().count() <= self.shared.settings.levels_max {
             return Ok(());
         }
-        let path = self.shared.root.join(name.as_str());
-        Err(Error::new(ErrorKind::Limit, "more levels than the settings allow has", &path))
+        let path = self.shared.path_of(name);
+        Err(Error::new(ErrorKind::Limit, "more levels than the settings allow:", &path))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
@@ -412,6 +410,11 @@ impl Shared {
     /// The directory that a new mailbox gets.
     fn new_path(&self, name: &MailboxName) -> Result<PathBuf> {
         directory::new_path(&self.root, self.settings.directory_names(), name)
+    }
+
+    /// Likewise, to be named in an error: however long it is.
+    fn path_of(&self, name: &MailboxName) -> PathBuf {
+        self.root.join(format!(".{}", self.settings.directory_names().own(name)))
     }
 
     /// The account's own lock, for files that belong to no mailbox.

@@ -147,11 +147,10 @@ fn of_root(root: &Path, entry: OsString, reason: OddReason) -> Option<OddDirecto
     if reason == OddReason::Link && leads_to_mailbox(root, &path) {
         return None;
     }
-    let messages = messages(&path).filter(|_| reason != OddReason::Link || path.join("cur").is_dir());
-    if messages == Some(0) || (messages.is_none() && reason == OddReason::Link) {
-        return None;
-    }
-    Some(OddDirectory { path: entry.into(), reason, messages, becomes: None })
+    let messages = messages(&path);
+    // Of what cannot be read the worst is assumed, but not of what may lie anywhere.
+    let holds_some = messages.map_or(reason != OddReason::Link, |count| count > 0);
+    holds_some.then(|| OddDirectory { path: entry.into(), reason, messages, becomes: None })
 }
 
 /// Whether a link leads to the Maildir or to a directory in it, which are looked at anyway.
@@ -189,7 +188,7 @@ fn becomes(
     odd: &OddDirectory,
     taken: &BTreeSet<MailboxName>,
 ) -> Option<MailboxName> {
-    if odd.reason == OddReason::Link {
+    if matches!(odd.reason, OddReason::Link | OddReason::LinkedCur) {
         return None;
     }
     if odd.reason == OddReason::NoCur {

@@ -37,6 +37,8 @@ pub enum OddReason {
     Nested,
     /// It is a symbolic link, which is never followed.
     Link,
+    /// Its `cur` is one.
+    LinkedCur,
     /// It has no `cur`, and messages in `new`.
     NoCur,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for OddReason {
             }
             Self::Nested => "it lies inside another directory",
             Self::Link => "it is a symbolic link, which is not followed",
+            Self::LinkedCur => "its cur is a symbolic link, which is not followed",
             Self::NoCur => "it has no cur",
         })
     }
@@ -80,6 +83,7 @@ pub(crate) fn contents(root: &Path, names: DirectoryNames) -> Result<Contents> {
             Ok(name) if is_mailbox_or_closed(&root.join(&entry))? => {
                 candidates.entry(name).or_default().push(entry);
             }
+            Ok(_) if root.join(&entry).join("cur").is_symlink() => others.push((entry, OddReason::LinkedCur)),
             Ok(_) => others.push((entry, OddReason::NoCur)),
             Err(NoName::NoDot) => others.push((entry, OddReason::NoDot)),
             Err(NoName::NotUtf8) => others.push((entry, OddReason::NotUtf8)),

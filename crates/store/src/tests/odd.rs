@@ -133,11 +133,14 @@ fn why_a_directory_is_no_mailbox_is_told() {
     std::fs::create_dir_all(outside.path().join("cur")).unwrap();
     std::fs::write(outside.path().join("cur/1.M1P1.h:2,"), "x").unwrap();
     std::os::unix::fs::symlink(outside.path(), site.root().join(".Outside")).unwrap();
+    std::fs::create_dir(site.root().join(".Linked")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("cur"), site.root().join(".Linked/cur")).unwrap();
     let odd = site.account().odd_directories().unwrap();
     let reasons: Vec<(String, OddReason)> = odd.iter().map(|odd| (odd.shown(), odd.reason.clone())).collect();
     let expected = [
         (".&AOQ-", OddReason::SecondSpelling(name("ä"))),
         (".INBOX", OddReason::SecondInbox),
+        (".Linked", OddReason::LinkedCur),
         (".NoCur", OddReason::NoCur),
         (".Outside", OddReason::Link),
         (".a.", OddReason::Name(BadName::EmptyLevel)),
@@ -149,8 +152,10 @@ fn why_a_directory_is_no_mailbox_is_told() {
     // A link stays; a mailbox without cur gets one, unless its list would take that for expunges.
     let account = site.account();
     let of = |path: &str| account.odd_directories().unwrap().into_iter().find(|odd| odd.shown() == path);
-    let link = of(".Outside").unwrap();
-    assert_eq!(account.repair_odd_directory(&link).unwrap_err().kind, ErrorKind::Forbidden);
+    for link in [".Outside", ".Linked"] {
+        let link = of(link).unwrap();
+        assert_eq!(account.repair_odd_directory(&link).unwrap_err().kind, ErrorKind::Forbidden);
+    }
     std::fs::write(site.root().join(".NoCur/restante-uidlist"), "").unwrap();
     assert_eq!(of(".NoCur").unwrap().becomes, None);
     std::fs::remove_file(site.root().join(".NoCur/restante-uidlist")).unwrap();
