@@ -16,6 +16,7 @@ mod log;
 mod log_in;
 mod mail_place;
 mod mailbox;
+mod mailbox_names;
 mod migrate;
 mod owners;
 mod privileges;

@@ -5,6 +5,7 @@
 //! and the others follow.
 
 use crate::mail_place::MailPlace;
+use crate::mailbox::odd::description;
 use crate::progress::Progress;
 use crate::settings::{self, Configuration, DEFAULT_PATH};
 use crate::users::{ResolvedUser, Users, as_mail_user};
@@ -199,6 +200,10 @@ impl Migration<'_> {
                 }
             }),
         };
+        for odd in account.odd_directories().map_err(named)? {
+            counts.problems += usize::from(matches!(self.direction, Direction::From(_)));
+            note(&mut notes, &odd.shown(), &description(&odd));
+        }
         if let Err(error) = rest {
             counts.problems += 1;
             note(&mut notes, "subscriptions", &format!("not done: {error}"));

@@ -45,15 +45,17 @@ impl Pattern {
         Some(Self { tokens, separator })
     }
 
-    /// Whether `name` matches as a whole. INBOX matches in any case.
+    /// Whether `name` matches as a whole. A first level INBOX matches in any case.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let any_case = name == "INBOX";
+        let below =
+            name.strip_prefix("INBOX").filter(|rest| rest.is_empty() || rest.starts_with(self.separator));
+        let any_case = below.map_or(0, |_| "INBOX".len());
         // reached[i]: the characters so far match the first i tokens.
         let mut reached = vec![false; self.tokens.len() + 1];
         reached[0] = true;
         self.skip_wildcards(&mut reached);
-        for c in name.chars() {
-            self.advance(&mut reached, c, any_case);
+        for (at, c) in name.chars().enumerate() {
+            self.advance(&mut reached, c, at < any_case);
             self.skip_wildcards(&mut reached);
         }
         reached.last().copied().unwrap_or(false)
@@ -116,7 +118,8 @@ mod tests {
             ("*a%b", &["a/ab", "ab", "a/acb"], &["a/a/b"]),
             ("%a*b%c", &["xa/y/bc", "ab/bc"], &["ab/c", "x/abc"]),
             ("inbox", &["INBOX", "inbox"], &["Inbox", "INBOXES"]),
-            ("iNb%", &["INBOX"], &["Inbound"]),
+            ("iNb%", &["INBOX"], &["Inbound", "INBOX/a"]),
+            ("iNb*/a", &["INBOX/a"], &["INBOX/A", "INBOXES/a"]),
             ("%Ü%", &["Übung", "aÜ"], &["ü"]),
         ] {
             let compiled = Pattern::new(pattern, '/').expect(pattern);

@@ -73,6 +73,7 @@ impl Site {
             take_over: store::take_over::Preference::Newer,
             hostname: "mail.example.com".to_owned(),
             quota_counts_trash: false,
+            ..StoreSettings::default()
         });
         let users = vec![("user".to_owned(), "pass word".to_owned())];
         Self { settings: settings(), store, root: root.to_owned(), users }

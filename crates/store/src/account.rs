@@ -1,20 +1,23 @@
 //! Accounts: one user's Maildir with its mailboxes and subscriptions.
 
-use crate::directory::{self, is_missing, name_of};
+use crate::directory::{self, is_missing};
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kept::Kept;
 use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::odd::{self, Said};
 use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::rename::rename_new;
+use crate::root;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Origin, Preference, dovecot};
 use crate::watch::Watcher;
 use crate::witness::{Reached, Witness};
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,6 +29,13 @@ pub struct StoreSettings {
     /// Names of new mailboxes on disk in UTF-8 (Courier 5 and later); else in modified UTF-7
     /// (Dovecot, older Couriers). Both are read.
     pub utf8_names: bool,
+    /// What two hexadecimal digits follow in names on disk that stand for a character, as with
+    /// Dovecot's listescape (`\\2e` for a dot); `None` where names have no such escapes.
+    pub name_escape: Option<char>,
+    /// Mailboxes of one account at most: more cannot be made.
+    pub mailboxes_max: usize,
+    /// Levels of a mailbox's name at most: deeper ones cannot be made.
+    pub levels_max: usize,
     /// Longest wait for a lock, in milliseconds.
     pub lock_wait_ms_max: u64,
     /// Keywords in one mailbox at most.
@@ -41,12 +51,38 @@ pub struct StoreSettings {
     pub quota_counts_trash: bool,
 }
 
+impl StoreSettings {
+    /// How directories are named.
+    pub(crate) fn directory_names(&self) -> DirectoryNames {
+        DirectoryNames { utf8: self.utf8_names, escape: self.name_escape }
+    }
+}
+
+/// The settings of a site that has none.
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            utf8_names: true,
+            name_escape: None,
+            mailboxes_max: 20_000,
+            levels_max: 30,
+            lock_wait_ms_max: 10_000,
+            keywords_max: 1_000,
+            take_over: Preference::Newer,
+            hostname: "localhost".to_owned(),
+            kept_bytes_max: 64 << 20,
+            quota_counts_trash: false,
+        }
+    }
+}
+
 /// The store of a process: what its accounts share.
 #[derive(Debug)]
 pub struct Store {
     settings: StoreSettings,
     watcher: Arc<Watcher>,
     kept: Arc<Kept>,
+    said: Arc<Said>,
     accounts: Mutex<HashMap<AccountKey, Weak<Account>>>,
 }
 
@@ -87,6 +123,7 @@ pub(crate) struct Shared {
     pub(crate) settings: StoreSettings,
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
+    pub(crate) said: Arc<Said>,
     pub(crate) quota: Quota,
     /// How far mailboxes got.
     pub(crate) witness: Witness,
@@ -108,7 +145,8 @@ impl Store {
     /// A store; starts the watcher (one inotify instance, one thread).
     pub fn new(settings: StoreSettings) -> Arc<Self> {
         let kept = Arc::new(Kept::new(settings.kept_bytes_max));
-        Arc::new(Self { settings, watcher: Watcher::start(), kept, accounts: Mutex::default() })
+        let (watcher, said) = (Watcher::start(), Arc::default());
+        Arc::new(Self { settings, watcher, kept, said, accounts: Mutex::default() })
     }
 
     /// Keeps nothing in memory any more that is not in use, and writes what it knows of it to
@@ -163,6 +201,7 @@ impl Store {
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
+            said: self.said.clone(),
             quota,
             witness: Witness::new(root),
         };
@@ -188,30 +227,24 @@ impl Account {
     /// directory included.
     pub fn list(&self) -> Result<Vec<Listed>> {
         let _entered = self.shared.enter()?;
-        let root = &self.shared.root;
-        let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
-        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
-            let Some(name) = name_of(&entry.file_name()) else { continue };
-            if directory::is_mailbox(&entry.path())? {
-                selectable.insert(name, true);
-            }
-        }
-        let mut with_children = std::collections::BTreeSet::new();
+        let found = root::contents(&self.shared.root, self.shared.settings.directory_names())?;
+        odd::say(&self.shared, &found.others);
+        let mut selectable: BTreeMap<MailboxName, bool> =
+            found.mailboxes.into_keys().map(|name| (name, true)).collect();
+        let mut with_children = BTreeSet::new();
         for name in selectable.keys().cloned().collect::<Vec<_>>() {
-            let mut above = name.parent();
-            while let Some(parent) = above {
-                above = parent.parent();
+            for parent in std::iter::successors(name.parent(), MailboxName::parent) {
                 selectable.entry(parent.clone()).or_insert(false);
                 with_children.insert(parent);
             }
         }
-        let inbox = Listed { name: MailboxName::inbox(), selectable: true, has_children: false };
-        let others = selectable.into_iter().filter(|(name, _)| !name.is_inbox()).map(|(name, selectable)| {
+        let listed = |name, selectable| {
             let has_children = with_children.contains(&name);
             Listed { name, selectable, has_children }
-        });
+        };
+        selectable.remove(&MailboxName::inbox());
+        let inbox = listed(MailboxName::inbox(), true);
+        let others = selectable.into_iter().map(|(name, selectable)| listed(name, selectable));
         Ok(std::iter::once(inbox).chain(others).collect())
     }
 
@@ -237,14 +270,29 @@ impl Account {
         Ok(mailbox)
     }
 
-    /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none).
+    /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none). `Limit` where the
+    /// account has too many, or the name too many levels; `Forbidden` where something that is no
+    /// directory has the name, or takes the place of its `cur`.
     pub fn create(&self, name: &MailboxName) -> Result<()> {
         let _entered = self.shared.enter()?;
         let root = &self.shared.root;
-        if directory::find(root, name)?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(name.as_str())));
+        let path = self.shared.new_path(name)?;
+        if self.look_up(name)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
         }
-        directory::make(&directory::new_path(root, name, self.shared.settings.utf8_names)?, false)
+        self.check_levels(name)?;
+        if root::dotted_directories(root)? >= self.shared.settings.mailboxes_max {
+            return Err(Error::new(ErrorKind::Limit, "no more mailboxes than the settings allow:", root));
+        }
+        // Nothing is made through a symbolic link.
+        let is_taken = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if !is_taken {
+            directory::make(&path, false)?;
+        }
+        if is_taken || !directory::is_mailbox(&path)? {
+            return Err(Error::new(ErrorKind::Forbidden, "something else has the name of a mailbox:", &path));
+        }
+        Ok(())
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name
@@ -285,36 +333,25 @@ impl Account {
             let all: UidSet = inbox.refresh(false)?.snapshot.uids().iter().copied().collect();
             return inbox.move_to(&all, &target).map(drop);
         }
-        if to.is_inbox() || directory::find(root, to)?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(to.as_str())));
+        let path_of = |name: &MailboxName| self.shared.path_of(name);
+        if to.is_inbox() || self.look_up(to)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path_of(to)));
         }
         if to.is_below(from) {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                "cannot move below itself",
-                &root.join(to.as_str()),
-            ));
+            return Err(Error::new(ErrorKind::Forbidden, "cannot move below itself", &path_of(to)));
         }
         let mut renames = Vec::new();
         let is_counted = self.shared.quota.is_in_use();
         let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
-            let tail = if listed.name == *from {
-                ""
-            } else {
-                listed.name.as_str().trim_start_matches(from.as_str())
-            };
-            if listed.name != *from && !listed.name.is_below(from) {
-                continue;
+            let Some(new_name) = listed.name.renamed(from, to) else { continue };
+            let new_name =
+                new_name.map_err(|_| Error::new(ErrorKind::BadName, "cannot be a mailbox:", &path_of(to)))?;
+            self.check_levels(&new_name)?;
+            let new_path = self.shared.new_path(&new_name)?;
+            if self.look_up(&new_name)?.is_some() || new_path.symlink_metadata().is_ok() {
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &new_path));
             }
-            let new_name = MailboxName::new(&format!("{to}{tail}")).map_err(|_| {
-                Error::new(ErrorKind::BadName, "cannot be a mailbox:", &root.join(to.as_str()))
-            })?;
-            if directory::find(root, &new_name)?.is_some() {
-                let path = root.join(new_name.as_str());
-                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
-            }
-            let new_path = directory::new_path(root, &new_name, self.shared.settings.utf8_names)?;
             let path = self.find(&listed.name)?;
             // To or from Trash: what did not count may count now.
             let counts = |name| is_counted && self.shared.quota.counts(name, SystemFlags::NONE);
@@ -326,7 +363,7 @@ impl Account {
             renames.push((path, new_path));
         }
         if renames.is_empty() {
-            return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(from.as_str())));
+            return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &path_of(from)));
         }
         let mut change = match (added == QuotaUsage::default(), removed == QuotaUsage::default()) {
             (true, true) => Change::uncounted(),
@@ -343,23 +380,24 @@ impl Account {
     /// Subscribed names, in order; they need not exist.
     pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
         let _entered = self.shared.enter()?;
-        Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.names())
+        Ok(self.shared.subscriptions()?.names())
     }
 
     /// Subscriptions that are kept and are not of this account, such as shared mailboxes, as they
     /// stand in Courier's or Dovecot's file.
     pub fn foreign_subscriptions(&self) -> Result<Vec<String>> {
         let _entered = self.shared.enter()?;
-        Ok(Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?.foreign().collect())
+        Ok(self.shared.subscriptions()?.foreign().collect())
     }
 
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         let _entered = self.shared.enter()?;
         let _lock = self.shared.lock()?;
-        let mut subscriptions = Subscriptions::read(&self.shared.root, self.shared.dovecot_root())?;
+        let names = DirectoryNames { utf8: true, ..self.shared.settings.directory_names() };
+        let mut subscriptions = Subscriptions::read(&self.shared.root, self.shared.dovecot_root(), names)?;
         if subscriptions.set(name, subscribed) {
-            subscriptions.write(&self.shared.root, true)
+            subscriptions.write(&self.shared.root, names)
         } else {
             Ok(())
         }
@@ -415,10 +453,23 @@ impl Account {
         &self.shared
     }
 
-    pub(crate) fn find(&self, name: &MailboxName) -> Result<PathBuf> {
-        directory::find(&self.shared.root, name)?.ok_or_else(|| {
-            Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.root.join(name.as_str()))
-        })
+    /// The directory of a mailbox that is there; `NonExistent` when it is not.
+    pub fn find(&self, name: &MailboxName) -> Result<PathBuf> {
+        let _entered = self.shared.enter()?;
+        self.look_up(name)?
+            .ok_or_else(|| Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.path_of(name)))
+    }
+
+    fn look_up(&self, name: &MailboxName) -> Result<Option<PathBuf>> {
+        root::find(&self.shared.root, self.shared.settings.directory_names(), name)
+    }
+
+    fn check_levels(&self, name: &MailboxName) -> Result<()> {
+        if name.levels().count() <= self.shared.settings.levels_max {
+            return Ok(());
+        }
+        let path = self.shared.path_of(name);
+        Err(Error::new(ErrorKind::Limit, "more levels than the settings allow:", &path))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
@@ -430,6 +481,16 @@ impl Shared {
     /// Works as the files' owner until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Option<Guard>> {
         owner::enter(self.owner.as_ref(), &self.root)
+    }
+
+    /// The directory that a new mailbox gets.
+    fn new_path(&self, name: &MailboxName) -> Result<PathBuf> {
+        directory::new_path(&self.root, self.settings.directory_names(), name)
+    }
+
+    /// Likewise, to be named in an error: however long it is.
+    fn path_of(&self, name: &MailboxName) -> PathBuf {
+        self.root.join(format!(".{}", self.settings.directory_names().own(name)))
     }
 
     /// The account's own lock, for files that belong to no mailbox.
@@ -464,6 +525,10 @@ impl Shared {
         let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let of_dovecot = [&*self.root, self.dovecot_root()].map(dovecot::greatest_uid_validity);
         Ok(of_dovecot.into_iter().fold(ours, u32::max))
+    }
+
+    fn subscriptions(&self) -> Result<Subscriptions> {
+        Subscriptions::read(&self.root, self.dovecot_root(), self.settings.directory_names())
     }
 
     /// Where Dovecot has what belongs to no mailbox: subscriptions, `dovecot-uidvalidity`.

@@ -16,6 +16,7 @@ mod dovecot;
 use crate::account::{Account, StoreSettings};
 use crate::compressed::{self, Compression};
 use crate::directory;
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, Result};
 use crate::list_file::sync_directory;
 use crate::mailbox::hand_over::peek;
@@ -153,9 +154,9 @@ impl Account {
         let (root, settings) = (&self.shared().root, &self.shared().settings);
         let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
         let mut done = AccountHandedOver::default();
-        let utf8 = to == Origin::Courier && settings.utf8_names;
+        let names = names_for(to, settings);
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable && !listed.name.is_inbox()) {
-            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, &listed.name, utf8)?);
+            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, names, &listed.name)?);
             if from != to && std::fs::symlink_metadata(&to).is_err() {
                 if !is_dry {
                     rename_new(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
@@ -164,14 +165,14 @@ impl Account {
             }
         }
         let control = self.shared().dovecot_root();
-        let subscriptions = Subscriptions::read(root, control)?;
+        let subscriptions = Subscriptions::read(root, control, settings.directory_names())?;
         done.foreign = subscriptions.foreign().collect();
         if !is_dry {
             match to {
-                Origin::Courier => subscriptions.write(root, settings.utf8_names)?,
+                Origin::Courier => subscriptions.write(root, names)?,
                 Origin::Dovecot => {
                     dovecot::make_directory(control)?;
-                    subscriptions.write_for_dovecot(control)?;
+                    subscriptions.write_for_dovecot(control, names)?;
                     dovecot::write_uid_validity(control, self.shared().greatest_uid_validity()?)?;
                     sync_directory(control)?;
                 }
@@ -180,6 +181,15 @@ impl Account {
         }
         done.subscriptions = subscriptions.names().len();
         Ok(done)
+    }
+}
+
+/// How `to` reads directories' names: Dovecot in modified UTF-7, with escapes where it had them,
+/// Courier as the settings say.
+fn names_for(to: Origin, settings: &StoreSettings) -> DirectoryNames {
+    match to {
+        Origin::Courier => DirectoryNames { utf8: settings.utf8_names, escape: None },
+        Origin::Dovecot => DirectoryNames { utf8: false, escape: settings.name_escape },
     }
 }
 

@@ -10,6 +10,7 @@ mod foreign;
 mod index;
 mod links;
 mod model;
+mod odd;
 mod put_back;
 mod quota;
 mod read_only;
@@ -74,6 +75,7 @@ fn store(quota_counts_trash: bool) -> Arc<Store> {
         kept_bytes_max: 1 << 20,
         hostname: "host".to_owned(),
         quota_counts_trash,
+        ..StoreSettings::default()
     })
 }
 

@@ -16,7 +16,7 @@ pub const DIRECTORY: &str = "RESTANTE_TEST_WORKER_DIRECTORY";
 /// Tells a worker its number and its seed.
 pub const TASK: &str = "RESTANTE_TEST_WORKER_TASK";
 /// The mailboxes that stay.
-pub const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "Lists.rust"];
+pub const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "Lists/rust"];
 /// Those that come and go.
 const ASIDE: [&str; 2] = ["Side.a", "Side.b"];
 /// From how many messages on they are rather removed.
@@ -32,6 +32,7 @@ pub fn settings() -> StoreSettings {
         lock_wait_ms_max: 60_000,
         keywords_max: 100,
         hostname: "host.example".to_owned(),
+        ..StoreSettings::default()
     }
 }
 
@@ -65,7 +66,11 @@ pub fn identity_of(mailbox: &Mailbox, uid: Uid) -> store::Result<Option<String>>
 
 /// The directory of a mailbox.
 pub fn directory_of(maildir: &Path, mailbox: &str) -> PathBuf {
-    if mailbox == "INBOX" { maildir.to_owned() } else { maildir.join(format!(".{mailbox}")) }
+    if mailbox == "INBOX" {
+        maildir.to_owned()
+    } else {
+        maildir.join(format!(".{}", mailbox.replace('/', ".")))
+    }
 }
 
 /// A snapshot's state as the journal has it.

@@ -51,7 +51,7 @@ fn the_list_says_what_clients_are_told() {
     command(&mut *connection, "SELECT INBOX");
     // The session that has it open does not disturb, and is not disturbed.
     let lines = lines_of(&mailbox(&server, &["list", &server.user()]));
-    for (name, subscribed, ours) in [("INBOX", "no", "INBOX"), ("Lists/rust", "yes", "Lists.rust")] {
+    for (name, subscribed) in [("INBOX", "no"), ("Lists/rust", "yes")] {
         let status =
             command(&mut *connection, &format!("STATUS {name} (MESSAGES UNSEEN UIDVALIDITY UIDNEXT)"));
         let number = |item: &str| {
@@ -61,7 +61,7 @@ fn the_list_says_what_clients_are_told() {
         let count = number("MESSAGES");
         let bytes = (count.parse::<usize>().unwrap() * 14).to_string();
         let expected = [
-            ours.to_owned(),
+            name.to_owned(),
             count,
             number("UNSEEN"),
             bytes,
@@ -77,7 +77,7 @@ fn the_list_says_what_clients_are_told() {
     hand_over(&maildir);
     let lines = lines_of(&mailbox(&server, &["list", &server.user()]));
     assert!(
-        lines.iter().any(|line| line[0] == "Lists.rust" && line[1] == "2" && line[5] == "3"),
+        lines.iter().any(|line| line[0] == "Lists/rust" && line[1] == "2" && line[5] == "3"),
         "{lines:?}"
     );
     let status = command(&mut *connection, "STATUS Lists/rust (MESSAGES UIDNEXT)");
@@ -131,7 +131,7 @@ fn damage_is_found_and_repaired_beside_a_running_server() {
     let (code, said) = checked(&server, &["check", &user]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("INBOX: sound, 5 messages\n"), "{said}");
-    assert!(said.contains("Lists.rust: sound, 1 message\n"), "{said}");
+    assert!(said.contains("Lists/rust: sound, 1 message\n"), "{said}");
     assert!(said.ends_with("2 mailboxes, 6 messages: all sound\n"), "{said}");
 
     // What the client knows must be true afterwards.
@@ -278,4 +278,59 @@ fn what_cannot_be_checked_has_its_own_exit_code() {
         let (code, said) = checked(&server, &arguments);
         assert!(code == Some(2) && said.contains(expected), "{arguments:?}: {code:?} {said}");
     }
+}
+
+/// Directories that no client sees are named by each command and once in the log; a repair makes
+/// mailboxes of them that the running server shows at once.
+#[test]
+fn directories_that_no_client_sees_are_found_and_repaired() {
+    let mut server = Restante::start("");
+    let maildir = server.maildir();
+    make_mailbox(&maildir, "INBOX");
+    for directory in ["Trash", "Trash.", "INBOX", "x\u{7}y"] {
+        let made = maildir.join(format!(".{directory}"));
+        ["cur", "new", "tmp"].iter().for_each(|part| std::fs::create_dir_all(made.join(part)).unwrap());
+        deliver(&made, "cur/1.M1P1.h:2,");
+    }
+    hand_over(&maildir);
+    let user = server.user();
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    let listed = command(&mut *connection, "LIST \"\" *");
+    assert_eq!(listed.matches("* LIST").count(), 2, "{listed}");
+
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        ".INBOX: NO MAILBOX, 1 message that no client sees: it is called like the inbox, which is the Maildir itself; restante mailbox repair makes it the mailbox INBOX-2\n",
+        ".Trash.: NO MAILBOX, 1 message that no client sees: ",
+        "makes it the mailbox Trash-2\n",
+        ".x\\u{7}y: NO MAILBOX, ",
+        "2 mailboxes, 1 message: 3 directories with mail that no client sees",
+    ] {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    let (_, said) = checked(&server, &["list", &user]);
+    assert!(said.contains("\nno mailboxes:\n  .INBOX: 1 message that no client sees"), "{said}");
+    let migrate = Command::new(binary())
+        .args(["migrate", "--from", "courier", "--dry-run", &user, "--config"])
+        .arg(server.directory().join("restante.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&migrate.stdout).into_owned();
+    assert!(said.contains("  .Trash.: 1 message that no client sees"), "{said}");
+    assert_eq!(migrate.status.code(), Some(1), "somebody has to look");
+    let (_, said) = checked(&server, &["repair", &user]);
+    assert!(said.contains(".Trash.: repaired, it is the mailbox Trash-2 now\n"), "{said}");
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(0), "{said}");
+    for name in ["Trash", "Trash-2", "INBOX-2", "x_y"] {
+        let status = command(&mut *connection, &format!("STATUS {name} (MESSAGES)"));
+        assert!(status.contains("(MESSAGES 1)"), "{status}");
+    }
+    // A second list of the same account says nothing again.
+    command(&mut *connection, "LIST \"\" *");
+    let log = server.logged().concat();
+    assert_eq!(log.matches("holds messages and is no mailbox").count(), 3, "{log}");
 }

@@ -65,6 +65,7 @@ fn account(maildir: &Path, quota_counts_trash: bool) -> Arc<Account> {
         take_over: store::take_over::Preference::Newer,
         hostname: "host".to_owned(),
         quota_counts_trash,
+        ..StoreSettings::default()
     };
     let account = Store::new(settings).account(maildir, true).unwrap();
     account.quota().set_limits(Some(QuotaLimits::parse("100000S,9C").unwrap()));

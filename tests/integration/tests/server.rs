@@ -411,6 +411,7 @@ fn a_killed_server_loses_no_mail_and_no_uid() {
         take_over: store::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
+        ..store::StoreSettings::default()
     });
     let inbox = store.account(&maildir, false).unwrap().open(&mail::MailboxName::inbox()).unwrap();
     let snapshot = inbox.refresh(false).unwrap().snapshot;

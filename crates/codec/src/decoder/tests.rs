@@ -30,7 +30,7 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                 Some(Ok(Event::Unasked(tag))) => format!("{} unasked", tag.as_str()),
                 Some(Ok(Event::Line(line))) => format!("line {}", line.escape_ascii()),
                 Some(Ok(Event::Append(Append::Start { tag, mailbox }))) => {
-                    format!("{} append to {mailbox}", tag.as_str())
+                    format!("{} append to {}", tag.as_str(), mailbox.text().unwrap_or_default())
                 }
                 Some(Ok(Event::Append(Append::Message(message)))) => {
                     refuse = Some(message.size > 500);

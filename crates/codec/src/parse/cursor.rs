@@ -4,7 +4,7 @@ use crate::command::{Tag, WireName};
 use mail::date::{DateTime, Day};
 use mail::flag::Flags;
 use mail::set::SetEnd;
-use mail::{Keyword, ModSeq, NumberSet, SystemFlags, utf7};
+use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 use std::num::NonZeroU32;
 
 /// What was read, or what was expected instead.
@@ -192,7 +192,7 @@ impl<'a> Cursor<'a> {
         Ok(literal.to_vec())
     }
 
-    /// A mailbox's name: modified UTF-7 undone, or UTF-8 as it stands.
+    /// A mailbox's name; see [`WireName`].
     pub(super) fn mailbox(&mut self) -> Parsed<WireName> {
         let bytes = self.astring("a mailbox name")?;
         wire_name(bytes)
@@ -299,7 +299,7 @@ impl<'a> Cursor<'a> {
 fn wire_name(bytes: Vec<u8>) -> Parsed<WireName> {
     let name =
         String::from_utf8(bytes).map_err(|_| "Expected a mailbox name in modified UTF-7".to_owned())?;
-    Ok(utf7::decode(&name).unwrap_or(name))
+    Ok(WireName::decode(name))
 }
 
 fn is_atom_char(byte: u8) -> bool {

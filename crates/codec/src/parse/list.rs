@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Parsed};
 use super::mailbox::status_items;
-use crate::command::{Command, List, ListSelect};
+use crate::command::{Command, List, ListSelect, WireName};
 
 /// Patterns in one LIST.
 const PATTERNS_MAX: usize = 100;
@@ -56,7 +56,7 @@ pub(super) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Xlist { reference, pattern })
 }
 
-fn plain(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
+fn plain(cursor: &mut Cursor<'_>) -> Parsed<(WireName, WireName)> {
     cursor.space("a reference and a pattern")?;
     let reference = cursor.mailbox()?;
     cursor.space("a pattern after the reference")?;

@@ -8,12 +8,12 @@ use super::sources::{self, SourceKind, UserSource};
 use crate::admission;
 use crate::certificate::NameFrom;
 use crate::mail_place::DovecotLocation;
+use crate::mailbox_names;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
 use codec::Limits;
 use ipnet::IpNet;
-use mail::MailboxName;
 use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -173,6 +173,9 @@ impl Configuration {
             store: StoreSettings {
                 utf8_names: mail.bool("utf8-names"),
                 lock_wait_ms_max: mail.number("lock-wait"),
+                name_escape: mail.text_if("name-escape").and_then(|text| text.chars().next()),
+                mailboxes_max: mail.count("mailboxes"),
+                levels_max: mail.count("levels"),
                 keywords_max: mail.count("keywords"),
                 kept_bytes_max: mail.count("kept-memory"),
                 take_over: match mail.text("take-over").as_str() {
@@ -200,6 +203,9 @@ impl Configuration {
             ("group of [mail]", self.group == old.group),
             ("own-uid of [mail]", self.own_uids.is_some() == old.own_uids.is_some()),
             ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
+            ("name-escape of [mail]", store.name_escape == old_store.name_escape),
+            ("mailboxes of [mail]", store.mailboxes_max == old_store.mailboxes_max),
+            ("levels of [mail]", store.levels_max == old_store.levels_max),
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
             ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
             ("take-over of [mail]", store.take_over == old_store.take_over),
@@ -246,6 +252,11 @@ impl Configuration {
             if let SourceKind::Wrong(what) = &source.kind {
                 wrong(format!("[[users]] number {number} {what}"));
             }
+        }
+        if let Some(escape) = self.store.name_escape.filter(|escape| "./&-".contains(*escape)) {
+            wrong(format!(
+                "name-escape in [mail] cannot be {escape}, which parts levels or begins modified UTF-7"
+            ));
         }
         for mechanism in &self.session.mechanisms {
             match Mechanism::by_name(mechanism) {
@@ -324,7 +335,7 @@ fn session_settings(
     ];
     let special_uses = uses.map(|(attribute, key)| SpecialUse {
         attribute,
-        names: special_use.texts(key).iter().filter_map(|name| MailboxName::new(name).ok()).collect(),
+        names: special_use.texts(key).iter().flat_map(|name| mailbox_names::meanings(name)).collect(),
     });
     let before_login = limits.count("line-before-login");
     let nesting_max = limits.count("nesting");

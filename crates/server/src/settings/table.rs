@@ -255,6 +255,27 @@ const SETTINGS: &[Setting] = &[
         "true",
         "Directories of new mailboxes are named in UTF-8, as by Courier 5 and later; else in modified UTF-7, as by Dovecot. Both are read.",
     ),
+    optional(
+        "mail",
+        "name-escape",
+        Kind::Separator,
+        "\"\\\\\"",
+        "The character that begins escapes in the names of directories, where Dovecot had its plug-in listescape or mailbox_list_storage_escape_char: .example\\2eorg then is example.org. Without it a dot within a level is &AC4-, which is read in any case.",
+    ),
+    setting(
+        "mail",
+        "mailboxes",
+        Kind::Count { min: 1, max: 1_000_000 },
+        "20000",
+        "Mailboxes of one user. More are not made, whoever asks: each one costs time whenever mailboxes are listed, and an entry of the Maildir's directory. Those that are there already stay.",
+    ),
+    setting(
+        "mail",
+        "levels",
+        Kind::Count { min: 1, max: 120 },
+        "30",
+        "Levels of a mailbox's name. Deeper ones are not made: all levels above a new mailbox are made with it. People have four or five.",
+    ),
     setting(
         "mail",
         "keywords",

@@ -75,6 +75,10 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
             "[mail]\nmaildir = \"/srv/%u\"\n".to_owned(),
             "r.toml: [[users]] wants passwd-file, such as passwd-file = \"/etc/restante/users\"",
         ),
+        (
+            with("", "").replace("[mail]\n", "[mail]\nname-escape = \".\"\n"),
+            "r.toml: name-escape in [mail] cannot be ., which parts levels or begins modified UTF-7",
+        ),
         ("[mail\n".to_owned(), "r.toml:1:6: not valid TOML: "),
     ] {
         let found = problems(&text);

@@ -114,7 +114,7 @@ impl Session {
         Ok(!message.non_sync)
     }
 
-    fn append_target(&self, wire_name: &str) -> Result<Arc<Mailbox>, Answer> {
+    fn append_target(&self, wire_name: &WireName) -> Result<Arc<Mailbox>, Answer> {
         let Some(account) = &self.account else { return Err(Answer::bad("Log in first")) };
         let name = namespace::mailbox_name(self.settings.namespace, wire_name).map_err(|bad| bad.answer())?;
         account.open(&name).map_err(|error| for_target(&error))

@@ -2,6 +2,7 @@
 
 use crate::context::{Answer, Context, Progress, Task};
 use crate::namespace::mailbox_name;
+use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use mail::{NumberSet, Uid, UidSet};
 use std::sync::Arc;
@@ -15,14 +16,14 @@ use store::{Account, Copied, ErrorKind, Mailbox};
 ///
 /// One call of the store each: a COPY must leave nothing behind when it fails (RFC 3501 section
 /// 6.4.7), and so cannot be done in batches.
-pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: String, remove: bool) -> Box<dyn Task> {
+pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: WireName, remove: bool) -> Box<dyn Task> {
     Box::new(Copy { set, by_uid, mailbox, remove })
 }
 
 struct Copy {
     set: NumberSet,
     by_uid: bool,
-    mailbox: String,
+    mailbox: WireName,
     remove: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
 use crate::settings::NamespaceStyle;
-use codec::command::{List, StatusItem};
+use codec::command::{List, StatusItem, WireName};
 use codec::response::list;
 use mail::MailboxName;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,7 +28,7 @@ pub(crate) fn list(command: List) -> Box<dyn Task> {
 
 /// The task of an XLIST: a LIST that marks the inbox, and knows special uses by the names that
 /// they had before RFC 6154 too.
-pub(crate) fn xlist(reference: String, pattern: String) -> Box<dyn Task> {
+pub(crate) fn xlist(reference: WireName, pattern: WireName) -> Box<dyn Task> {
     let request = List { reference, patterns: vec![pattern], ..List::default() };
     Box::new(Listing { request, verb: "XLIST", lines: None, counting: None })
 }
@@ -92,7 +92,7 @@ impl Listing {
         let request = &self.request;
         let style = context.settings.namespace;
         if let Some(root) = root_asked(style, request) {
-            return Ok(VecDeque::from([root]));
+            return Ok(root.into_iter().collect());
         }
         let mailboxes = account.list()?;
         let subscribed = if request.select.subscribed || request.return_subscribed {
@@ -144,7 +144,7 @@ impl Listing {
             spelling,
             wire: node.wire.clone(),
             child_info: if below.selected { self.criteria() } else { Vec::new() },
-            status_of: status.then(|| node.name.clone()),
+            status_of: node.name.clone().filter(|_| status),
         }
     }
 
@@ -166,7 +166,8 @@ impl Listing {
             attributes.extend(&node.uses);
         }
         if self.verb == "XLIST" {
-            attributes.extend(node.name.is_inbox().then_some("\\Inbox"));
+            let is_inbox = node.name.as_ref().is_some_and(MailboxName::is_inbox);
+            attributes.extend(is_inbox.then_some("\\Inbox"));
             attributes.extend(node.uses.iter().filter_map(|attribute| old_use(attribute)));
         }
         attributes
@@ -261,29 +262,31 @@ impl Line {
 
 /// The answer to an empty mailbox argument: separator and root of the reference. With RFC
 /// 5258's syntax an empty pattern is nothing special, and matches nothing.
-fn root_asked(style: NamespaceStyle, request: &List) -> Option<Line> {
+fn root_asked(style: NamespaceStyle, request: &List) -> Option<Option<Line>> {
     let [pattern] = request.patterns.as_slice() else { return None };
-    (!request.extended && pattern.is_empty()).then(|| root(style, &request.reference))
+    (!request.extended && pattern.text() == Some("")).then(|| root(style, &request.reference))
 }
 
-/// Separator and root of a reference (RFC 3501 section 6.3.8).
-pub(super) fn root(style: NamespaceStyle, reference: &str) -> Line {
+/// Separator and root of a reference (RFC 3501 section 6.3.8); `None` for one that is no name.
+pub(super) fn root(style: NamespaceStyle, reference: &WireName) -> Option<Line> {
+    let reference = reference.text()?;
     let spelling = Spelling::of(style, reference);
     let separator = spelling.separator();
     // Up to the last separator, so that the root is in the form of the reference.
     let root = reference.rfind(separator).map_or("", |end| &reference[..=end]);
-    Line::no_select(spelling, root.to_owned())
+    Some(Line::no_select(spelling, root.to_owned()))
 }
 
 /// Patterns with the reference before them, by spelling. Those that can match nothing are left
 /// out.
 pub(super) fn patterns(
     style: NamespaceStyle,
-    reference: &str,
-    patterns: &[String],
+    reference: &WireName,
+    patterns: &[WireName],
 ) -> BTreeMap<Spelling, Vec<Pattern>> {
     let mut grouped: BTreeMap<Spelling, Vec<Pattern>> = BTreeMap::new();
-    for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
+    let Some(reference) = reference.text() else { return grouped };
+    for pattern in patterns.iter().filter_map(WireName::text).filter(|pattern| !pattern.is_empty()) {
         let joined = format!("{reference}{pattern}");
         let spelling = Spelling::of(style, &joined);
         let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
@@ -311,7 +314,7 @@ mod tests {
     fn names_levels_and_children() {
         check(
             Plain,
-            &["Lists.rust.users", "Lists-old", "Entwürfe", "Junk"],
+            &["Lists/rust/users", "Lists-old", "Entwürfe", "Junk"],
             r#"
 LIST "" ""
   * LIST (\Noselect) "/" ""
@@ -351,7 +354,7 @@ LIST "" inbox
     fn the_alias_is_listed_when_it_is_asked_for() {
         check(
             Plain,
-            &["Sent", "Lists.rust"],
+            &["Sent", "Lists/rust"],
             r#"
 LIST "" "INBOX*"
   * LIST (\HasNoChildren) "/" INBOX
@@ -381,7 +384,7 @@ LIST "" (INBOX.Sent Sent INBOX) RETURN (SPECIAL-USE)
     fn couriers_style() {
         check(
             Courier,
-            &["Sent Items", "Lists.rust"],
+            &["Sent Items", "Lists/rust"],
             r#"
 LIST "" *
   * LIST (\HasChildren) "." INBOX
@@ -404,7 +407,7 @@ LIST "Inbox." L%
     fn children_that_match_are_told_of() {
         check(
             Plain,
-            &["foo2.bar1", "foo2.bar2", "foo2", "baz2", "baz2.bar2", "baz2.bar22", "eps2", "eps2.mamba"],
+            &["foo2/bar1", "foo2/bar2", "foo2", "baz2", "baz2/bar2", "baz2/bar22", "eps2", "eps2/mamba"],
             r#"
 SUBSCRIBE foo2/bar1
   OK
@@ -453,7 +456,7 @@ LIST (REMOTE RECURSIVEMATCH) "" *
     fn options_say_what_is_told() {
         check(
             Plain,
-            &["Sent Items", "a.b"],
+            &["Sent Items", "a/b"],
             r#"
 SUBSCRIBE a/b
   OK

@@ -8,7 +8,8 @@
 
 use super::once::once;
 use crate::context::{Answer, Context, Task};
-use crate::namespace::Spelling;
+use crate::namespace::spelled_name;
+use codec::command::WireName;
 use codec::response::quota::{Resource, quota, quota_root};
 use store::{Account, QuotaStatus};
 
@@ -29,14 +30,13 @@ pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn Task> {
 }
 
 /// The task of a GETQUOTAROOT. The mailbox need not be there, but its name must be one.
-pub(crate) fn get_quota_root(mailbox: String) -> Box<dyn Task> {
+pub(crate) fn get_quota_root(mailbox: WireName) -> Box<dyn Task> {
     once(move |context, account| root_of(context, account, &mailbox))
 }
 
-fn root_of(context: &mut Context<'_>, account: &Account, wire: &str) -> store::Result<Answer> {
-    let spelling = Spelling::of(context.settings.namespace, wire);
-    let name = match spelling.read(wire) {
-        Ok(name) => name,
+fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
+    let (spelling, name) = match spelled_name(context.settings.namespace, wire) {
+        Ok(spelled) => spelled,
         Err(unusable) => return Ok(unusable.answer()),
     };
     let status = status(account)?;

@@ -3,18 +3,19 @@
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::namespace;
 use crate::view::View;
+use codec::command::WireName;
 use codec::response::{Code, Condition, list, untagged};
 use mail::UidSet;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Snapshot};
 
 /// The task of a SELECT, or of an EXAMINE with `read_only`.
-pub(crate) fn select(mailbox: String, read_only: bool, condstore: bool) -> Box<dyn Task> {
+pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn Task> {
     Box::new(Select { mailbox, read_only, condstore })
 }
 
 struct Select {
-    mailbox: String,
+    mailbox: WireName,
     read_only: bool,
     condstore: bool,
 }

@@ -5,20 +5,20 @@
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
 use crate::context::{Answer, Context, Progress, Task};
-use crate::namespace::Spelling;
-use codec::command::StatusItem;
+use crate::namespace::spelled_name;
+use codec::command::{StatusItem, WireName};
 use codec::response::list;
 use mail::{MailboxName, SystemFlags};
 use std::sync::Arc;
 use store::{Account, Mailbox, Pass, Row, Snapshot};
 
 /// The task of a STATUS.
-pub(crate) fn status(mailbox: String, items: Vec<StatusItem>) -> Box<dyn Task> {
+pub(crate) fn status(mailbox: WireName, items: Vec<StatusItem>) -> Box<dyn Task> {
     Box::new(Status { wire: mailbox, items, count: None })
 }
 
 struct Status {
-    wire: String,
+    wire: WireName,
     items: Vec<StatusItem>,
     /// Begun by the first piece of work.
     count: Option<Count>,
@@ -29,13 +29,13 @@ impl Task for Status {
         let Some(account) = context.account else {
             return Ok(Progress::Done(Answer::bad("Log in first")));
         };
-        let spelling = Spelling::of(context.settings.namespace, &self.wire);
+        let (spelling, name) = match spelled_name(context.settings.namespace, &self.wire) {
+            Ok(spelled) => spelled,
+            Err(unusable) => return Ok(Progress::Done(unusable.answer())),
+        };
         let count = match &mut self.count {
             Some(count) => count,
-            None => match spelling.read(&self.wire) {
-                Ok(name) => self.count.insert(Count::begin(account, &name, &self.items)?),
-                Err(unusable) => return Ok(Progress::Done(unusable.answer())),
-            },
+            None => self.count.insert(Count::begin(account, &name, &self.items)?),
         };
         if !count.go_on()? {
             return Ok(Progress::More);
@@ -186,7 +186,7 @@ LIST "" a RETURN (STATUS (SIZE RECENT))
 
     #[test]
     fn what_is_no_mailbox_has_none() {
-        let site = site(Plain, &["a.b"]);
+        let site = site(Plain, &["a/b"]);
         let mut client = site.site.log_in();
         play(
             &mut client,
@@ -200,7 +200,7 @@ STATUS nothing (MESSAGES)
   NO [NONEXISTENT]
 STATUS a//b (MESSAGES)
   NO [CANNOT]
-STATUS a.b (MESSAGES)
+STATUS a/. (MESSAGES)
   NO [CANNOT]
 "#,
         );

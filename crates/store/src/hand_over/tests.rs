@@ -39,6 +39,7 @@ impl Mail {
             kept_bytes_max: 0,
             quota_counts_trash: false,
             hostname: "host".to_owned(),
+            ..StoreSettings::default()
         };
         let extract = Extract { uid_validity: UidValidity::new(5).unwrap(), uid_next: Uid::new(20), rows };
         Self { directory, settings, extract }

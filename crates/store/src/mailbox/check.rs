@@ -16,10 +16,12 @@ mod repair;
 
 use crate::account::{Account, Shared};
 use crate::directory;
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
+use crate::root;
 use audit::Audit;
-use mail::{MailboxName, utf7};
+use mail::MailboxName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -158,18 +160,19 @@ impl Account {
     /// whose `cur/` has vanished; each with how many entries `new/` and `cur/` have.
     pub fn checkable(&self) -> Result<Vec<(MailboxName, u64)>> {
         let _entered = self.enter()?;
-        let root = &self.shared().root;
+        let (root, spellings) = (&self.shared().root, self.shared().settings.directory_names());
         let mut names = vec![MailboxName::inbox()];
         let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
-            names.extend(directory::name_of(&entry.file_name()).filter(|_| is_checkable(&entry.path())));
+            let is_there = || is_checkable(&entry.path());
+            names.extend(spellings.read(&entry.file_name()).ok().filter(|_| is_there()));
         }
         names[1..].sort();
         names.dedup();
         let count = |path: PathBuf| std::fs::read_dir(path).map_or(0, |entries| entries.count() as u64);
         let counted = |name: MailboxName| {
-            let directory = directory_of(root, &name)?;
+            let directory = directory_of(root, spellings, &name)?;
             let entries = count(directory.join("cur")) + count(directory.join("new"));
             Ok((name, entries))
         };
@@ -189,7 +192,7 @@ impl Account {
     ) -> Result<CheckReport> {
         let _entered = self.enter()?;
         let shared = self.shared();
-        let directory = directory_of(&shared.root, name)?;
+        let directory = directory_of(&shared.root, shared.settings.directory_names(), name)?;
         let subject = Subject { shared, directory, is_inbox: name.is_inbox(), sizes: options.sizes };
         if !options.repair {
             return Ok(subject.check(progress)?.report());
@@ -273,15 +276,21 @@ impl Audit {
 }
 
 /// The directory of a mailbox, also of one without `cur/`.
-fn directory_of(root: &Path, name: &MailboxName) -> Result<PathBuf> {
-    if let Some(directory) = directory::find(root, name)? {
+fn directory_of(root: &Path, names: DirectoryNames, name: &MailboxName) -> Result<PathBuf> {
+    if let Some(directory) = root::find(root, names, name)? {
         return Ok(directory);
     }
-    let spellings = [name.as_str().to_owned(), utf7::encode(name.as_str())];
-    let mut paths = spellings.iter().map(|spelling| root.join(format!(".{spelling}")));
-    paths
-        .find(|path| is_checkable(path))
-        .ok_or_else(|| Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(format!(".{name}"))))
+    let mut found = None;
+    root::for_each_directory(root, |entry, _| {
+        let path = root.join(&entry);
+        if found.is_none() && names.read(&entry).as_ref() == Ok(name) && is_checkable(&path) {
+            found = Some(path);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(format!(".{}", names.own(name))))
+    })
 }
 
 /// Whether a directory is a mailbox, or was one: with a list or Maildir++'s marker in it.

@@ -148,6 +148,7 @@ impl Homes {
             kept_bytes_max: 0,
             hostname: "host".to_owned(),
             quota_counts_trash: false,
+            ..StoreSettings::default()
         });
         Self { directory, store }
     }

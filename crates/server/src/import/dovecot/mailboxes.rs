@@ -130,6 +130,10 @@ impl Import {
             };
             self.lose(&format!("{}: {name}", location.key), value, why);
         }
+        if let Some((key, escape)) = self.first(&["mailbox_list_storage_escape_char"]) {
+            let from = [self.origin_with_value(&key, &escape)];
+            self.draft.set("mail", "name-escape", escape, &from);
+        }
         if !utf8 {
             self.draft.set("mail", "utf8-names", false, &[]);
             self.draft.remark("mail", "utf8-names", "As Dovecot names directories; both are read.");

@@ -39,6 +39,22 @@ fn a_small_site_loses_nothing() {
 }
 
 #[test]
+fn escapes_in_names_of_directories_are_read_on() {
+    for (settings, expected) in [
+        ("mail_plugins = quota listescape\n", Some('\\')),
+        ("mail_plugins = listescape\nplugin {\n  listescape_char = \"%%\"\n}\n", Some('%')),
+        ("mail_plugins = listescape\nplugin {\n  listescape_char = ^\n}\n", Some('^')),
+        ("mailbox_list_storage_escape_char = \"\\\\\"\n", Some('\\')),
+        ("mail_plugins = quota\n", None),
+    ] {
+        let (toml, losses) = import_text(&format!("{SMALL}{settings}"));
+        assert_eq!(losses, Vec::<String>::new(), "{settings}");
+        let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+        assert_eq!(configuration.store.name_escape, expected, "{toml}");
+    }
+}
+
+#[test]
 fn the_words_of_2_4_mean_the_same() {
     let text = "# 2.4.1 (x): /etc/dovecot/dovecot.conf\n# Hostname: mail.example.com\ndovecot_config_version = 2.4.1\n\
         dovecot_storage_version = 2.4.1\nprotocols {\n  imap = yes\n}\nauth_mechanisms = plain login\n\
