@@ -1,6 +1,7 @@
 //! A message's file, open for reading.
 
 use crate::error::{Error, ErrorKind, Result};
+use mail::source::Source;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -122,6 +123,18 @@ impl MessageFile {
                 return Ok(bytes);
             }
         }
+    }
+}
+
+impl Source for MessageFile {
+    type Error = Error;
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.read_at(buffer, offset)
     }
 }
 
