@@ -4,6 +4,7 @@
 use crate::compressed::{Compression, Expanded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{disk_size, split, wire_size};
+use mail::source::Source;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -217,6 +218,18 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64, path: &Path) 
 fn octets_by_name(path: &[u8], content: u64) -> Option<u64> {
     let name = memchr::memrchr(b'/', path).map_or(path, |at| &path[at + 1..]);
     wire_size(split(name).0, content)
+}
+
+impl Source for MessageFile {
+    type Error = Error;
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.read_at(buffer, offset)
+    }
 }
 
 /// Whether an empty line ends after `from`.

@@ -7,6 +7,7 @@ use crate::command::header_fields;
 use crate::command::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
+use codec::response::Revision;
 use codec::response::body_structure::body_structure;
 use codec::response::envelope::envelope;
 use codec::response::fetch::Writer;
@@ -144,10 +145,12 @@ impl Message {
     /// Longest file that is read at once when several items are found in it (bytes).
     const LOADED_MAX: u64 = 1024 * 1024;
     const ENVELOPE: Kind = Kind::named(b"ENVELOPE");
-    const BODY: Kind = Kind::named(b"BODY");
-    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE");
+    // What follows from a message's structure has a number behind its name, which rises when
+    // another version takes messages apart in another way: what the old one kept counts no more.
+    const BODY: Kind = Kind::named(b"BODY 2");
+    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE 2");
     /// Ranges of the parts.
-    const PARTS: Kind = Kind::named(b"PARTS");
+    const PARTS: Kind = Kind::named(b"PARTS 2");
 
     /// `mark` is what the last message left.
     pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>) -> Self {
@@ -322,7 +325,7 @@ impl Message {
         }
         let Some(structure) = self.parse(pass, pace)? else { return Ok(None) };
         let mut ready = Vec::new();
-        body_structure(&mut ready, &structure, extended);
+        body_structure(&mut ready, &structure, extended, Revision::Rev1);
         pass.keep(self.uid, kind, &ready);
         self.structure = Some(structure);
         Ok(Some(ready))
@@ -448,11 +451,20 @@ impl Message {
     /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
     /// message is gone.
     fn parse(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Structure>> {
-        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
-        let structure = Structure::of(bytes);
-        if bytes.len() as u64 > Self::LOADED_MAX {
-            self.loaded = None;
-        }
+        let size = match &self.loaded {
+            Some(loaded) if loaded.whole => 0,
+            _ => self.open(pass, pace)?.map_or(0, MessageFile::size),
+        };
+        let structure = match self.file.as_ref().filter(|_| size > Self::LOADED_MAX) {
+            Some(file) => {
+                pace.parse(usize::try_from(size).unwrap_or(usize::MAX));
+                Structure::read(file)?
+            }
+            None => match self.load_whole(pass, pace)? {
+                Some(bytes) => Structure::of(bytes),
+                None => return Ok(None),
+            },
+        };
         if structure.parts.len() > 1 {
             pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
         }

@@ -5,6 +5,7 @@ use crate::testing::Client;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use store::Kind;
 
 fn check_all(messages: &[(&str, &str)], cases: &[(&str, &str)]) {
     let fixture = Fixture::new(messages);
@@ -125,6 +126,48 @@ fn structures_come_from_the_cache_the_second_time() {
         assert!(first.starts_with(&format!("* 1 FETCH ({item} (")), "{first}");
         assert_eq!(client.command(&format!("FETCH 1 {item}")), first);
     }
+}
+
+/// What an older version kept of structures counts no more.
+#[test]
+fn structures_of_an_older_version_are_made_again() {
+    let fixture = Fixture::new(&[(NESTED, "S")]);
+    {
+        let mailbox = fixture.site.account("user").open(&mail::MailboxName::inbox()).expect("the inbox");
+        let mut pass = mailbox.pass();
+        for kind in ["BODY", "BODYSTRUCTURE", "PARTS"] {
+            pass.keep(mail::Uid::MIN, Kind::named(kind.as_bytes()), b"\x00\x00\x00\x00\x00");
+        }
+    }
+    let mut client = fixture.select();
+    for item in ["BODY", "BODYSTRUCTURE"] {
+        let answer = client.command(&format!("FETCH 1 {item}"));
+        assert!(answer.starts_with(&format!("* 1 FETCH ({item} ((\"text\"")), "{answer}");
+    }
+    check(&mut client, "FETCH 1 BODY[2.1]", "* 1 FETCH (BODY[2.1] {7}\ntwo one)\na OK");
+}
+
+/// A structure that is read window by window is that of a message read at once.
+#[test]
+fn a_long_message_has_the_structure_of_a_short_one() {
+    let message = |words: usize| {
+        let text = "some words\n".repeat(words);
+        NESTED.replace("two one\n", &text)
+    };
+    let fixture = Fixture::new(&[(&message(10), "S"), (&message(200_000), "S")]);
+    let mut client = fixture.select();
+    let short = client.command("FETCH 1 BODYSTRUCTURE");
+    let mut expected = short.replacen("* 1", "* 2", 1);
+    // 199,990 lines more, of 12 octets.
+    for (short, long) in
+        [(" 118 9 NIL", " 2399998 199999 NIL"), (" 284 (", " 2400164 ("), (" 21 NIL", " 200011 NIL")]
+    {
+        assert!(expected.contains(short), "{expected}");
+        expected = expected.replace(short, long);
+    }
+    assert_eq!(client.command("FETCH 2 BODYSTRUCTURE"), expected);
+    let inside = client.command("FETCH 2 BODY[2.2]");
+    assert!(inside.contains("<b>two two</b>"), "{inside}");
 }
 
 #[test]

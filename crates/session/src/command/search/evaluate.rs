@@ -8,8 +8,9 @@ use crate::view::View;
 use codec::command::DateOrder;
 use mail::crlf::{self, ToWire};
 use mail::date::{DateTime, Day};
-use mail::header::Header;
+use mail::header::{Header, first_in};
 use mail::mime::Structure;
+use mail::source::Source;
 use mail::{SeqNum, Uid};
 use store::{MessageFile, Pass, Row};
 
@@ -21,9 +22,9 @@ pub(super) struct Candidate<'a> {
     pass: &'a mut Pass,
     pace: &'a mut Pace,
     file: Option<MessageFile>,
-    header: Option<Vec<u8>>,
-    /// All of it, with its structure.
-    whole: Option<(Vec<u8>, Structure)>,
+    /// What lies at the file's beginning: its header, unless that is longer.
+    start: Option<Vec<u8>>,
+    outline: Option<Structure>,
 }
 
 /// Whether it is.
@@ -49,8 +50,9 @@ impl From<store::Error> for Unknown {
 type Truth = Result<bool, Unknown>;
 
 impl<'a> Candidate<'a> {
-    /// Longest header that is read by itself (bytes): past it all of the file is.
-    const HEADER_MAX: usize = 1024 * 1024;
+    /// Longest part of a file that is kept in memory while it is searched (bytes): the header,
+    /// or all of it. What is longer is read again, a window at a time, for each key.
+    const KEPT_MAX: usize = 1024 * 1024;
 
     pub(super) fn new(
         number: SeqNum,
@@ -59,7 +61,7 @@ impl<'a> Candidate<'a> {
         pass: &'a mut Pass,
         pace: &'a mut Pace,
     ) -> Self {
-        Self { number, row, view, pass, pace, file: None, header: None, whole: None }
+        Self { number, row, view, pass, pace, file: None, start: None, outline: None }
     }
 
     /// Whether `key` is true of the message.
@@ -78,14 +80,17 @@ impl<'a> Candidate<'a> {
             Key::Smaller(octets) => self.size()? < *octets,
             Key::Internal(order, day) => compare(self.internal_day()?, *order, *day),
             Key::Sent(field, order, day) => compare(self.sent_day(field)?, *order, *day),
-            Key::Field(field, needle) => needle.is_in_field(&self.field(field)?, &field.name),
+            Key::Field(field, needle) => match self.field(field)? {
+                Some(picked) => needle.is_in_field(&Text::Kept(&picked), &field.name)?,
+                None => needle.is_in_field(self.file()?, &field.name)?,
+            },
             Key::Body(needle) => {
-                let (bytes, structure) = self.whole()?;
-                needle.is_in_body(bytes, structure)
+                let (text, outline) = self.text()?;
+                needle.is_in_body(&text, outline)?
             }
             Key::Text(needle) => {
-                let (bytes, structure) = self.whole()?;
-                needle.is_in_header(bytes) || needle.is_in_body(bytes, structure)
+                let (text, outline) = self.text()?;
+                needle.is_in_header(&text)? || needle.is_in_body(&text, outline)?
             }
             Key::Not(key) => !self.holds(key)?,
             Key::And(keys) => self.first_that(keys, false)?,
@@ -118,55 +123,62 @@ impl<'a> Candidate<'a> {
     /// The Date field's day. Without one that can be read it is the first day of 1970, as with
     /// Dovecot: whoever looks for old mail finds it.
     fn sent_day(&mut self, field: &SearchedField) -> Result<Day, Unknown> {
-        let header = self.field(field)?;
-        let date = Header::of(&header).first("Date");
-        let date = date.and_then(|field| DateTime::parse_header(&field.unfolded()));
+        const DATE_MAX: usize = 1_000;
+        let date = match self.field(field)? {
+            Some(picked) => Header::of(&picked).first("Date").map(|field| field.unfolded()),
+            None => first_in(self.file()?, "Date", DATE_MAX)?,
+        };
+        let date = date.and_then(|value| DateTime::parse_header(&value));
         Ok(date.map_or_else(|| Day::of_unix(0), DateTime::local_day))
     }
 
-    /// The fields of a name: a part of the header that is kept when it was picked once.
-    fn field(&mut self, field: &SearchedField) -> Result<Vec<u8>, Unknown> {
-        if self.whole.is_none()
-            && self.header.is_none()
+    /// The fields of a name: a part of the header that is kept when it was picked once. `None`
+    /// when the header is too long to be kept in memory.
+    fn field(&mut self, field: &SearchedField) -> Result<Option<Vec<u8>>, Unknown> {
+        if self.start.is_none()
             && let Some(kept) = self.pass.cached(self.row.uid(), field.kind)
         {
-            return Ok(kept.to_vec());
+            return Ok(Some(kept.to_vec()));
+        }
+        let size = self.file()?.size();
+        let header = Header::of(self.start()?).bytes();
+        if header.len() >= Self::KEPT_MAX && size > header.len() as u64 {
+            return Ok(None);
         }
         let names = std::slice::from_ref(&field.name);
         let mut picked = Vec::new();
-        let on_disk = header_fields::pick(Header::of(self.header()?).bytes(), false, names);
-        ToWire::new().convert(&on_disk, &mut picked);
+        ToWire::new().convert(&header_fields::pick(header, false, names), &mut picked);
         header_fields::keep(self.pass, self.row.uid(), field.kind, &picked);
-        Ok(picked)
+        Ok(Some(picked))
     }
 
-    /// Bytes that begin with the header.
-    fn header(&mut self) -> Result<&[u8], Unknown> {
-        if self.whole.is_none() && self.header.is_none() {
-            let file = self.file()?;
-            let mut bytes = file.read_header(Self::HEADER_MAX)?;
-            if bytes.len() >= Self::HEADER_MAX {
-                bytes = file.read_all()?;
-            }
+    /// Bytes that begin with the header, or the first [`Candidate::KEPT_MAX`] of it.
+    fn start(&mut self) -> Result<&[u8], Unknown> {
+        if self.start.is_none() {
+            let bytes = self.file()?.read_header(Self::KEPT_MAX)?;
             self.pace.parse(bytes.len());
-            self.header = Some(bytes);
+            self.start = Some(bytes);
         }
-        let whole = self.whole.as_ref().map(|(bytes, _)| bytes);
-        Ok(whole.or(self.header.as_ref()).map_or(&[], Vec::as_slice))
+        Ok(self.start.as_deref().unwrap_or_default())
     }
 
-    fn whole(&mut self) -> Result<(&[u8], &Structure), Unknown> {
-        if self.whole.is_none() {
+    /// All of the message, and where its parts are.
+    fn text(&mut self) -> Result<(Text<'_>, &Structure), Unknown> {
+        let size = self.file()?.size();
+        let is_short = size <= Self::KEPT_MAX as u64;
+        if is_short && self.start.as_ref().is_none_or(|start| (start.len() as u64) < size) {
             let bytes = self.file()?.read_all()?;
-            self.pace.parse(bytes.len());
             self.pass.counted(self.row.uid(), crlf::octets(&bytes, false));
-            let structure = Structure::of(&bytes);
-            self.whole = Some((bytes, structure));
+            self.start = Some(bytes);
         }
-        match &self.whole {
-            Some((bytes, structure)) => Ok((bytes, structure)),
-            None => Err(Unknown::Gone),
-        }
+        self.pace.parse(usize::try_from(size).unwrap_or(usize::MAX));
+        let (Some(file), start) = (&self.file, self.start.as_deref()) else { return Err(Unknown::Gone) };
+        let text = start.filter(|_| is_short).map_or(Text::InFile(file), Text::Kept);
+        let outline = match &mut self.outline {
+            Some(outline) => outline,
+            none => none.insert(Structure::outline(&text)?),
+        };
+        Ok((text, outline))
     }
 
     fn file(&mut self) -> Result<&MessageFile, Unknown> {
@@ -175,6 +187,40 @@ impl<'a> Candidate<'a> {
             self.file = self.pass.open(self.row.uid())?;
         }
         self.file.as_ref().ok_or(Unknown::Gone)
+    }
+}
+
+/// What is searched: in memory, or read window by window.
+enum Text<'a> {
+    Kept(&'a [u8]),
+    InFile(&'a MessageFile),
+}
+
+impl Source for Text<'_> {
+    type Error = store::Error;
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Kept(bytes) => bytes.len() as u64,
+            Self::InFile(file) => file.size(),
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> store::Result<usize> {
+        match self {
+            Self::Kept(bytes) => {
+                let Ok(count) = bytes.read_at(buffer, offset);
+                Ok(count)
+            }
+            Self::InFile(file) => file.read_at(buffer, offset),
+        }
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        match self {
+            Self::Kept(bytes) => Some(bytes),
+            Self::InFile(_) => None,
+        }
     }
 }
 

@@ -109,6 +109,55 @@ fn keys_of_text() {
     ]);
 }
 
+/// Messages and headers that are longer than what is kept in memory: read window by window.
+#[test]
+fn long_messages_and_headers_are_searched_like_short_ones() {
+    let long_body = format!("{LATIN}{}here=\n it is\n", "a line of text\n".repeat(100_000));
+    let fields = "X-Field: and its value\n".repeat(50_000);
+    let long_header =
+        format!("From: a@x\n{fields}Subject: far\n down\nno field\nDate: 1 Feb 2024 00:30 +0200\n\nbody\n");
+    let long_field =
+        format!("To: {}last <z (z) @example.org>\n\nbody\n", "a@example.org, ".repeat(9_000).repeat(10));
+    let fixture = Fixture::new(&[(PLAIN, "S"), (&long_body, "S"), (&long_header, "S"), (&long_field, "S")]);
+    let mut client = fixture.select();
+    for (keys, found) in [
+        ("BODY \"here it is\"", " 2"),
+        ("TEXT \"here it is\"", " 2"),
+        ("TEXT \"joerg@\"", " 2"),
+        ("BODY \"joerg@\"", ""),
+        ("SUBJECT \"far down\"", " 3"),
+        ("TEXT \"far down\"", " 3"),
+        ("TEXT \"no field\"", " 3"),
+        ("BODY body", " 3 4"),
+        ("FROM a@x", " 3"),
+        ("SENTON 1-Feb-2024", " 2 3"),
+        ("TO \"last <z\"", " 4"),
+        ("TO \"a@example.org, a@\"", " 4"),
+        ("NOT TEXT a", ""),
+        ("NOT SUBJECT far", " 1 2 4"),
+    ] {
+        for _ in 0..2 {
+            check(&mut client, &format!("SEARCH {keys}"), &format!("* SEARCH{found}\na OK"));
+        }
+    }
+}
+
+/// What was found in a message's file is found in what the cache keeps of it.
+#[test]
+fn addresses_are_found_in_the_cache_as_in_the_file() {
+    let fixture = Fixture::new(&[("From: <user (x)@ (y)\n example.org>\nTo: \"Carl, Jr.\" <c@x>\n\n", "S")]);
+    let mut client = fixture.select();
+    for key in
+        ["FROM user@example.org", "FROM \"(x)@ (y) example\"", "TO \"carl, jr. <c@\"", "TO \"\\\"Carl\""]
+    {
+        for _ in 0..2 {
+            check(&mut client, &format!("SEARCH {key}"), "* SEARCH 1\na OK");
+            check(&mut client, &format!("SEARCH NOT {key}"), "* SEARCH\na OK");
+        }
+        check(&mut fixture.select(), &format!("SEARCH {key}"), "* SEARCH 1\na OK");
+    }
+}
+
 #[test]
 fn charsets() {
     let fixture = Fixture::new(&[(PLAIN, "S"), (LATIN, "")]);
