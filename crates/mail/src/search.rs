@@ -49,10 +49,9 @@ impl Needle {
         Some(self.finder.find(&bytes.to_ascii_lowercase()).is_some())
     }
 
-    /// Whether it occurs in a field `name` of the message's header, encoded words decoded.
-    pub fn is_in_field(&self, message: &[u8], name: &str) -> bool {
-        let of_name = |field: &Field<'_>| field.name.eq_ignore_ascii_case(name.as_bytes());
-        Header::of(message).fields().filter(of_name).any(|field| self.is_in(&decoded(&field)))
+    /// Whether it occurs in one of the fields; an empty needle in any that is there.
+    pub fn is_in_field_text(&self, fields: &FieldText) -> bool {
+        fields.values.iter().any(|value| self.finder.find(value.as_bytes()).is_some())
     }
 
     /// Whether it occurs in the whole header, decoded (TEXT's first half).
@@ -103,6 +102,28 @@ impl Needle {
             return self.is_in(&text.replace("\r\n", "\n").replace('\n', "\r\n"));
         }
         self.is_in(&text)
+    }
+}
+
+/// The header fields of one name, decoded and folded once for all needles.
+#[derive(Clone, Debug)]
+pub struct FieldText {
+    values: Vec<String>,
+}
+
+impl FieldText {
+    /// Of the fields `name`, in any case, in a header or a message that begins with one; encoded
+    /// words are decoded.
+    pub fn of(message: &[u8], name: &str) -> Self {
+        let of_name = |field: &Field<'_>| field.name.eq_ignore_ascii_case(name.as_bytes());
+        let values = Header::of(message).fields().filter(of_name).map(|field| fold(&decoded(&field)));
+        Self { values: values.collect() }
+    }
+
+    /// Bytes of all of them.
+    #[allow(clippy::len_without_is_empty, reason = "a measure of work, not of a collection")]
+    pub fn len(&self) -> usize {
+        self.values.iter().map(String::len).sum()
     }
 }
 
@@ -180,8 +201,11 @@ mod tests {
         assert_eq!(found("subject: inside", message), (false, true));
         assert_eq!(found("TEXT INSIDE", message), (false, true));
         assert_eq!(found("preamble", message), (false, false));
-        assert!(Needle::new("").is_in_field(message, "subject"));
-        assert!(!Needle::new("").is_in_field(message, "x-none"));
+        let is_in_field = |needle, name| Needle::new(needle).is_in_field_text(&FieldText::of(message, name));
+        assert!(is_in_field("grüSSE".replace("SS", "ß").as_str(), "subject"));
+        assert!(!is_in_field("inside", "Subject"));
+        assert!(is_in_field("", "subject"));
+        assert!(!is_in_field("", "x-none"));
     }
 
     /// [`Needle::is_in_body`] and [`Needle::is_in_header`] as they are meant: all is decoded,

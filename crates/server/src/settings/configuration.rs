@@ -9,7 +9,7 @@ use crate::certificate::NameFrom;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
-use codec::Limits;
+use codec::{Limits, Parts};
 use ipnet::IpNet;
 use mail::MailboxName;
 use session::{NamespaceStyle, Settings, SpecialUse};
@@ -320,6 +320,13 @@ fn session_settings(
     });
     let before_login = limits.count("line-before-login");
     let nesting_max = limits.count("nesting");
+    let parts = Parts {
+        search_keys_max: limits.count("search-keys"),
+        patterns_max: limits.count("list-patterns"),
+        items_max: limits.count("fetch-items"),
+        names_max: limits.count("names"),
+        ranges_max: limits.count("set-ranges"),
+    };
     Settings {
         hostname: hostname.to_owned(),
         id: vec![
@@ -340,6 +347,7 @@ fn session_settings(
             literals_max: 10,
             nesting_max: nesting_max.min(8),
             append_max: 0,
+            parts,
         },
         limits: Limits {
             line_max: limits.count("line"),
@@ -348,6 +356,7 @@ fn session_settings(
             literals_max: limits.count("literals"),
             nesting_max,
             append_max: limits.number("message"),
+            parts,
         },
         bytes_before_login_max: limits.number("bytes-before-login"),
         login_timeout_ms: login.number("timeout"),
