@@ -1,5 +1,6 @@
 //! One connection: drives its session.
 
+use crate::jobs::Party;
 use crate::log_in::{Channel, LogIn};
 use crate::serve::Server;
 use crate::settings::ListenTls;
@@ -102,6 +103,10 @@ struct Driver {
     /// Taken while it works on another thread.
     session: Option<Box<Session>>,
     log_in: LogIn,
+    /// On whose behalf it works on files.
+    party: Party,
+    /// Pieces of work since the last other step: of one command.
+    pieces: usize,
     woken: Arc<Notify>,
     started: Instant,
     bytes_in: u64,
@@ -146,6 +151,8 @@ impl Driver {
             log_in,
             server,
             peer,
+            party: Party::at(peer.ip()),
+            pieces: 0,
             tls: stream.tls_version(),
             stream: Some(stream),
             session: Some(Box::new(session)),
@@ -168,6 +175,9 @@ impl Driver {
             let step = session.step(now);
             #[cfg(test)]
             tests::panic_if(session.stats().user.as_deref() == Some("stepper"));
+            if !matches!(step, Step::Work) {
+                self.pieces = 0;
+            }
             let done = match step {
                 Step::Write(bytes) => self.write(&bytes).await,
                 Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
@@ -177,6 +187,9 @@ impl Driver {
                     let verdict = self.log_in.answer(attempt).await;
                     if let Some(session) = &mut self.session {
                         session.answer(verdict);
+                        if let Some(user) = &session.stats().user {
+                            self.party = Party::User(user.as_str().into());
+                        }
                     }
                     Ok(())
                 }
@@ -246,11 +259,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets the session work where blocking is allowed.
+    /// Lets the session work where blocking is allowed, when its turn comes.
     async fn work(&mut self) -> Result<(), String> {
+        let _job = self.server.jobs.begin(&self.party).await;
+        if self.pieces > 0 && self.works_for_nobody() {
+            return Err(HUNG_UP.to_owned());
+        }
+        self.pieces += 1;
         let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
-        let server = self.server.clone();
-        let _permit = server.file_job().await;
         let now = self.now();
         let owner = self.log_in.owner();
         let worked = tokio::task::spawn_blocking(move || {
@@ -279,6 +295,13 @@ impl Driver {
                 Err(PANICKED.to_owned())
             }
         }
+    }
+
+    /// Whether the client hung up in the middle of a command that does nothing but answer. The
+    /// end of its stream counts, although it might still read: clients say LOGOUT for that.
+    fn works_for_nobody(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_ended)
+            && self.session.as_ref().is_some_and(|session| session.only_answers())
     }
 
     /// What was read before stays unread: the session forgets what it holds, and what is

@@ -1,6 +1,7 @@
 //! Who comes in: from what a session asks to the user's account.
 
 use crate::counts::Counted;
+use crate::jobs::Party;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{maildir_of, quota_of};
@@ -214,11 +215,11 @@ impl LogIn {
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
         let (path, of_user, own_uids) = (maildir.clone(), user.clone(), configuration.own_uids);
-        let permit = self.server.file_job().await;
+        let job = self.server.jobs.begin(&Party::User(user.name.as_str().into())).await;
         let opened =
             tokio::task::spawn_blocking(move || open_account(&store, &path, create, &of_user, own_uids))
                 .await;
-        drop(permit);
+        drop(job);
         match opened {
             Ok(Ok(account)) => {
                 account.quota().set_limits(quota);

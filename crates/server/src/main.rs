@@ -11,6 +11,7 @@ mod control;
 mod counts;
 mod demo;
 mod import;
+mod jobs;
 mod listen;
 mod log;
 mod log_in;

@@ -3,6 +3,7 @@
 use crate::connection;
 use crate::control;
 use crate::counts::Counts;
+use crate::jobs::Jobs;
 use crate::listen::{Listener, listeners};
 use crate::settings::{self, Configuration, ListenTls};
 use crate::{auth_helper, log, privileges, sources, tls, tokens};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long connections have to end when the server stops.
@@ -38,7 +39,8 @@ pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     /// Connections by address and user.
     pub(crate) counts: Counts,
-    file_jobs: Semaphore,
+    /// Who works on files when.
+    pub(crate) jobs: Arc<Jobs>,
     shut_down: watch::Sender<bool>,
     stopping_since: OnceLock<Instant>,
     panics: AtomicU64,
@@ -62,7 +64,7 @@ impl Server {
         Arc::new(Self {
             store: Store::new(configuration.store.clone()),
             counts: Counts::default(),
-            file_jobs: Semaphore::new(configuration.file_jobs),
+            jobs: Jobs::new(configuration.file_jobs),
             shut_down: watch::Sender::new(false),
             stopping_since: OnceLock::new(),
             panics: AtomicU64::new(0),
@@ -93,11 +95,6 @@ impl Server {
     /// What checks access tokens, if anything does.
     pub(crate) fn tokens(&self) -> Option<Arc<Tokens>> {
         self.state.load().tokens.clone()
-    }
-
-    /// Leave to work on files, when few enough do.
-    pub(crate) async fn file_job(&self) -> Option<SemaphorePermit<'_>> {
-        self.file_jobs.acquire().await.ok()
     }
 
     /// Turns true when the server stops.

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -53,6 +53,18 @@ impl Stream {
     pub(crate) fn client_certificate(&self) -> Option<&[u8]> {
         let Self::Tls(stream, _) = self else { return None };
         stream.get_ref().1.peer_certificates()?.first().map(|certificate| &certificate[..])
+    }
+
+    /// Whether the client's side of the connection has ended, as far as the system has noticed;
+    /// what came before that may still have to be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream, _) => stream.get_ref().0,
+        };
+        let ready = std::pin::pin!(socket.ready(Interest::READABLE));
+        let ready = ready.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Waits for bytes and hands them to `take`; the number of bytes, 0 at the end.

@@ -225,6 +225,12 @@ impl Session {
         }
     }
 
+    /// Whether what it is in the middle of only answers its client. Without the client it need
+    /// not be ended, and its work is for nobody.
+    pub fn only_answers(&self) -> bool {
+        matches!(&self.doing, Doing::Task(running) if running.begun && running.task.only_answers())
+    }
+
     /// What it did so far.
     pub fn stats(&self) -> &Stats {
         &self.stats

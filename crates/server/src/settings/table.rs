@@ -567,7 +567,7 @@ const SETTINGS: &[Setting] = &[
         "file-jobs",
         Kind::Count { min: 1, max: 512 },
         "32",
-        "Pieces of commands that work on files at the same time.",
+        "Pieces of commands that work on files at the same time. One user has half of them at most, so that others need not wait.",
     ),
     required(
         "listen",

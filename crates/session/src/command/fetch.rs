@@ -191,6 +191,10 @@ impl Task for FetchTask {
         self.command.by_uid
     }
 
+    fn only_answers(&self) -> bool {
+        true
+    }
+
     fn by_uid(&self) -> bool {
         self.command.by_uid
     }

@@ -100,6 +100,10 @@ impl Task for Listing {
         }
         Ok(Progress::Done(Answer::ok(&format!("{} completed", self.verb))))
     }
+
+    fn only_answers(&self) -> bool {
+        true
+    }
 }
 
 /// What cannot be asked (RFC 5258 section 3.1: RECURSIVEMATCH goes with another option).

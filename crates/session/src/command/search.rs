@@ -108,6 +108,10 @@ impl Task for SearchTask {
         self.command.by_uid
     }
 
+    fn only_answers(&self) -> bool {
+        true
+    }
+
     fn by_uid(&self) -> bool {
         self.command.by_uid
     }

@@ -44,6 +44,10 @@ impl Task for Status {
         count.write(context, &name, &self.items);
         Ok(Progress::Done(Answer::ok("STATUS completed")))
     }
+
+    fn only_answers(&self) -> bool {
+        true
+    }
 }
 
 /// A mailbox being counted. Only SIZE and DELETED-STORAGE take time: sizes that no file name
