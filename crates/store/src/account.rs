@@ -10,6 +10,7 @@ use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Preference, dovecot};
+use crate::uid_validity::Reserve;
 use crate::watch::Watcher;
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
 use std::collections::{BTreeMap, HashMap};
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
     pub(crate) quota: Quota,
+    validities: Mutex<Reserve>,
 }
 
 /// A mailbox as LIST needs it.
@@ -133,6 +135,7 @@ impl Store {
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
             quota,
+            validities: Mutex::default(),
         };
         let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
         accounts.insert(key, Arc::downgrade(&account));
@@ -192,7 +195,9 @@ impl Account {
             return Ok(mailbox);
         }
         let directory = self.find(name)?;
-        mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        if mailboxes.len() == mailboxes.capacity() {
+            mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        }
         let mailbox = Arc::new(Mailbox::open(name.clone(), self.shared.clone(), directory)?);
         mailboxes.insert(name.clone(), Arc::downgrade(&mailbox));
         drop(mailboxes);
@@ -345,7 +350,7 @@ impl Account {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -365,10 +370,19 @@ impl Shared {
     /// more than the greatest so far.
     pub(crate) fn new_uid_validity(&self) -> Result<UidValidity> {
         let _lock = self.lock()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let greatest = self.greatest_uid_validity()?;
-        let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
-        self.write_uid_validity(value)?;
+        let mut reserve = self.validities.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match reserve.next(self.noted_uid_validity()?) {
+            Some(value) => value,
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                let greatest = self.greatest_uid_validity()?;
+                let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
+                let last = reserve.last_from(value);
+                self.write_uid_validity(last)?;
+                reserve.begin(value, last);
+                value
+            }
+        };
         UidValidity::new(value)
             .ok_or_else(|| Error::new(ErrorKind::Limit, "no UIDVALIDITY is left in", &self.root))
     }
@@ -376,17 +390,22 @@ impl Shared {
     /// Remembers a UIDVALIDITY that was not made here.
     pub(crate) fn note_uid_validity(&self, validity: UidValidity) -> Result<()> {
         let _lock = self.lock()?;
-        if self.greatest_uid_validity()? < validity.get() {
-            self.write_uid_validity(validity.get())
-        } else {
-            Ok(())
+        if self.noted_uid_validity()? >= validity.get() {
+            return Ok(());
         }
+        // With Dovecot's, so that it is read once: it is in the name of a file, in a directory where
+        // there may be thousands of mailboxes.
+        self.write_uid_validity(self.greatest_uid_validity()?.max(validity.get()))
     }
 
+    /// The greatest UIDVALIDITY that may have been given out here, by us or by Dovecot.
     pub(crate) fn greatest_uid_validity(&self) -> Result<u32> {
+        Ok(dovecot::greatest_uid_validity(&self.root).max(self.noted_uid_validity()?))
+    }
+
+    fn noted_uid_validity(&self) -> Result<u32> {
         let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
-        let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        Ok(dovecot::greatest_uid_validity(&self.root).max(ours))
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {

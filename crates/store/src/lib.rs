@@ -21,6 +21,7 @@ mod delivery;
 mod directory;
 mod error;
 mod faults;
+mod glance;
 mod hand_over;
 mod kept;
 mod list_file;
@@ -28,10 +29,12 @@ mod lock;
 mod mailbox;
 mod message;
 mod names;
+mod open_ahead;
 mod quota;
 mod scan;
 mod snapshot;
 mod subscriptions;
+mod uid_validity;
 mod watch;
 
 #[cfg(test)]
@@ -41,6 +44,7 @@ pub use account::{Account, Listed, Store, StoreSettings};
 pub use cache::Kind;
 pub use delivery::{Appended, Delivery};
 pub use error::{Error, ErrorKind, Result};
+pub use glance::Glance;
 pub use hand_over::{AccountHandedOver, HandedOver, Survey};
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};

@@ -4,6 +4,7 @@ mod basics;
 mod check;
 mod crash;
 mod foreign;
+mod glance;
 mod index;
 mod model;
 mod quota;

@@ -18,10 +18,7 @@ use codec::response::list;
 use mail::MailboxName;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use store::{Account, ErrorKind};
-
-/// Mailboxes whose STATUS is told in one piece of work, a count.
-const STATUS_A_PIECE: usize = 16;
+use store::{Account, ErrorKind, Mailbox};
 
 /// The task of a LIST.
 pub(crate) fn list(command: List) -> Box<dyn Task> {
@@ -44,6 +41,9 @@ struct Listing {
     lines: Option<VecDeque<Line>>,
     /// STATUS of the first line, begun and not done.
     counting: Option<Count>,
+    /// Mailboxes that were opened ahead for STATUS, and how many lines they are enough for.
+    opened: Vec<Arc<Mailbox>>,
+    opened_lines: usize,
 }
 
 /// The names that there are, while those that match are being chosen.
@@ -87,14 +87,16 @@ impl Task for Listing {
                 }
             }
         }
-        let mut counted = 0;
-        while let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) {
-            if let Some(line) = self.write(context, account, line) {
+        let mut pace = Pace::new();
+        loop {
+            self.open_ahead(account);
+            let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) else { break };
+            if let Some(line) = self.write(context, account, line, &mut pace) {
                 self.lines.get_or_insert_default().push_front(line);
                 return Ok(Progress::More);
             }
-            counted += usize::from(self.request.return_status.is_some());
-            if context.out.is_full() || counted == STATUS_A_PIECE {
+            self.opened_lines = self.opened_lines.saturating_sub(1);
+            if context.out.is_full() || pace.is_spent() {
                 return Ok(Progress::More);
             }
         }
@@ -114,8 +116,20 @@ fn refusal(request: &List) -> Option<Answer> {
 }
 
 impl Listing {
+    /// Lines whose mailboxes are opened together (a count): together they take about a piece.
+    const OPENED_AHEAD: usize = 16;
+
     fn new(request: List, verb: &'static str) -> Self {
-        Self { request, verb, choice: None, lines: None, counting: None }
+        Self { request, verb, choice: None, lines: None, counting: None, opened: Vec::new(), opened_lines: 0 }
+    }
+
+    /// Opens the mailboxes of the next lines together, as each may have to wait for the disk.
+    fn open_ahead(&mut self, account: &Arc<Account>) {
+        let opens = self.request.return_status.as_deref().is_some_and(Count::opens);
+        let Some(lines) = self.lines.as_ref().filter(|_| opens && self.opened_lines == 0) else { return };
+        self.opened_lines = Self::OPENED_AHEAD.min(lines.len());
+        let names = lines.iter().take(self.opened_lines).filter_map(|line| line.status_of.as_ref());
+        self.opened = account.open_ahead(names);
     }
 
     /// Looks what there is.
@@ -226,10 +240,16 @@ impl Listing {
     }
 
     /// Writes a line and its STATUS; gives it back when the STATUS takes another piece.
-    fn write(&mut self, context: &mut Context<'_>, account: &Arc<Account>, mut line: Line) -> Option<Line> {
+    fn write(
+        &mut self,
+        context: &mut Context<'_>,
+        account: &Arc<Account>,
+        mut line: Line,
+        pace: &mut Pace,
+    ) -> Option<Line> {
         let items = self.request.return_status.as_deref().unwrap_or_default();
         let count = match &line.status_of {
-            Some(name) => match counted(self.counting.take(), account, name, items) {
+            Some(name) => match counted(self.counting.take(), account, name, items, pace) {
                 Ok(Counted::All(count)) => Some(count),
                 Ok(Counted::Part(count)) => {
                     self.counting = Some(count);
@@ -270,10 +290,11 @@ fn counted(
     account: &Arc<Account>,
     name: &MailboxName,
     items: &[StatusItem],
+    pace: &mut Pace,
 ) -> store::Result<Counted> {
     let mut count = match begun {
         Some(count) => count,
-        None => Count::begin(account, name, items)?,
+        None => Count::begin(account, name, items, pace)?,
     };
     Ok(if count.go_on()? { Counted::All(count) } else { Counted::Part(count) })
 }

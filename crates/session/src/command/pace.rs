@@ -23,6 +23,11 @@ impl Pace {
     const FIELD_NS: u64 = 2;
     /// To open and close a file, or ask for its attributes.
     const FILE_NS: u64 = 20_000;
+    /// To open a mailbox and look at it: most are known, and the first time waits for the disk.
+    const MAILBOX_NS: u64 = 1_000_000;
+    /// To count messages by the names of their files: some calls of the system, and a name each.
+    const GLANCE_NS: u64 = 100_000;
+    const NAME_NS: u64 = 200;
     /// To rename a file and note it in the mailbox's list.
     const CHANGE_NS: u64 = 100_000;
     /// Bytes read, or converted, in a microsecond.
@@ -61,6 +66,14 @@ impl Pace {
 
     pub(crate) fn file(&mut self) {
         self.spend(Self::FILE_NS);
+    }
+
+    pub(crate) fn mailbox(&mut self) {
+        self.spend(Self::MAILBOX_NS);
+    }
+
+    pub(crate) fn glance(&mut self, messages: usize) {
+        self.spend(Self::GLANCE_NS + messages as u64 * Self::NAME_NS);
     }
 
     pub(crate) fn change(&mut self) {
