@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(found("TEXT INSIDE", message), (false, true));
         assert_eq!(found("preamble", message), (false, false));
         let is_in_field = |needle, name| Needle::new(needle).is_in_field_text(&FieldText::of(message, name));
-        assert!(is_in_field("grüSSE".replace("SS", "ß").as_str(), "subject"));
+        assert!(is_in_field("GRÜßE", "subject"));
         assert!(!is_in_field("inside", "Subject"));
         assert!(is_in_field("", "subject"));
         assert!(!is_in_field("", "x-none"));

@@ -349,7 +349,7 @@ fn security_27_one_part_too_many_is_refused_by_name() {
         assert_eq!((error.text, error.code), (format!("Too many {what}"), Some("LIMIT")));
     }
     let before = append_before(format!("a APPEND x ({}) ", names(1_001)).as_bytes(), &LIMITS);
-    let refused = before.expect("an APPEND").arguments.err().expect("refused");
+    let Err(refused) = before.expect("an APPEND").arguments else { panic!("1001 names") };
     assert_eq!(
         (refused.text.as_str(), refused.code),
         ("Too many names in one command: at most 1000", Some("LIMIT"))
