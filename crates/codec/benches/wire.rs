@@ -9,7 +9,7 @@ use mail::{Keyword, ModSeq, SeqNum, SystemFlags, Uid};
 use restante_codec::response::body_structure::body_structure;
 use restante_codec::response::envelope::envelope;
 use restante_codec::response::{Revision, fetch, search};
-use restante_codec::{Decoder, Event, Limits};
+use restante_codec::{Decoder, Event, Limits, Parts};
 use std::hint::black_box;
 
 criterion_group!(benches, commands, fetch_responses, values, search_response);
@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
     literals_max: 100,
     nesting_max: 50,
     append_max: 100 << 20,
+    parts: Parts::DEFAULT,
 };
 
 fn commands(c: &mut Criterion) {

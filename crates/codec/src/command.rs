@@ -227,7 +227,7 @@ pub enum SearchDate {
 }
 
 /// How a date key compares.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DateOrder {
     Before,
     On,
@@ -279,7 +279,7 @@ pub struct Fetch {
 }
 
 /// FETCH's items.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum FetchItem {
     Flags,
     Uid,
@@ -301,7 +301,7 @@ pub enum FetchItem {
 }
 
 /// The items older than sections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rfc822 {
     Message,
     Header,
@@ -309,14 +309,14 @@ pub enum Rfc822 {
 }
 
 /// `<origin.length>`: length 0 is refused by the parser.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Partial {
     pub origin: u64,
     pub length: u64,
 }
 
 /// What stands in the brackets of BODY.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Section {
     /// Part numbers, outermost first; empty for the message.
     pub part: Vec<u32>,
@@ -324,7 +324,7 @@ pub struct Section {
 }
 
 /// What of the part.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum SectionText {
     /// The message, or the part's body.
     All,

@@ -13,7 +13,7 @@ use restante_codec::response::search::{Results, esearch, search};
 use restante_codec::response::{
     Code, Condition, Revision, body_structure, bye, envelope, fetch, greeting, list, quota, tagged, untagged,
 };
-use restante_codec::{Decoder, Event, Limits, Tag};
+use restante_codec::{Decoder, Event, Limits, Parts, Tag};
 
 const LIMITS: Limits = Limits {
     line_max: 10_000,
@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     literals_max: 10,
     nesting_max: 20,
     append_max: 1_000,
+    parts: Parts::DEFAULT,
 };
 
 /// Whether our parser takes a command; literals are in the line.

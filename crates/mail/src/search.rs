@@ -16,7 +16,7 @@ use crate::header::{Field, Unfold};
 use crate::mime::{Content, Part, Span, Structure};
 use crate::source::{Reader, Source};
 use crate::transfer;
-use matcher::{Matcher, fold};
+use matcher::{Matcher, fold, fold_into};
 use memchr::memmem::Finder;
 use std::ops::Range;
 
@@ -52,28 +52,25 @@ impl Needle {
     /// stands, with encoded words decoded, or in its addresses if it has addresses. These are
     /// those of ENVELOPE (RFC 3501 section 6.4.4), written as `Name <mailbox@host>, …`, without
     /// comments, quotes and blanks that are not part of them.
+    ///
+    /// [`Needle::is_in_field_texts`] answers the same, where many needles are looked for.
     pub fn is_in_field<S: Source + ?Sized>(&self, message: &S, name: &str) -> Result<bool, S::Error> {
-        let has_addresses = ["From", "To", "Cc", "Bcc", "Sender", "Reply-To"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known));
-        let mut fields = FieldStream::new(message, 0..message.size());
-        while let Some(start) = fields.next()? {
-            if !matches!(&start, Start::Field(found) if found.eq_ignore_ascii_case(name.as_bytes())) {
-                fields.value(|_| {})?;
-                continue;
-            }
-            let (mut raw, mut text) = (Vec::new(), FieldText::new(Matcher::new(self)));
-            fields.value(|piece| {
-                text.push(piece);
-                if has_addresses && raw.len() <= envelope::VALUE_MAX {
-                    raw.extend_from_slice(piece);
-                }
-            })?;
-            if text.finish().found() || has_addresses && self.is_in_addresses(&raw) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let mut is_found = false;
+        each_text(message, name, &Matcher::new(self), |text| {
+            is_found = text.found();
+            is_found
+        })?;
+        Ok(is_found)
+    }
+
+    /// Whether it occurs in one of the fields; an empty needle in any that is there.
+    pub fn is_in_field_texts(&self, fields: &FieldTexts) -> bool {
+        let has_line_end = self.folded.contains('\n');
+        fields.texts.iter().any(|text| match has_line_end {
+            // Line ends in the text, of encoded words, are made those of the needle.
+            true => self.is_in(text),
+            false => self.finder.find(text.as_bytes()).is_some(),
+        })
     }
 
     /// Whether it occurs in the whole header, decoded (TEXT's first half), lines that are no
@@ -101,13 +98,6 @@ impl Needle {
             }
         }
         Ok(false)
-    }
-
-    fn is_in_addresses(&self, value: &[u8]) -> bool {
-        let mut matcher = Matcher::new(self);
-        let field = Field { name: b"", value, raw: value };
-        write_addresses(&envelope::addresses(&field), &mut matcher);
-        matcher.found()
     }
 
     fn is_in_fields<S: Source + ?Sized>(&self, message: &S, header: Range<u64>) -> Result<bool, S::Error> {
@@ -161,6 +151,81 @@ impl Needle {
     }
 }
 
+/// The header fields of one name, decoded and folded once for all needles: what
+/// [`Needle::is_in_field`] looks in.
+#[derive(Clone, Debug)]
+pub struct FieldTexts {
+    texts: Vec<String>,
+}
+
+impl FieldTexts {
+    /// Of the fields `name`, in any case, in a header or a message that begins with one.
+    pub fn of(message: &[u8], name: &str) -> Self {
+        let mut texts = Vec::new();
+        let Ok(()) = each_text(message, name, &Folded::default(), |text| {
+            texts.push(text.0);
+            false
+        });
+        Self { texts }
+    }
+
+    /// Bytes of all of them.
+    #[allow(clippy::len_without_is_empty, reason = "a measure of work, not of a collection")]
+    pub fn len(&self) -> usize {
+        self.texts.iter().map(String::len).sum()
+    }
+}
+
+/// Text that is folded as it comes.
+#[derive(Clone, Default)]
+struct Folded(String);
+
+impl Sink for Folded {
+    fn text(&mut self, text: &str) {
+        fold_into(text, &mut self.0);
+    }
+}
+
+/// Hands on what is searched of each field `name` of the header at the start of `message`, until
+/// `is_enough`: its value, and behind it its addresses if it has addresses. Each is written to a
+/// copy of `sink`.
+fn each_text<S: Source + ?Sized, T: Sink>(
+    message: &S,
+    name: &str,
+    sink: &T,
+    mut is_enough: impl FnMut(T) -> bool,
+) -> Result<(), S::Error> {
+    let has_addresses = ["From", "To", "Cc", "Bcc", "Sender", "Reply-To"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known));
+    let mut fields = FieldStream::new(message, 0..message.size());
+    while let Some(start) = fields.next()? {
+        if !matches!(&start, Start::Field(found) if found.eq_ignore_ascii_case(name.as_bytes())) {
+            fields.value(|_| {})?;
+            continue;
+        }
+        let (mut raw, mut text) = (Vec::new(), FieldText::new(sink.clone()));
+        fields.value(|piece| {
+            text.push(piece);
+            if has_addresses && raw.len() <= envelope::VALUE_MAX {
+                raw.extend_from_slice(piece);
+            }
+        })?;
+        if is_enough(text.finish()) {
+            return Ok(());
+        }
+        if has_addresses {
+            let mut text = sink.clone();
+            let field = Field { name: b"", value: &raw, raw: &raw };
+            write_addresses(&envelope::addresses(&field), &mut text);
+            if is_enough(text) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Hands on a part's body, its transfer encoding undone, in pieces until `is_enough`; it is told
 /// which is the last.
 fn each_piece<S: Source + ?Sized>(
@@ -184,16 +249,16 @@ fn each_piece<S: Source + ?Sized>(
 }
 
 /// A field's value as text: unfolded, encoded words decoded.
-struct FieldText<'a> {
+struct FieldText<T> {
     unfold: Unfold,
-    words: Words<Matcher<'a>>,
+    words: Words<T>,
     /// A character came that is not white space.
     has_begun: bool,
 }
 
-impl<'a> FieldText<'a> {
-    fn new(matcher: Matcher<'a>) -> Self {
-        let words = Words::new(matcher, Words::<Matcher<'_>>::HELD_MAX);
+impl<T: Sink> FieldText<T> {
+    fn new(out: T) -> Self {
+        let words = Words::new(out, Words::<T>::HELD_MAX);
         Self { unfold: Unfold::default(), words, has_begun: false }
     }
 
@@ -205,7 +270,7 @@ impl<'a> FieldText<'a> {
         });
     }
 
-    fn finish(self) -> Matcher<'a> {
+    fn finish(self) -> T {
         self.words.finish()
     }
 }

@@ -1,6 +1,7 @@
 //! One connection: drives its session.
 
 use crate::admission::Place;
+use crate::jobs::Party;
 use crate::log_in::{Channel, LogIn};
 use crate::serve::Server;
 use crate::settings::ListenTls;
@@ -105,6 +106,10 @@ struct Driver {
     /// Taken while it works on another thread.
     session: Option<Box<Session>>,
     log_in: LogIn,
+    /// On whose behalf it works on files.
+    party: Party,
+    /// Pieces of work since the last other step: of one command.
+    pieces: usize,
     woken: Arc<Notify>,
     started: Instant,
     bytes_in: u64,
@@ -149,6 +154,8 @@ impl Driver {
             log_in,
             server,
             peer,
+            party: Party::at(peer.ip()),
+            pieces: 0,
             tls: stream.tls_version(),
             stream: Some(stream),
             session: Some(Box::new(session)),
@@ -171,6 +178,9 @@ impl Driver {
             let step = session.step(now);
             #[cfg(test)]
             tests::panic_if(session.stats().user.as_deref() == Some("stepper"));
+            if !matches!(step, Step::Work) {
+                self.pieces = 0;
+            }
             let done = match step {
                 Step::Write(bytes) => self.write(&bytes).await,
                 Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
@@ -208,6 +218,9 @@ impl Driver {
                 self.log_in = log_in;
                 if let Some(session) = &mut self.session {
                     session.answer(verdict);
+                    if let Some(user) = &session.stats().user {
+                        self.party = Party::User(user.as_str().into());
+                    }
                 }
                 Ok(())
             }
@@ -272,11 +285,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets the session work where blocking is allowed.
+    /// Lets the session work where blocking is allowed, when its turn comes.
     async fn work(&mut self) -> Result<(), String> {
+        let _job = self.server.jobs.begin(&self.party).await;
+        if self.pieces > 0 && self.works_for_nobody() {
+            return Err(HUNG_UP.to_owned());
+        }
+        self.pieces += 1;
         let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
-        let server = self.server.clone();
-        let _permit = server.file_job().await;
         let now = self.now();
         let owner = self.log_in.owner();
         let worked = tokio::task::spawn_blocking(move || {
@@ -305,6 +321,13 @@ impl Driver {
                 Err(PANICKED.to_owned())
             }
         }
+    }
+
+    /// Whether the client hung up in the middle of a command that does nothing but answer. The
+    /// end of its stream counts, although it might still read: clients say LOGOUT for that.
+    fn works_for_nobody(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_ended)
+            && self.session.as_ref().is_some_and(|session| session.only_answers())
     }
 
     /// What was read before stays unread: the session forgets what it holds, and what is

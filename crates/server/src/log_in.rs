@@ -1,6 +1,7 @@
 //! Who comes in: from what a session asks to the user's account.
 
 use crate::admission::{OfUser, Place};
+use crate::jobs::Party;
 use crate::mail_place::MailPlace;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
@@ -230,11 +231,11 @@ impl LogIn {
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
         let (mail, of_user, own_uids) = (place.clone(), user.clone(), configuration.own_uids);
-        let permit = self.server.file_job().await;
+        let job = self.server.jobs.begin(&Party::User(user.name.as_str().into())).await;
         let opened =
             tokio::task::spawn_blocking(move || open_account(&store, &mail, create, &of_user, own_uids))
                 .await;
-        drop(permit);
+        drop(job);
         match opened {
             Ok(Ok((account, held))) => {
                 self.held = held;

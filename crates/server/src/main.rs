@@ -11,6 +11,7 @@ mod connection;
 mod control;
 mod demo;
 mod import;
+mod jobs;
 mod listen;
 mod log;
 mod log_in;

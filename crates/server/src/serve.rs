@@ -3,6 +3,7 @@
 use crate::admission::{Admission, Refusal};
 use crate::connection;
 use crate::control;
+use crate::jobs::Jobs;
 use crate::listen::{Listener, listeners};
 use crate::refusals::{self, Refusals};
 use crate::settings::{self, Configuration, ListenTls};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long connections have to end when the server stops.
@@ -47,7 +48,8 @@ pub(crate) struct Server {
     pub(crate) refusals: Refusals,
     /// Leave to go on deciding log-ins whose clients hung up.
     left_alone: Arc<Semaphore>,
-    file_jobs: Semaphore,
+    /// Who works on files when.
+    pub(crate) jobs: Arc<Jobs>,
     shut_down: watch::Sender<bool>,
     stopping_since: OnceLock<Instant>,
     panics: AtomicU64,
@@ -73,7 +75,7 @@ impl Server {
             admission: Admission::default(),
             refusals: Refusals::default(),
             left_alone: Arc::new(Semaphore::new(LEFT_ALONE_MAX)),
-            file_jobs: Semaphore::new(configuration.file_jobs),
+            jobs: Jobs::new(configuration.file_jobs),
             shut_down: watch::Sender::new(false),
             stopping_since: OnceLock::new(),
             panics: AtomicU64::new(0),
@@ -104,11 +106,6 @@ impl Server {
     /// What checks access tokens, if anything does.
     pub(crate) fn tokens(&self) -> Option<Arc<Tokens>> {
         self.state.load().tokens.clone()
-    }
-
-    /// Leave to work on files, when few enough do.
-    pub(crate) async fn file_job(&self) -> Option<SemaphorePermit<'_>> {
-        self.file_jobs.acquire().await.ok()
     }
 
     /// Lets a log-in be decided though its client hung up: a wrong password counts all the same,

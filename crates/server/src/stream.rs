@@ -69,6 +69,18 @@ impl Stream {
         }
     }
 
+    /// Whether the client's side of the connection has ended, as far as the system has noticed;
+    /// what came before that may still have to be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream, _) => stream.get_ref().0,
+        };
+        let ready = std::pin::pin!(socket.ready(Interest::READABLE));
+        let ready = ready.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
     /// Waits for bytes and hands them to `take`; the number of bytes, 0 at the end.
     ///
     /// The buffer lives while something is read and no longer: a connection that waits has

@@ -53,6 +53,8 @@ pub struct Session {
 pub(crate) enum Doing {
     /// It waits for a command.
     Nothing,
+    /// A long command is there: [`Session::work`] parses it, as others wait for this thread.
+    Parse,
     /// A command runs.
     Task(Running),
     /// A command ended: its client is told of changes, then answered.
@@ -144,7 +146,7 @@ impl Session {
         match &mut self.doing {
             Doing::Nothing | Doing::Challenge { .. } => Step::Read { deadline_ms },
             Doing::Append(_) if self.starved => Step::Read { deadline_ms },
-            Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
+            Doing::Parse | Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
             Doing::Idle(idle) => match std::mem::take(&mut idle.looked) {
                 true => Step::Watch { deadline_ms: idle.deadline_ms() },
                 false => Step::Work,
@@ -162,6 +164,13 @@ impl Session {
     pub fn work(&mut self, now: Now) {
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Parse => match self.decoder.parse_long() {
+                Ok(request) => self.begin(request, now),
+                Err(error) => {
+                    self.stats.commands += 1;
+                    self.malformed(error);
+                }
+            },
             Doing::Task(running) => self.run(running),
             Doing::Ending(ending) => self.end(ending),
             Doing::Append(append) => self.proceed_append(append),
@@ -214,6 +223,12 @@ impl Session {
             _ if half_written => self.close("shut down"),
             _ => self.bye(text, "shut down"),
         }
+    }
+
+    /// Whether what it is in the middle of only answers its client. Without the client it need
+    /// not be ended, and its work is for nobody.
+    pub fn only_answers(&self) -> bool {
+        matches!(&self.doing, Doing::Task(running) if running.begun && running.task.only_answers())
     }
 
     /// What it did so far.
@@ -283,6 +298,7 @@ impl Session {
                 self.stats.commands += 1;
                 self.refuse_cleartext(&tag);
             }
+            Some(Ok(Event::Long)) => self.doing = Doing::Parse,
             Some(Ok(Event::Continue)) => continuation(self.out.buffer(), "Go on"),
             Some(Ok(Event::Append(codec::decoder::Append::Start { tag, mailbox }))) => {
                 self.stats.commands += 1;
@@ -334,9 +350,9 @@ impl Session {
 
     /// Answers what is no command.
     pub(crate) fn malformed(&mut self, error: DecodeError) {
-        let answer = match error.too_big {
-            true => Answer::no("TOOBIG", error.text.clone()),
-            false => Answer::bad(error.text.clone()),
+        let answer = match error.code {
+            Some(code) => Answer::no(code, error.text.clone()),
+            None => Answer::bad(error.text.clone()),
         };
         match &error.tag {
             Some(tag) => self.tagged(tag, &answer),

@@ -14,6 +14,7 @@ use crate::rename::rename_new;
 use crate::root;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Origin, Preference, dovecot};
+use crate::uid_validity::Reserve;
 use crate::watch::Watcher;
 use crate::witness::{Reached, Witness};
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
@@ -127,6 +128,7 @@ pub(crate) struct Shared {
     pub(crate) quota: Quota,
     /// How far mailboxes got.
     pub(crate) witness: Witness,
+    validities: Mutex<Reserve>,
 }
 
 /// A mailbox as LIST needs it.
@@ -204,6 +206,7 @@ impl Store {
             said: self.said.clone(),
             quota,
             witness: Witness::new(root),
+            validities: Mutex::default(),
         };
         let account = Arc::new(Account {
             shared: Arc::new(shared),
@@ -262,7 +265,9 @@ impl Account {
             return Ok(mailbox);
         }
         let directory = self.find(name)?;
-        mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        if mailboxes.len() == mailboxes.capacity() {
+            mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        }
         let mailbox = Arc::new(Mailbox::open(name.clone(), self.shared.clone(), directory)?);
         mailboxes.insert(name.clone(), Arc::downgrade(&mailbox));
         drop(mailboxes);
@@ -472,7 +477,7 @@ impl Account {
         Err(Error::new(ErrorKind::Limit, "more levels than the settings allow:", &path))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -502,10 +507,19 @@ impl Shared {
     /// more than the greatest so far.
     pub(crate) fn new_uid_validity(&self) -> Result<UidValidity> {
         let _lock = self.lock()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let greatest = self.greatest_uid_validity()?;
-        let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
-        self.write_uid_validity(value)?;
+        let mut reserve = self.validities.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match reserve.next(self.noted_uid_validity()?) {
+            Some(value) => value,
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                let greatest = self.greatest_uid_validity()?;
+                let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
+                let last = reserve.last_from(value);
+                self.write_uid_validity(last)?;
+                reserve.begin(value, last);
+                value
+            }
+        };
         UidValidity::new(value)
             .ok_or_else(|| Error::new(ErrorKind::Limit, "no UIDVALIDITY is left in", &self.root))
     }
@@ -513,18 +527,23 @@ impl Shared {
     /// Remembers a UIDVALIDITY that was not made here.
     pub(crate) fn note_uid_validity(&self, validity: UidValidity) -> Result<()> {
         let _lock = self.lock()?;
-        if self.greatest_uid_validity()? < validity.get() {
-            self.write_uid_validity(validity.get())
-        } else {
-            Ok(())
+        if self.noted_uid_validity()? >= validity.get() {
+            return Ok(());
         }
+        // With Dovecot's, so that it is read once: it is in the name of a file, in a directory where
+        // there may be thousands of mailboxes.
+        self.write_uid_validity(self.greatest_uid_validity()?.max(validity.get()))
     }
 
+    /// The greatest UIDVALIDITY that may have been given out here, by us or by Dovecot.
     pub(crate) fn greatest_uid_validity(&self) -> Result<u32> {
-        let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
-        let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let of_dovecot = [&*self.root, self.dovecot_root()].map(dovecot::greatest_uid_validity);
-        Ok(of_dovecot.into_iter().fold(ours, u32::max))
+        Ok(of_dovecot.into_iter().fold(self.noted_uid_validity()?, u32::max))
+    }
+
+    fn noted_uid_validity(&self) -> Result<u32> {
+        let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
     }
 
     fn subscriptions(&self) -> Result<Subscriptions> {

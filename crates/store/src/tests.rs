@@ -7,6 +7,7 @@ mod crash;
 mod departed;
 mod file_names;
 mod foreign;
+mod glance;
 mod index;
 mod links;
 mod model;

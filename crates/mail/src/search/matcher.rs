@@ -125,7 +125,20 @@ fn push(c: char, bytes: &mut Vec<u8>) {
 
 /// Text without its case.
 pub(super) fn fold(text: &str) -> String {
-    text.chars().map(lower).collect()
+    let mut folded = String::with_capacity(text.len());
+    fold_into(text, &mut folded);
+    folded
+}
+
+/// [`fold`], for text that comes in pieces.
+pub(super) fn fold_into(text: &str, folded: &mut String) {
+    if text.is_ascii() {
+        let from = folded.len();
+        folded.push_str(text);
+        folded[from..].make_ascii_lowercase();
+    } else {
+        folded.extend(text.chars().map(lower));
+    }
 }
 
 fn lower(c: char) -> char {

@@ -20,7 +20,10 @@ fn found_in<S: Source + ?Sized>(needle: &str, message: &S) -> Result<(bool, bool
 }
 
 fn found_in_field(needle: &str, message: &str, name: &str) -> bool {
-    let Ok(found) = Needle::new(needle).is_in_field(message.as_bytes(), name);
+    let needle = Needle::new(needle);
+    let Ok(found) = needle.is_in_field(message.as_bytes(), name);
+    let of_texts = needle.is_in_field_texts(&FieldTexts::of(message.as_bytes(), name));
+    assert_eq!(of_texts, found, "{needle:?} in {name}");
     found
 }
 
@@ -56,6 +59,9 @@ fn what_is_meant_is_searched() {
     let message = "Subject: \nsubject: second\n\n";
     assert!(found_in_field("", message, "subject") && found_in_field("OND", message, "SUBJECT"));
     assert!(!found_in_field("", message, "x-none"));
+    let message = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe=0Aaus?=\n Berlin\nX-Other: inside\n\n";
+    assert!(found_in_field("GRÜßE\r\nAUS berlin", message, "subject"));
+    assert!(!found_in_field("inside", message, "Subject"));
 }
 
 /// [`Needle::is_in_body`] and [`Needle::is_in_header`] as they are meant: all of the message is
@@ -195,6 +201,25 @@ proptest! {
         prop_assert_eq!(found_in(needle, &Windowed(&message, window)), Ok(expected));
     }
 
+    #[test]
+    fn fields_that_were_decoded_before_are_the_same(
+        needle in select(vec![
+            "kelly", "K", "ü", "\u{212a}", "y k", "y ", " k", "kel kel", "k\r\nk", "\n", "\r", "σ", "<kelly@x>", "l, k",
+            "",
+        ]),
+        name in select(vec!["To", "Subject"]),
+        pieces in prop::collection::vec(select(vec![
+            "kelly", "KEL", "k", "LY", "ü", "Ü", "\u{212a}", "ς", " ", "\t", "\n ", "\r\n\t", "<kelly@x>", "<k@", "x>",
+            ", ", "(k)", "\"", ": ", ";", "=?utf-8?q?kel?=", "=?utf-8?q?K=0Ak?=", "=?utf-8?q?y=0D=0A?=",
+            "=?iso-8859-1?q?=DC?=", "=?", "\nSubject: ", "\nto: ", "\n\n",
+        ]), 0..16),
+        window in 1_usize..40,
+    ) {
+        let message = format!("{name}: {}\n", pieces.concat());
+        let source = Windowed(message.as_bytes(), window);
+        let Ok(found) = Needle::new(needle).is_in_field(&source, name);
+        prop_assert_eq!(found_in_field(needle, &message, name), found);
+    }
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use crate::mailbox_names;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
-use codec::Limits;
+use codec::{Limits, Parts};
 use ipnet::IpNet;
 use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
@@ -339,6 +339,13 @@ fn session_settings(
     });
     let before_login = limits.count("line-before-login");
     let nesting_max = limits.count("nesting");
+    let parts = Parts {
+        search_keys_max: limits.count("search-keys"),
+        patterns_max: limits.count("list-patterns"),
+        items_max: limits.count("fetch-items"),
+        names_max: limits.count("names"),
+        ranges_max: limits.count("set-ranges"),
+    };
     Settings {
         hostname: hostname.to_owned(),
         id: vec![
@@ -360,6 +367,7 @@ fn session_settings(
             literals_max: 64,
             nesting_max: nesting_max.min(8),
             append_max: 0,
+            parts,
         },
         limits: Limits {
             line_max: limits.count("line"),
@@ -368,6 +376,7 @@ fn session_settings(
             literals_max: limits.count("literals"),
             nesting_max,
             append_max: limits.number("message"),
+            parts,
         },
         bytes_before_login_max: limits.number("bytes-before-login"),
         login_timeout_ms: login.number("timeout"),

@@ -21,6 +21,7 @@ fn the_file_of_a_small_site_is_enough() {
     assert_eq!(configuration.session.hostname, "mail.example.com");
     assert!(configuration.passwd_files().eq([&PathBuf::from("/etc/restante/users")]));
     assert_eq!(configuration.session.limits.append_max, 100 << 20);
+    assert_eq!(configuration.session.limits.parts, codec::Parts::DEFAULT);
     assert_eq!(configuration.session.idle_timeout_ms, 30 * 60 * 1000);
     assert!(configuration.cleartext_from.is_empty() && configuration.listen.is_empty());
 }

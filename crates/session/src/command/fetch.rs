@@ -15,7 +15,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::header_fields;
+use super::header_fields::{self, Names};
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::view::{Shown, View, Withheld};
@@ -62,6 +62,17 @@ impl Item {
     }
 }
 
+/// The header fields that an item names.
+fn field_names(item: &FetchItem) -> impl Iterator<Item = &str> {
+    let names = match item {
+        FetchItem::Section {
+            section: Section { text: SectionText::HeaderFields { names, .. }, .. }, ..
+        } => names.as_slice(),
+        _ => &[],
+    };
+    names.iter().map(String::as_str)
+}
+
 /// What is asked of each message.
 #[derive(Debug)]
 struct Plan {
@@ -72,6 +83,8 @@ struct Plan {
     modseq: bool,
     /// A section is asked for without PEEK.
     sets_seen: bool,
+    /// The header fields that any item names.
+    names: Arc<Names>,
 }
 
 impl Plan {
@@ -83,6 +96,7 @@ impl Plan {
             // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
             modseq: command.changed_since.is_some(),
             sets_seen: false,
+            names: Arc::new(Names::new(command.items.iter().flat_map(field_names))),
         };
         for item in std::mem::take(&mut command.items) {
             match &item {
@@ -188,6 +202,10 @@ impl Task for FetchTask {
         self.command.by_uid
     }
 
+    fn only_answers(&self) -> bool {
+        true
+    }
+
     fn by_uid(&self) -> bool {
         self.command.by_uid
     }
@@ -255,7 +273,7 @@ impl FetchTask {
             }
             None => self.withheld(selected, uid).is_some_and(|withheld| self.is_wanted((&withheld).into())),
         };
-        wanted.then(|| Message::new(number, uid, selected.mark.take()))
+        wanted.then(|| Message::new(number, uid, selected.mark.take(), self.plan.names.clone()))
     }
 
     /// Prepares a message or, once that is done, writes it. A message left out counts as written.

@@ -40,6 +40,10 @@ impl Task for Lsub {
         }
         Ok(Progress::Done(Answer::ok("LSUB completed")))
     }
+
+    fn only_answers(&self) -> bool {
+        true
+    }
 }
 
 /// All lines, in order.

@@ -66,7 +66,8 @@ fn a_copy_is_not_compressed_and_a_move_takes_the_file_as_it_is() {
     let all = files();
     let wire = TEXT.len() + TEXT.matches('\n').count();
     assert_eq!(all[2], (format!(",S={},W={wire}:2,S", TEXT.len()), TEXT.into()));
-    assert_eq!(all[0], (",S=900,W=950:2,".to_owned(), b"BZh91AY&SY\x00\x01\x02\x03".to_vec()), "as it was");
+    // As it was, but for the sizes in its name: they cannot be checked.
+    assert_eq!(all[0], (":2,".to_owned(), b"BZh91AY&SY\x00\x01\x02\x03".to_vec()));
     assert_eq!(content(copies.open_message(copied.pairs[0].1).unwrap()), TEXT);
     assert_eq!(
         copies.internal_date(copied.pairs[0].1).unwrap(),

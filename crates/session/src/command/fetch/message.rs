@@ -3,7 +3,7 @@
 use super::Item;
 use super::section::{self, Needs};
 use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
-use crate::command::header_fields;
+use crate::command::header_fields::{self, Index, Names};
 use crate::command::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
@@ -17,8 +17,8 @@ use mail::envelope::Envelope;
 use mail::header::Header;
 use mail::mime::Structure;
 use mail::{SeqNum, Uid};
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 use store::{Kind, MessageFile, Pass};
 
 /// A message under way.
@@ -31,6 +31,10 @@ pub(super) struct Message {
     gone: bool,
     /// What was read of it and may serve for other items.
     loaded: Option<Loaded>,
+    /// The header that fields were picked from last.
+    fields: Option<Fields>,
+    /// The names of all fields that the command asks for.
+    names: Arc<Names>,
     /// Bytes of the header in the file.
     header: Option<u64>,
     structure: Option<Structure>,
@@ -59,6 +63,15 @@ struct Loaded {
     bytes: Vec<u8>,
     /// It is all of it.
     whole: bool,
+}
+
+/// A header of the message or of a part, and where its fields are.
+#[derive(Debug)]
+struct Fields {
+    /// In the file.
+    range: Range<u64>,
+    bytes: Vec<u8>,
+    index: Index,
 }
 
 /// Where a session is in a section that its client reads window by window, as many do with long
@@ -153,13 +166,15 @@ impl Message {
     const PARTS: Kind = Kind::named(b"PARTS 2");
 
     /// `mark` is what the last message left.
-    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>) -> Self {
+    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>, names: Arc<Names>) -> Self {
         Self {
             number,
             uid,
             file: None,
             gone: false,
             loaded: None,
+            fields: None,
+            names,
             header: None,
             structure: None,
             date: None,
@@ -404,18 +419,50 @@ impl Message {
         let Some(file) = &self.file else { return Ok(None) };
         let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
         let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
-        let is_fields = matches!(section.text, SectionText::HeaderFields { .. });
-        if !is_fields && !holdable(range.end.saturating_sub(range.start)) {
-            return Ok(None);
-        }
-        let octets = octets_of(section, &read_range(file, range.clone(), pace)?);
+        let octets = match &section.text {
+            SectionText::HeaderFields { not, names } => {
+                let Some(octets) = self.pick(*not, names, &range, pace)? else { return Ok(None) };
+                if !holdable(octets.len() as u64) {
+                    return Ok(Some((Body::Fields(range), octets.len() as u64)));
+                }
+                octets
+            }
+            _ if !holdable(range.end.saturating_sub(range.start)) => return Ok(None),
+            _ => to_wire(&read_range(file, range, pace)?),
+        };
         pace.parse(octets.len());
-        let length = octets.len() as u64;
-        if is_fields && !holdable(length) {
-            return Ok(Some((Body::Fields(range), length)));
-        }
         self.held += octets.len();
+        let length = octets.len() as u64;
         Ok(Some((Body::Held(octets), length)))
+    }
+
+    /// Fields of the header that lies in `range`, as octets. The header is read and looked
+    /// through for the first item that wants fields of it. `None` when the message is gone.
+    fn pick(
+        &mut self,
+        not: bool,
+        wanted: &[String],
+        range: &Range<u64>,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Vec<u8>>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        if self.fields.as_ref().is_none_or(|fields| fields.range != *range) {
+            let loaded = self.loaded.as_ref().and_then(|loaded| {
+                loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+            });
+            let bytes =
+                loaded.map_or_else(|| read_range(file, range.clone(), pace), |bytes| Ok(bytes.to_vec()))?;
+            pace.parse(bytes.len());
+            let index = Index::of(&bytes, &self.names);
+            self.fields = Some(Fields { range: range.clone(), bytes, index });
+        }
+        let Some(fields) = &self.fields else { return Ok(None) };
+        if not {
+            pace.fields(fields.index.len());
+        }
+        let octets = to_wire(&fields.index.pick(&fields.bytes, &self.names, not, wanted));
+        pace.read(octets.len());
+        Ok(Some(octets))
     }
 
     fn locate(
@@ -558,14 +605,49 @@ impl Message {
                 Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
                 Value::Literal(literal) => {
                     announce(writer, item, &literal.window, out.buffer());
-                    let mark = self.mark.as_ref();
-                    match literal.begin(item, self.file.as_ref(), mark, out, pace) {
-                        Ok(stream) => self.stream = stream,
-                        Err(why) => return Written::Broken(why),
+                    let window = literal.window.clone();
+                    match &literal.body {
+                        Body::Held(octets) => {
+                            if let Err(why) = write_window(octets, &window, out) {
+                                return Written::Broken(why);
+                            }
+                        }
+                        Body::InFile(measured) => {
+                            let mark = self.mark.as_ref().filter(|mark| mark.measured == *measured);
+                            let place = mark.and_then(|mark| mark.place.clone());
+                            self.stream = Some(Stream::new(measured.range.clone(), window, place));
+                        }
+                        Body::Fields(range) => {
+                            let range = range.clone();
+                            if let Err(why) = self.write_fields(item, &range, &window, out, pace) {
+                                return Written::Broken(why);
+                            }
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Picks fields once more, which were too long to be held.
+    fn write_fields(
+        &mut self,
+        item: &FetchItem,
+        range: &Range<u64>,
+        window: &Range<u64>,
+        out: &mut Output,
+        pace: &mut Pace,
+    ) -> Result<(), &'static str> {
+        let FetchItem::Section {
+            section: Section { text: SectionText::HeaderFields { not, names }, .. },
+            ..
+        } = item
+        else {
+            return Ok(());
+        };
+        let octets = self.pick(*not, names, range, pace);
+        let octets = octets.map_err(|_| "a message's file could not be read on")?.unwrap_or_default();
+        write_window(&octets, window, out)
     }
 
     fn end_stream(&mut self) {
@@ -612,35 +694,10 @@ enum Located {
     Gone,
 }
 
-impl Literal {
-    /// Writes the literal's octets, or begins to: then the stream has the rest.
-    fn begin(
-        &self,
-        item: &FetchItem,
-        file: Option<&MessageFile>,
-        mark: Option<&Mark>,
-        out: &mut Output,
-        pace: &mut Pace,
-    ) -> Result<Option<Stream>, &'static str> {
-        let octets = match (&self.body, file) {
-            (Body::Held(octets), _) => Cow::Borrowed(octets.as_slice()),
-            (Body::InFile(measured), _) => {
-                let mark = mark.filter(|mark| mark.measured == *measured);
-                let place = mark.and_then(|mark| mark.place.clone());
-                return Ok(Some(Stream::new(measured.range.clone(), self.window.clone(), place)));
-            }
-            (Body::Fields(range), Some(file)) => {
-                let header = read_range(file, range.clone(), pace);
-                let header = header.map_err(|_| "a message's file could not be read on")?;
-                section_of(item).map_or(Cow::Borrowed(&[][..]), |section| octets_of(&section, &header).into())
-            }
-            (Body::Fields(_), None) => Cow::Borrowed(&[][..]),
-        };
-        let window = self.window.start as usize..self.window.end as usize;
-        let octets = octets.get(window).ok_or("a message's file changed while it was sent")?;
-        out.buffer().extend_from_slice(octets);
-        Ok(None)
-    }
+fn write_window(octets: &[u8], window: &Range<u64>, out: &mut Output) -> Result<(), &'static str> {
+    let octets = octets.get(window.start as usize..window.end as usize);
+    out.buffer().extend_from_slice(octets.ok_or("a message's file changed while it was sent")?);
+    Ok(())
 }
 
 /// The item up to its literal's first octet.
@@ -655,14 +712,6 @@ fn announce(writer: &mut Writer, item: &FetchItem, window: &Range<u64>, out: &mu
     }
 }
 
-fn section_of(item: &FetchItem) -> Option<Section> {
-    match item {
-        FetchItem::Section { section, .. } => Some(section.clone()),
-        FetchItem::Rfc822(which) => Some(old_section(*which).1),
-        _ => None,
-    }
-}
-
 fn ready_name(item: &FetchItem) -> &'static str {
     match item {
         FetchItem::Envelope => "ENVELOPE",
@@ -671,13 +720,9 @@ fn ready_name(item: &FetchItem) -> &'static str {
     }
 }
 
-/// The octets of a section whose bytes in the file are these.
-fn octets_of(section: &Section, bytes: &[u8]) -> Vec<u8> {
-    let bytes = match &section.text {
-        SectionText::HeaderFields { not, names } => Cow::Owned(header_fields::pick(bytes, *not, names)),
-        _ => Cow::Borrowed(bytes),
-    };
+/// As octets to send.
+fn to_wire(bytes: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    ToWire::new().convert(&bytes, &mut octets);
+    ToWire::new().convert(bytes, &mut octets);
     octets
 }

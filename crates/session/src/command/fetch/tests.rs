@@ -500,7 +500,7 @@ fn items_are_sent_once_and_not_too_many() {
                     "FETCH 1 ({})",
                     (1..=1001).map(|n| format!("BODY[{n}]")).collect::<Vec<_>>().join(" ")
                 ),
-                "a BAD",
+                "a NO [LIMIT]",
             ),
         ],
     );
@@ -586,4 +586,21 @@ proptest! {
         }
         prop_assert_eq!(parts, whole);
     }
+}
+
+/// Many subsets of a header with many fields: it is read and looked through once.
+#[test]
+fn security_18_a_header_is_looked_through_once_for_all_subsets() {
+    let fields: String = (0..30_000).map(|n| format!("X-{n}: {n}\n")).collect();
+    let message = format!("{fields}\nbody");
+    let fixture = Fixture::new(&[(message.as_str(), "S")]);
+    let mut client = fixture.select();
+    let items: String = (0..950).map(|n| format!("BODY.PEEK[HEADER.FIELDS (x-{n})] ")).collect();
+    let before = client.worked;
+    let answer = client.command(&format!("FETCH 1 ({items} BODY.PEEK[HEADER.FIELDS (X-7 x-29999 X-5)])"));
+    let pieces = client.worked - before;
+    assert!(answer.contains("BODY[HEADER.FIELDS (X-949)] {14}\r\nX-949: 949\r\n\r\n"), "{answer}");
+    assert!(answer.contains("X-5: 5\r\nX-7: 7\r\nX-29999: 29999\r\n\r\n)\r\n"), "{answer}");
+    assert!(answer.ends_with("a OK Fetch completed\r\n"), "{answer}");
+    assert!(pieces <= 3, "{pieces} pieces");
 }

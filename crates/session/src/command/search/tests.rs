@@ -258,3 +258,66 @@ fn security_06_nesting_is_capped() {
         assert!(answer.starts_with("a BAD"), "{}", &answer[..answer.len().min(80)]);
     }
 }
+
+#[test]
+fn security_27_too_many_keys_are_refused_and_nothing_is_built_of_them() {
+    let fixture = Fixture::new(&[(PLAIN, "S")]);
+    let mut client = fixture.select();
+    let answer = client.command(&format!("SEARCH {}ALL", "OR NEW NEW ".repeat(300_000)));
+    assert_eq!(answer, "a NO [LIMIT] Too many search keys in one command: at most 1000\r\n");
+    check(&mut client, &format!("SEARCH {}", "OR NEW ALL ".repeat(333)), "* SEARCH 1\na OK");
+}
+
+/// A piece of work counts what it evaluates: keys in memory, and bytes of one message.
+#[test]
+fn security_28_many_keys_take_many_pieces() {
+    let long = format!("To: x@example.org\n\n{}\n", "some words of text\n".repeat(5_000));
+    let messages = vec![(PLAIN, "S"); 300];
+    let fixture = Fixture::new(&[&messages[..], &[(long.as_str(), "S")]].concat());
+    let mut client = fixture.select();
+    let many = |count: u32, key: &str| (0..count).map(|n| format!("{key}{n} ")).collect::<String>();
+    let mut pieces = |keys: &str, expected: &str| {
+        let before = client.worked;
+        check(&mut client, &format!("SEARCH RETURN (COUNT) {keys}"), expected);
+        client.worked - before
+    };
+    let in_memory = pieces(&many(990, "UNKEYWORD k"), "* ESEARCH (TAG \"a\") COUNT 301\na OK");
+    assert!((2..20).contains(&in_memory), "{in_memory} pieces");
+    let found = "* ESEARCH (TAG \"a\") COUNT 1\na OK";
+    let of_one = pieces(&format!("301 {}", many(490, "NOT BODY w")), found);
+    assert!((10..100).contains(&of_one), "{of_one} pieces");
+    // Equal keys are one.
+    let equal = pieces(&format!("301 {}", "NOT BODY nothing ".repeat(450)), found);
+    assert!(equal <= 2, "{equal} pieces");
+}
+
+/// 490 keys look in a field of a megabyte: it is decoded once, and only compared for each.
+#[test]
+fn security_18_a_field_is_decoded_once_for_all_keys() {
+    let addresses = "somebody@example.org,\n ".repeat(40_000);
+    let message = format!("Subject: many\nTo: {addresses}last@example.org\n\n\n");
+    let fixture = Fixture::new(&[(message.as_str(), "S")]);
+    let mut client = fixture.select();
+    let keys: String = (0..490).map(|n| format!("NOT TO nobody{n} ")).collect();
+    let before = client.worked;
+    check(&mut client, &format!("SEARCH {keys}TO last SUBJECT many"), "* SEARCH 1\na OK");
+    let pieces = client.worked - before;
+    // Decoded for each key, it would be 200.
+    assert!((10..60).contains(&pieces), "{pieces} pieces");
+}
+
+/// What is read again for each key is counted for each.
+#[test]
+fn security_28_keys_of_long_messages_and_headers_take_many_pieces() {
+    let long_body = format!("To: x@example.org\n\n{}", "some words of text\n".repeat(60_000));
+    let long_header = format!("{}To: x@example.org\n\nbody\n", "X-Field: and its value\n".repeat(50_000));
+    let fixture = Fixture::new(&[(long_body.as_str(), "S"), (long_header.as_str(), "S")]);
+    let mut client = fixture.select();
+    let many = |key: &str| (0..20).map(|n| format!("NOT {key} w{n} ")).collect::<String>();
+    for (number, key) in [(1, "BODY"), (1, "TEXT"), (2, "TO"), (2, "TEXT")] {
+        let before = client.worked;
+        check(&mut client, &format!("SEARCH {number} {}", many(key)), &format!("* SEARCH {number}\na OK"));
+        let pieces = client.worked - before;
+        assert!((5..60).contains(&pieces), "{pieces} pieces for {key}");
+    }
+}
