@@ -289,15 +289,13 @@ impl Account {
         if root::dotted_directories(root)? >= self.shared.settings.mailboxes_max {
             return Err(Error::new(ErrorKind::Limit, "no more mailboxes than the settings allow:", root));
         }
-        // Nothing is made through a symbolic link.
-        let is_taken = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
-        if !is_taken {
-            directory::make(&path, false)?;
-        }
-        if is_taken || !directory::is_mailbox(&path)? {
+        // Nothing is made through a symbolic link, nor taken for made where something else has
+        // the place of `cur`.
+        let is_taken = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if is_taken(&path) || is_taken(&path.join("cur")) {
             return Err(Error::new(ErrorKind::Forbidden, "something else has the name of a mailbox:", &path));
         }
-        Ok(())
+        directory::make(&path, false)
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name

@@ -8,6 +8,7 @@
 
 use restante_tests::journal::{Check, Journal, Record};
 use restante_tests::random::{Random, seed};
+use restante_tests::target::mailbox_directory;
 use restante_tests::worker::{self, MAILBOXES, identity_of, settings};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Seek};
@@ -138,7 +139,7 @@ impl Site {
                         self.fail(&error, seed);
                     }
                 }
-                let directory = worker::directory_of(&self.maildir(), name);
+                let directory = mailbox_directory(&self.maildir(), name);
                 let files =
                     ["new", "cur"].map(|place| std::fs::read_dir(directory.join(place)).unwrap().count());
                 assert_eq!(files[0] + files[1], snapshot.len(), "files in {name}");
@@ -244,7 +245,7 @@ impl Follower {
 /// Somebody else's work: delivers like qmail or by rename, marks like mutt, removes like rm.
 fn disturb(maildir: &Path, deliveries: &mut usize, journal: &mut Journal, random: &mut Random) {
     let mailbox = MAILBOXES[random.below(MAILBOXES.len())];
-    let directory = worker::directory_of(maildir, mailbox);
+    let directory = mailbox_directory(maildir, mailbox);
     match random.below(5) {
         0..=2 => {
             *deliveries += 1;
