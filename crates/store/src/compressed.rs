@@ -34,8 +34,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Longest decompressed message that is kept in memory, in bytes.
-const MEMORY_MAX: usize = 1024 * 1024;
+/// Longest decompressed message that is kept in memory, in bytes: a session may hold one while its
+/// client reads it window by window.
+const MEMORY_MAX: usize = 256 * 1024;
 
 /// Longest message after decompression, in bytes: some hundred bytes can stand for gigabytes.
 const EXPANDED_MAX: u64 = 256 * 1024 * 1024;
