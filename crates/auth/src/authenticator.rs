@@ -1,6 +1,9 @@
 //! The decision: what a client has shown of itself in, a user or a refusal out.
 
+mod answer_time;
+mod busy;
 mod check;
+mod costs;
 mod exchange;
 mod masters;
 mod stored;
@@ -15,18 +18,21 @@ use crate::chain::{Chain, Link};
 use crate::counters::Counters;
 use crate::delay::{self, Delays};
 use crate::failure_line::{Shown, failure_line};
-use crate::hash_pool::HashPool;
+use crate::hash_pool::{Asker, HashPool};
 use crate::login_name::{BadName, LoginName};
 use crate::scheme;
 use crate::secret::Secret;
 use crate::source::{Found, Query, Source, Unavailable, User};
 use crate::trace::Trace;
+use answer_time::AnswerTime;
+use busy::Busy;
 use check::{Checked, Finding};
+use costs::Costs;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// What a site wants.
 #[derive(Clone, Debug)]
@@ -100,8 +106,11 @@ pub struct Authenticator {
     delays: Arc<Delays>,
     /// Likewise.
     counters: Arc<Counters>,
-    /// Checked for users who are not there, so that they cost what others cost.
+    /// What users cost who are there. Likewise.
+    costs: Costs,
+    /// Checked for users who are not there while nothing is known of others.
     dummy: Secret,
+    busy: Busy,
 }
 
 impl Authenticator {
@@ -116,7 +125,9 @@ impl Authenticator {
             cache: Cache::new(settings.cache)?,
             delays: Arc::new(Delays::new(settings.delays.clone())),
             counters: Arc::default(),
+            costs: Costs::default(),
             dummy: Secret::new(scheme::dummy().into_bytes()),
+            busy: Busy::default(),
             settings: Settings { default_domain, ..settings },
         })
     }
@@ -126,7 +137,8 @@ impl Authenticator {
     #[must_use]
     pub fn succeeding(self, earlier: &Self) -> Self {
         earlier.delays.configure(self.delays.settings());
-        Self { delays: earlier.delays.clone(), counters: earlier.counters.clone(), ..self }
+        let (delays, counters) = (earlier.delays.clone(), earlier.counters.clone());
+        Self { delays, counters, costs: earlier.costs.clone(), ..self }
     }
 
     /// Whether `login` with `password` may come in, as `authorize` where that is another; waits
@@ -155,13 +167,13 @@ impl Authenticator {
         self.admit_named(self.vouched_name(login), login, authorize, client).await
     }
 
-    /// Notes that a proof was wrong, and waits out the delay. What it proved cannot be seen, so
-    /// each counts as a new guess.
-    pub async fn disproven(&self, login: &[u8], client: Client<'_>) -> Refusal {
+    /// Notes that a proof was wrong, which came at `began`, and waits out the delay. What it
+    /// proved cannot be seen, so each counts as a new guess.
+    pub async fn disproven(&self, login: &[u8], client: Client<'_>, began: Instant) -> Refusal {
         static GUESSES: AtomicU64 = AtomicU64::new(0);
         let (login, _) = self.with_master(login, None);
         let proof = Secret::new(GUESSES.fetch_add(1, Ordering::Relaxed).to_ne_bytes().to_vec());
-        match self.attempt(login, &proof, client, async || Err(Refusal::Credentials)).await {
+        match self.attempt_since(began, login, &proof, client, async || Err(Refusal::Credentials)).await {
             Err(refusal) => refusal,
             Ok(_) => Refusal::Credentials,
         }
@@ -177,18 +189,18 @@ impl Authenticator {
         // PAM and other programs may take none for a password.
         if password.expose().is_empty() {
             client.trace.step(|| "an empty password lets nobody in".to_owned());
-            return self.nobody(password).await;
+            return self.nobody(None, login, password, client).await;
         }
         let Ok(name) = self.name(login) else {
             client.trace.step(|| "that can be no user's name".to_owned());
-            return self.nobody(password).await;
+            return self.nobody(None, login, password, client).await;
         };
         let query = asked(&name, Some(password), client);
         match self.other(&name, authorize) {
             None => match self.check(&self.users, query).await? {
                 Checked::Right(user) => self.admit(*user, client),
                 Checked::Wrong => Err(Refusal::Credentials),
-                Checked::Unknown => self.nobody(password).await,
+                Checked::Unknown => self.nobody(Some(&name), login, password, client).await,
             },
             Some(target) => self.decide_for(&target, query, client).await,
         }
@@ -238,7 +250,7 @@ impl Authenticator {
         }
     }
 
-    /// A decision, counted and logged; who fails waits, and who failed too often gets none.
+    /// An attempt that begins now.
     async fn attempt(
         &self,
         login: &[u8],
@@ -246,11 +258,26 @@ impl Authenticator {
         client: Client<'_>,
         decide: impl AsyncFnOnce() -> Outcome,
     ) -> Outcome {
+        self.attempt_since(Instant::now(), login, proof, client, decide).await
+    }
+
+    /// A decision, counted and logged. A failure is delayed, until a time that does not depend on
+    /// how long the decision took (see [`AnswerTime`]); a banned address gets no decision.
+    async fn attempt_since(
+        &self,
+        began: Instant,
+        login: &[u8],
+        proof: &Secret,
+        client: Client<'_>,
+        decide: impl AsyncFnOnce() -> Outcome,
+    ) -> Outcome {
         let Some(peer) = client.peer else { return decide().await };
         let account = self.account(login, peer);
-        let unless_banned = || self.delays.check(peer, &account, Instant::now()).map_err(|_| Refusal::Banned);
+        let unless_banned =
+            || self.delays.check(peer, &account, Instant::now().into_std()).map_err(|_| Refusal::Banned);
+        let mut answer_time = AnswerTime::since(began);
         let outcome = async {
-            tokio::time::sleep(unless_banned()?).await;
+            answer_time.begin_after(unless_banned()?).await;
             let outcome = decide().await;
             // Nor does it learn of those that were under way when the ban fell.
             unless_banned()?;
@@ -261,25 +288,35 @@ impl Authenticator {
             Ok(user) => {
                 tracing::debug!(user = ?user.name, %peer, service, "logged in");
                 self.counters.accepted.add();
-                self.delays.succeeded(peer, &account, Instant::now());
+                self.delays.succeeded(peer, &account, Instant::now().into_std());
             }
             Err(Refusal::Credentials) => {
                 self.counters.failed.add();
                 tracing::info!("{}", failure_line(login, peer, service));
-                let delay = self.delays.failed(peer, &account, proof, Instant::now());
-                tokio::time::sleep(delay).await;
+                let delay = self.delays.failed(peer, &account, proof, answer_time.began());
+                answer_time.failed(delay).await;
             }
             // A ban has had its line in the log.
             Err(Refusal::Banned) => self.counters.banned.add(),
             Err(refusal) => {
-                match refusal {
-                    Refusal::Unavailable => self.counters.unavailable.add(),
-                    _ => self.counters.refused.add(),
-                }
                 tracing::info!(user = %Shown(login), %peer, service, ?refusal, "log-in refused");
+                if *refusal == Refusal::Unavailable {
+                    self.counters.unavailable.add();
+                    answer_time.undecided(self.delays.undecided(peer, answer_time.began())).await;
+                } else {
+                    self.counters.refused.add();
+                }
             }
         }
         outcome
+    }
+
+    /// The asker of a password check, for its place in the queue.
+    fn asker(&self, login: &[u8], peer: Option<IpAddr>) -> Asker {
+        let Some(peer) = peer else { return self.hashes.asker(None, login, true) };
+        let account = self.account(login, peer);
+        let is_familiar = self.delays.is_familiar(peer, &account, Instant::now().into_std());
+        self.hashes.asker(Some(peer), &account, is_familiar)
     }
 
     /// What failures are counted for: one account, however its name is written. A token may come

@@ -1,11 +1,13 @@
 //! Delays of failed log-ins, and bans, in bounded memory.
 //!
-//! **Addresses.** A failure is answered after 2 seconds, growing to 15 for an address that goes on
-//! failing; half of an address's failures are forgotten every ten minutes. Repeating one of the
+//! **Addresses.** A failure is answered 2 seconds after the attempt began, growing to 15 for an
+//! address that goes on failing; half of an address's failures are forgotten every ten minutes. Repeating one of the
 //! last ten wrong passwords does not raise the count: a client with an old saved password tries it
 //! again and again. Failures of one address are answered one after another: parallel connections
 //! wait for each other, for a minute at most, so that many guesses at once gain little; how many
-//! there can be is bounded by the connections of one address. IPv6 counts by /64 and by /48, as an
+//! there can be is bounded by the connections of one address, among which a client that hung up
+//! counts until its answer would be due. An attempt that nobody could decide is no failure, and is
+//! answered as late as the first one. IPv6 counts by /64 and by /48, as an
 //! attacker has as many addresses as he likes in the one, and often all of the other; the /48
 //! weighs an eighth, since it may be a provider's.
 //!
@@ -33,13 +35,12 @@
 //! fall ([`table`]), and nothing that is kept here says anything about a password.
 
 mod failures;
-mod network;
 mod table;
 
+use crate::network::{Network, networks_of};
 use crate::secret::Secret;
 use failures::{Failures, Tried};
 use ipnet::IpNet;
-use network::Network;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -152,11 +153,10 @@ impl Delays {
             if state.is_trusted(peer) {
                 return Ok(Duration::ZERO);
             }
-            let pair = self.pair(peer, user);
-            if state.pairs.get(pair).is_some_and(|pair| pair.is_familiar(now_s)) {
+            if state.pairs.get(self.pair(peer, user)).is_some_and(|pair| pair.is_familiar(now_s)) {
                 return Ok(Duration::ZERO);
             }
-            let ban_s = network::of(peer)
+            let ban_s = networks_of(peer)
                 .filter_map(|network| state.networks.get(self.hasher.hash_one(network)))
                 .map(|failures| failures.banned_s(now_s))
                 .max()
@@ -169,7 +169,32 @@ impl Delays {
         })
     }
 
-    /// Notes a failure; how long to wait before it is answered.
+    /// Whether `user` came in from there lately, or the network is trusted: such attempts go
+    /// before others where there is a queue.
+    pub fn is_familiar(&self, peer: IpAddr, user: &[u8], now: Instant) -> bool {
+        let (now_s, pair) = (self.seconds(now), self.pair(peer, user));
+        self.with(|state| {
+            state.is_trusted(peer) || state.pairs.get(pair).is_some_and(|pair| pair.is_familiar(now_s))
+        })
+    }
+
+    /// How long an attempt waits for its answer that nobody could decide. It was no guess and is
+    /// not counted as one; a client that asks again at once would only keep the service busy.
+    pub fn undecided(&self, peer: IpAddr, now: Instant) -> Duration {
+        let now_s = self.seconds(now);
+        self.with(|state| {
+            if state.is_trusted(peer) {
+                return Duration::ZERO;
+            }
+            let of_network = |network: Network| {
+                let failures = state.networks.get(self.hasher.hash_one(network));
+                failures.map(|failures| step(failures.count(now_s) / network.weight()))
+            };
+            networks_of(peer).filter_map(of_network).max().unwrap_or_default().max(FIRST)
+        })
+    }
+
+    /// Notes a failure of an attempt that began at `now`; how long after that it is answered.
     pub fn failed(&self, peer: IpAddr, user: &[u8], password: &Secret, now: Instant) -> Duration {
         let (now_s, now_ms) = (self.seconds(now), self.milliseconds(now));
         let (account, pair) = (self.account(user), self.pair(peer, user));
@@ -179,7 +204,7 @@ impl Delays {
                 return Duration::ZERO;
             }
             let (mut wait, mut is_new) = (Duration::ZERO, true);
-            for network in network::of(peer) {
+            for network in networks_of(peer) {
                 let failures = state.networks.entry(self.hasher.hash_one(network), now_s);
                 let raised = failures.note(Tried { password, other: short(account) }, now_s);
                 let step = step(failures.count(now_s) / network.weight());
@@ -207,7 +232,7 @@ impl Delays {
             if state.is_trusted(peer) {
                 return;
             }
-            for network in network::of(peer) {
+            for network in networks_of(peer) {
                 if let Some(failures) = state.networks.get_mut(self.hasher.hash_one(network)) {
                     failures.forgive(short(account), now_s);
                 }

@@ -58,6 +58,12 @@ impl Ldap {
     }
 
     async fn look_up(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+        if self.settings.attributes.name.is_none() && !is_as_compared(query.name.full()) {
+            query.trace.step(|| {
+                "the directory takes this spelling for another name: without name-attribute it is nobody's".to_owned()
+            });
+            return Ok(Found::Unknown);
+        }
         if let (Mode::Direct, Some(_)) = (self.settings.mode, query.password) {
             return self.direct(query).await;
         }
@@ -275,6 +281,12 @@ impl Ldap {
     }
 }
 
+/// Whether a directory compares a name as it stands (RFC 4518). It finds `anna` by full-width
+/// letters too: each such spelling would be a user of its own, whose mail is elsewhere.
+fn is_as_compared(name: &str) -> bool {
+    name.is_ascii() || stringprep::nameprep(name).is_ok_and(|prepared| prepared == name)
+}
+
 impl Source for Ldap {
     fn name(&self) -> &str {
         &self.name
@@ -388,6 +400,21 @@ mod tests {
             assert_eq!(settings.check(), Ok(()));
             change(&mut settings);
             assert!(settings.check().unwrap_err().starts_with(why), "{why}: {:?}", settings.check());
+        }
+    }
+
+    #[test]
+    fn a_spelling_that_a_directory_takes_for_another_is_nobody_s() {
+        for (name, expected) in [
+            ("anna@example.com", true),
+            ("o'neil", true),
+            ("jörg", true),
+            ("\u{ff41}nna", false),
+            ("an\u{ad}na", false),
+            ("jo\u{308}rg", false),
+            ("stra\u{df}e", false),
+        ] {
+            assert_eq!(is_as_compared(name), expected, "{name}");
         }
     }
 }

@@ -72,6 +72,12 @@ impl LoginName {
     }
 }
 
+/// Of ASCII, what the part before the `@` may have beside letters, digits and dots: `atext` of
+/// RFC 5322 section 3.2.3, without the slash, as the name becomes a part of a path.
+const LOCAL_PUNCTUATION: &str = "!#$%&'*+-=?^_`{|}~";
+/// Likewise behind the `@`: a domain is the name of a file for some sources.
+const DOMAIN_PUNCTUATION: &str = "-+_";
+
 /// Lower case, clean, and of a length that names have.
 pub(crate) fn normalize(login: &[u8]) -> Result<String, BadName> {
     let name = std::str::from_utf8(login).map_err(|_| BadName::NoText)?.trim().to_lowercase();
@@ -79,12 +85,19 @@ pub(crate) fn normalize(login: &[u8]) -> Result<String, BadName> {
         return Err(BadName::Length);
     }
     let (local, domain) = name.split_once('@').unwrap_or((&name, "x"));
-    let clean = |part: &str| {
-        let forbidden =
-            |c: char| c.is_control() || c.is_whitespace() || "/\\%:*?\"'`$|<>&;()[]{}#!,=~^@".contains(c);
-        !part.is_empty() && !part.starts_with('.') && !part.contains("..") && !part.contains(forbidden)
+    let clean = |part: &str, punctuation: &str| {
+        let allowed = |c: char| match c.is_ascii() {
+            true => c.is_ascii_alphanumeric() || c == '.' || punctuation.contains(c),
+            false => !c.is_control() && !c.is_whitespace(),
+        };
+        !part.is_empty() && !part.starts_with('.') && !part.contains("..") && part.chars().all(allowed)
     };
-    if clean(local) && clean(domain) { Ok(name) } else { Err(BadName::Characters) }
+    // In a passwd file, a line that begins so is a comment.
+    let is_comment = name.starts_with('#');
+    match clean(local, LOCAL_PUNCTUATION) && clean(domain, DOMAIN_PUNCTUATION) && !is_comment {
+        true => Ok(name),
+        false => Err(BadName::Characters),
+    }
 }
 
 #[cfg(test)]
@@ -113,13 +126,45 @@ mod tests {
     #[test]
     fn security_13_names_that_mean_more_than_a_name_are_refused() {
         for name in [
-            "a/b", "../a", "..", ".a", "a..b", "%u", "a%n", "a@b/c", "a@", "@b", "a@b@c", "a\nb", "a\0",
-            "a b", "a:b", "*", "",
+            "a/b",
+            "../a",
+            "..",
+            ".a",
+            "a..b",
+            "a@b/c",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a\nb",
+            "a\0",
+            "a b",
+            "a:b",
+            "a\"b",
+            "a\\b",
+            "a,b",
+            "a(b)",
+            "a[b]",
+            "a<b>",
+            "a;b",
+            "#a",
+            "a@b*",
+            "a@b%c",
+            "a@b'c",
+            "a@b|c",
+            "a\u{2028}b",
+            "",
         ] {
             assert!(normalize(name.as_bytes()).is_err(), "{name:?}");
         }
         assert!(normalize(b"\xff").is_err() && normalize(&[b'a'; 256]).is_err());
         for name in ["a", "a.b", "a+tag@example.com", "a_b-c@x", "jörg@example.com"] {
+            assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn all_that_an_address_may_have_may_stand_in_a_name() {
+        for name in ["o'neil@example.com", "o'neil", "a!#$%&'*+-=?^_`{|}~z@example.com", "%u", "~", "*"] {
             assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(name));
         }
     }

@@ -11,6 +11,7 @@ mod edit;
 
 pub use edit::{EditError, add, delete, replace_password, set_password};
 
+use crate::dovecot_location;
 use crate::line_table::{Entry, Format, TableFile};
 use crate::regular_file::Links;
 use crate::secret::Secret;
@@ -157,11 +158,12 @@ fn take_extra(entry: &mut Entry, pair: &str) -> Result<(), String> {
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
     let user = &mut entry.user;
     match key.strip_prefix("userdb_").unwrap_or(key) {
-        "mail" => user.maildir = Some(maildir(value)?),
+        "mail" => dovecot_location::take(user, value)?,
         "home" => user.home = Some(value.to_owned()),
         "nologin" => user.disabled_services.extend(["imap".to_owned(), "pop3".to_owned()]),
         "host" => user.mailhost = Some(value.to_owned()).filter(|host| !host.is_empty()),
         "allow_nets" => entry.networks = Some(networks(value)?),
+        other if dovecot_location::take_field(user, other, value)? => {}
         other => user.extra.push((other.to_owned(), value.to_owned())),
     }
     Ok(())
@@ -174,17 +176,6 @@ fn networks(value: &str) -> Result<Vec<IpNet>, String> {
         text.parse().or_else(|_| address()).map_err(|_| format!("allow_nets has no network: {text}"))
     };
     value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(one).collect()
-}
-
-/// `maildir:PATH[:OPTIONS]`, or a path; `~/` is the home directory.
-pub(crate) fn maildir(value: &str) -> Result<String, String> {
-    let path = match value.split_once(':') {
-        Some(("maildir", rest)) => rest.split(':').next().unwrap_or_default(),
-        Some((other, _)) => return Err(format!("mail is in {other}, and only Maildirs are served")),
-        None => value,
-    };
-    let path = path.strip_prefix("~/").unwrap_or(path);
-    if path.is_empty() { Err("mail names no directory".to_owned()) } else { Ok(path.to_owned()) }
 }
 
 #[cfg(test)]
@@ -208,6 +199,7 @@ mod tests {
         assert_eq!(user("anna@example.com").passwords_for("imap")[0].expose(), b"{PLAIN}a");
         let bert = user("bert").user;
         assert_eq!((bert.home.as_deref(), bert.maildir.as_deref()), (Some("/home/bert"), Some("Mail")));
+        assert_eq!(bert.location, [("INDEX".to_owned(), "x".to_owned())]);
         assert_eq!((bert.uid, bert.gid), (Some(1000), Some(1000)));
         assert_eq!(bert.extra, [("quota".to_owned(), "5M".to_owned())]);
         assert_eq!(user("carl").passwords_for("imap")[0].expose(), b"");

@@ -263,9 +263,12 @@ impl Exchange {
         }
     }
 
-    /// Whether the next [`Exchange::respond`] may hash for milliseconds.
-    pub(crate) fn is_costly(&self) -> bool {
-        matches!(&self.awaits, Awaits::ScramLast(scram) if scram.is_costly())
+    /// For whom the next [`Exchange::respond`] may hash for milliseconds, if it may.
+    pub(crate) fn costly_for(&self) -> Option<&[u8]> {
+        match &self.awaits {
+            Awaits::ScramLast(scram) if scram.is_costly() => Some(scram.user()),
+            _ => None,
+        }
     }
 
     /// The exchange; one that is over stays in its place.

@@ -7,6 +7,7 @@
 
 mod apr1;
 mod argon2;
+mod cost;
 pub(crate) mod cram_md5;
 mod digest;
 mod form;
@@ -16,6 +17,7 @@ mod pbkdf2;
 pub(crate) mod scram;
 pub(crate) mod scram_hash;
 
+pub(crate) use cost::cost;
 pub use make::{hash, hash_as, new_schemes};
 
 use crate::secret::Secret;

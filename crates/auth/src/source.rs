@@ -20,6 +20,9 @@ pub struct User {
     pub home: Option<String>,
     /// Maildir: absolute, or relative to the home directory.
     pub maildir: Option<String>,
+    /// What Dovecot's location of the mail says beside the Maildir: words in capitals, such as
+    /// `CONTROL`, with their values.
+    pub location: Vec<(String, String)>,
     /// Whom the user's files belong to.
     pub uid: Option<u32>,
     /// And their group.

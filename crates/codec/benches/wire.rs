@@ -8,8 +8,8 @@ use mail::mime::Structure;
 use mail::{Keyword, ModSeq, SeqNum, SystemFlags, Uid};
 use restante_codec::response::body_structure::body_structure;
 use restante_codec::response::envelope::envelope;
-use restante_codec::response::{fetch, search};
-use restante_codec::{Decoder, Event, Limits};
+use restante_codec::response::{Revision, fetch, search};
+use restante_codec::{Decoder, Event, Limits, Parts};
 use std::hint::black_box;
 
 criterion_group!(benches, commands, fetch_responses, values, search_response);
@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
     literals_max: 100,
     nesting_max: 50,
     append_max: 100 << 20,
+    parts: Parts::DEFAULT,
 };
 
 fn commands(c: &mut Criterion) {
@@ -104,7 +105,7 @@ fn values(c: &mut Criterion) {
     c.bench_function("body_structure", |bencher| {
         bencher.iter(|| {
             out.clear();
-            body_structure(&mut out, black_box(&structure), true);
+            body_structure(&mut out, black_box(&structure), true, Revision::Rev1);
         });
     });
 }
@@ -127,7 +128,7 @@ fn numbers() -> impl Iterator<Item = (SeqNum, Uid)> {
 fn ready_bytes() -> (Vec<u8>, Vec<u8>) {
     let (mut envelope_bytes, mut structure_bytes) = (Vec::new(), Vec::new());
     envelope(&mut envelope_bytes, &Envelope::of(&Header::of(MESSAGE)));
-    body_structure(&mut structure_bytes, &Structure::of(MESSAGE), true);
+    body_structure(&mut structure_bytes, &Structure::of(MESSAGE), true, Revision::Rev1);
     (envelope_bytes, structure_bytes)
 }
 

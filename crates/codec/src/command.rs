@@ -5,6 +5,7 @@
 use mail::date::{DateTime, Day};
 use mail::flag::Flags;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// A command's tag, checked to be one (RFC 3501, `tag`).
@@ -28,9 +29,39 @@ pub struct Request {
 }
 
 /// A mailbox's name or pattern as the client means it: modified UTF-7 undone, the client's
-/// separators and prefixes still in it. A name that is no valid modified UTF-7 is taken as
-/// UTF-8 as it stands, since clients send that too.
-pub type WireName = String;
+/// separators and prefixes still in it. A name without `&` may also be UTF-8 as it stands,
+/// since clients send that too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WireName(Option<String>);
+
+impl WireName {
+    /// From what the client sent.
+    pub(crate) fn decode(sent: String) -> Self {
+        Self(if sent.contains('&') { mail::utf7::decode(&sent) } else { Some(sent) })
+    }
+
+    /// The name; `None` where the client sent modified UTF-7 that is damaged or not canonical
+    /// (RFC 3501 section 5.1.3): it names no mailbox, and is never turned into another name.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl Default for WireName {
+    fn default() -> Self {
+        Self(Some(String::new()))
+    }
+}
+
+/// Looks like its text.
+impl fmt::Debug for WireName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(text) => text.fmt(f),
+            None => f.write_str("(no modified UTF-7)"),
+        }
+    }
+}
 
 /// Every command but APPEND, whose messages are streamed: see [`crate::Event::Append`].
 #[derive(Clone, PartialEq, Debug)]
@@ -196,7 +227,7 @@ pub enum SearchDate {
 }
 
 /// How a date key compares.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DateOrder {
     Before,
     On,
@@ -248,7 +279,7 @@ pub struct Fetch {
 }
 
 /// FETCH's items.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum FetchItem {
     Flags,
     Uid,
@@ -270,7 +301,7 @@ pub enum FetchItem {
 }
 
 /// The items older than sections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rfc822 {
     Message,
     Header,
@@ -278,14 +309,14 @@ pub enum Rfc822 {
 }
 
 /// `<origin.length>`: length 0 is refused by the parser.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Partial {
     pub origin: u64,
     pub length: u64,
 }
 
 /// What stands in the brackets of BODY.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Section {
     /// Part numbers, outermost first; empty for the message.
     pub part: Vec<u32>,
@@ -293,7 +324,7 @@ pub struct Section {
 }
 
 /// What of the part.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum SectionText {
     /// The message, or the part's body.
     All,

@@ -1,7 +1,7 @@
 //! From bytes to commands: lines, literals, limits.
 
 use crate::command::{AppendMessage, Request, Tag, WireName};
-use crate::parse;
+use crate::parse::{self, Refused};
 
 /// Limits on what a client may make us hold. All in bytes unless said otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,37 @@ pub struct Limits {
     pub nesting_max: usize,
     /// Largest message of an APPEND.
     pub append_max: u64,
+    /// Parts of one command.
+    pub parts: Parts,
+}
+
+/// How many parts one command may have, by their kind (counts). A part that was parsed takes
+/// more memory and more work than its text: `OR NEW NEW` is ten bytes and three search keys.
+/// The parser stops at the first part above its limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts {
+    /// Search keys, those within other keys included.
+    pub search_keys_max: usize,
+    /// Patterns of a LIST.
+    pub patterns_max: usize,
+    /// Items of a FETCH.
+    pub items_max: usize,
+    /// Names: header fields of a FETCH, keywords of a STORE or APPEND, capabilities of an ENABLE,
+    /// resources of a SETQUOTA.
+    pub names_max: usize,
+    /// Ranges of all sets together. Clients send sets of megabytes.
+    pub ranges_max: usize,
+}
+
+impl Parts {
+    /// The defaults of the settings.
+    pub const DEFAULT: Self = Self {
+        search_keys_max: 1_000,
+        patterns_max: 100,
+        items_max: 1_000,
+        names_max: 1_000,
+        ranges_max: 1_000_000,
+    };
 }
 
 /// What the client's bytes say next.
@@ -25,8 +56,14 @@ pub struct Limits {
 pub enum Event<'a> {
     /// A whole command.
     Request(Request),
+    /// A whole command that takes a while to parse: [`Decoder::parse_long`] does, and nothing
+    /// else comes before that.
+    Long,
     /// A synchronizing literal within the limits was announced: send a continuation.
     Continue,
+    /// A command that may have no literals announced one: refuse it at once, and the literal is
+    /// neither asked for nor read. Only after [`Decoder::refuse_literals_of`].
+    Unasked(Tag),
     /// A line that is no command: the answer to a challenge, or IDLE's `DONE`; without its
     /// line end. Only after [`Decoder::expect_line`].
     Line(&'a [u8]),
@@ -60,8 +97,9 @@ pub struct DecodeError {
     pub text: String,
     /// The stream cannot be followed any more: say BYE and close.
     pub fatal: bool,
-    /// The refusal is `NO [TOOBIG]` or another code, and not BAD.
-    pub too_big: bool,
+    /// The command exceeds a limit: it is answered by NO with this response code. Without one it
+    /// is malformed, and answered by BAD.
+    pub code: Option<&'static str>,
 }
 
 /// Splits a client's bytes into commands, within limits.
@@ -72,6 +110,8 @@ pub struct DecodeError {
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
+    /// Commands that may have no literals.
+    without_literals: &'static [&'static str],
     bytes: Vec<u8>,
     /// Bytes before this were consumed.
     start: usize,
@@ -84,6 +124,8 @@ enum State {
     Command(Collecting),
     /// The next line is no command; `scanned` bytes of it have no line end.
     Line { scanned: usize },
+    /// A whole command of this many bytes waits for [`Decoder::parse_long`].
+    Long { length: usize },
     /// Passing over a refused command.
     Skip(Skip),
     /// `Start` was given, `Message` comes next.
@@ -133,18 +175,30 @@ struct Announced {
 /// `{18446744073709551615+}\r\n`.
 const ANNOUNCEMENT_MAX: usize = 32;
 
+/// A command longer than this (bytes, with its literals) is not parsed on the way: a megabyte
+/// takes milliseconds.
+const LONG: usize = 64 * 1024;
+
 /// An empty buffer larger than this is given back.
 const IDLE_CAPACITY_MAX: usize = 16 * 1024;
 
 impl Decoder {
     /// A decoder at the start of a stream.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, bytes: Vec::new(), start: 0, state: State::Command(Collecting::default()) }
+        let state = State::Command(Collecting::default());
+        Self { limits, without_literals: &[], bytes: Vec::new(), start: 0, state }
     }
 
     /// Other limits from the next command on (after log-in).
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Announced literals of these commands (names in upper case) are refused from now on: a
+    /// command that is not open, whatever its arguments, need not be sent to its end. A password
+    /// that nobody asked for does not cross the wire.
+    pub fn refuse_literals_of(&mut self, commands: &'static [&'static str]) {
+        self.without_literals = commands;
     }
 
     /// Takes in bytes. What is not consumed yet is held: feed only after [`Decoder::next`]
@@ -183,7 +237,7 @@ impl Decoder {
                     self.state = State::Decide { size: message.size, non_sync: message.non_sync };
                     return Some(Ok(Event::Append(Append::Message(message))));
                 }
-                State::Decide { .. } => return None,
+                State::Long { .. } | State::Decide { .. } => return None,
                 State::Data { remaining: 0 } => self.state = State::Behind { scanned: 0 },
                 State::Data { remaining } => {
                     let held = self.bytes.len() - self.start;
@@ -201,6 +255,17 @@ impl Decoder {
                 }
             }
         }
+    }
+
+    /// Parses the command of [`Event::Long`].
+    pub fn parse_long(&mut self) -> Result<Request, DecodeError> {
+        let State::Long { length } = self.state else { return Err(self.refusal("Expected a command")) };
+        self.state = State::Command(Collecting::default());
+        let limits = self.limits;
+        let request = parse::request(without_line_end(self.consume(length)), &limits);
+        // What it took is needed no longer, and the command may run for a while.
+        self.give_back();
+        request
     }
 
     /// The next line is no command but comes as [`Event::Line`] (SASL exchange, IDLE).
@@ -271,7 +336,7 @@ impl Decoder {
     fn fatal(&mut self, text: &str) -> DecodeError {
         let tag = parse::tag_of(&self.bytes[self.start..]);
         self.discard();
-        DecodeError { tag, text: text.to_owned(), fatal: true, too_big: false }
+        DecodeError { tag, text: text.to_owned(), fatal: true, code: None }
     }
 
     /// Collects a command: reads a literal to its end, then a line to its end.
@@ -308,10 +373,14 @@ impl Decoder {
         match announced(&held[command.line..end]) {
             Some(announced) => Some(self.literal(end, announced)),
             None => {
+                if end > LONG {
+                    self.state = State::Long { length: end };
+                    return Some(Taken::Event(Ok(Event::Long)));
+                }
                 self.state = State::Command(Collecting::default());
-                let nesting_max = self.limits.nesting_max;
+                let limits = self.limits;
                 let line = self.consume(end);
-                Some(Taken::Event(parse::request(without_line_end(line), nesting_max).map(Event::Request)))
+                Some(Taken::Event(parse::request(without_line_end(line), &limits).map(Event::Request)))
             }
         }
     }
@@ -320,8 +389,12 @@ impl Decoder {
     fn literal(&mut self, end: usize, announced: Announced) -> Taken {
         let State::Command(command) = &mut self.state else { return Taken::Again };
         let before = &self.bytes[self.start..self.start + command.line + announced.at];
-        if let Some(append) = parse::append_before(before) {
+        if let Some(append) = parse::append_before(before, &self.limits) {
             return self.append(end, announced, append);
+        }
+        if let Some(tag) = parse::tag_of_one(before, self.without_literals) {
+            self.pass_over(end, Some(announced));
+            return Taken::Event(Ok(Event::Unasked(tag)));
         }
         let size = usize::try_from(announced.size).unwrap_or(usize::MAX);
         let too_many = if size > self.limits.literal_max {
@@ -335,7 +408,7 @@ impl Decoder {
         };
         if let Some(text) = too_many {
             let mut error = self.refusal(&text);
-            error.too_big = true;
+            error.code = Some("TOOBIG");
             // Nobody means to send that much: better to part than to read it all.
             error.fatal = announced.non_sync && announced.size > self.limits.append_max;
             self.pass_over(end, Some(announced));
@@ -356,8 +429,8 @@ impl Decoder {
                 self.state = State::Announce(message);
                 Taken::Event(Ok(Event::Append(Append::Start { tag: append.tag, mailbox })))
             }
-            Err(text) => {
-                let error = DecodeError { tag: Some(append.tag), text, fatal: false, too_big: false };
+            Err(Refused { text, code }) => {
+                let error = DecodeError { tag: Some(append.tag), text, fatal: false, code };
                 self.pass_over(end, Some(announced));
                 Taken::Event(Err(error))
             }
@@ -370,8 +443,7 @@ impl Decoder {
         length: Option<usize>,
         scanned: usize,
     ) -> Option<Result<Event<'static>, DecodeError>> {
-        let failed =
-            |text: &str| DecodeError { tag: None, text: text.to_owned(), fatal: false, too_big: false };
+        let failed = |text: &str| DecodeError { tag: None, text: text.to_owned(), fatal: false, code: None };
         let Some(length) = length else {
             self.state = State::Behind { scanned };
             if self.held() <= self.limits.line_max {
@@ -398,7 +470,7 @@ impl Decoder {
     /// An error about the command that begins here.
     fn refusal(&self, text: &str) -> DecodeError {
         let tag = parse::tag_of(&self.bytes[self.start..]);
-        DecodeError { tag, text: text.to_owned(), fatal: false, too_big: false }
+        DecodeError { tag, text: text.to_owned(), fatal: false, code: None }
     }
 
     /// Goes on behind a refused command, of which `length` bytes were looked at. A client waits

@@ -12,4 +12,4 @@ mod parse;
 pub mod response;
 
 pub use command::{Command, Request, Tag};
-pub use decoder::{DecodeError, Decoder, Event, Limits};
+pub use decoder::{DecodeError, Decoder, Event, Limits, Parts};

@@ -16,28 +16,40 @@ mod store;
 pub(crate) use append::{AppendBefore, append_before};
 
 use crate::command::{Command, Request, Tag};
-use crate::decoder::DecodeError;
+use crate::decoder::{DecodeError, Limits};
+pub(crate) use cursor::Refused;
 use cursor::{Cursor, Parsed};
 
 /// A whole command, its literals in it, without its last line end.
-pub(crate) fn request(bytes: &[u8], nesting_max: usize) -> Result<Request, DecodeError> {
-    let mut cursor = Cursor::new(bytes, nesting_max);
-    let error = |tag, text| DecodeError { tag, text, fatal: false, too_big: false };
+pub(crate) fn request(bytes: &[u8], limits: &Limits) -> Result<Request, DecodeError> {
+    let mut cursor = Cursor::new(bytes, limits);
+    let error = |tag, text, code| DecodeError { tag, text, fatal: false, code };
     let Some(tag) = cursor.tag() else {
-        return Err(error(None, "Expected a tag, a blank and a command".to_owned()));
+        return Err(error(None, "Expected a tag, a blank and a command".to_owned(), None));
     };
     if memchr::memchr(0, bytes).is_some() {
-        return Err(error(Some(tag), "NUL is not allowed in commands".to_owned()));
+        return Err(error(Some(tag), "NUL is not allowed in commands".to_owned(), None));
     }
     match command(&mut cursor) {
         Ok(command) => Ok(Request { tag, command }),
-        Err(text) => Err(error(Some(tag), text)),
+        Err(text) => {
+            let Refused { text, code } = cursor.refused(text);
+            Err(error(Some(tag), text, code))
+        }
     }
 }
 
 /// The tag that a command begins with, if it is one.
 pub(crate) fn tag_of(bytes: &[u8]) -> Option<Tag> {
-    Cursor::new(&bytes[..bytes.len().min(Cursor::TAG_MAX + 1)], 0).tag()
+    Cursor::of_tag(&bytes[..bytes.len().min(Cursor::TAG_MAX + 1)]).tag()
+}
+
+/// The tag of a command, as far as it was read, that is one of these.
+pub(crate) fn tag_of_one(bytes: &[u8], commands: &[&str]) -> Option<Tag> {
+    let mut cursor = Cursor::of_tag(bytes);
+    let tag = cursor.tag().filter(|_| !commands.is_empty())?;
+    let name = cursor.command_name().ok()?;
+    commands.contains(&name.as_str()).then_some(tag)
 }
 
 /// The table of commands: by name, what reads the rest.

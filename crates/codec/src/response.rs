@@ -14,3 +14,12 @@ pub mod status_line;
 pub mod string;
 
 pub use status_line::{Code, Condition, bye, continuation, greeting, tagged, untagged};
+
+/// What a client understands: responses differ where the later standard has more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Revision {
+    /// IMAP4rev1 (RFC 3501).
+    Rev1,
+    /// IMAP4rev2 (RFC 9051), once a client enabled it.
+    Rev2,
+}

@@ -11,9 +11,9 @@ use mail::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidValidity};
 use restante_codec::command::{Section, SectionText, StatusItem};
 use restante_codec::response::search::{Results, esearch, search};
 use restante_codec::response::{
-    Code, Condition, body_structure, bye, envelope, fetch, greeting, list, quota, tagged, untagged,
+    Code, Condition, Revision, body_structure, bye, envelope, fetch, greeting, list, quota, tagged, untagged,
 };
-use restante_codec::{Decoder, Event, Limits, Tag};
+use restante_codec::{Decoder, Event, Limits, Parts, Tag};
 
 const LIMITS: Limits = Limits {
     line_max: 10_000,
@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     literals_max: 10,
     nesting_max: 20,
     append_max: 1_000,
+    parts: Parts::DEFAULT,
 };
 
 /// Whether our parser takes a command; literals are in the line.
@@ -195,7 +196,9 @@ fn tag() -> Tag {
 const MESSAGE: &[u8] = b"Date: Mon, 7 Feb 1994 21:52:25 -0800\nFrom: \"A \\\"B\\\"\" <a@x>, team: b@y;\nSubject: s\xc3\xbc\n\
     Content-Type: multipart/mixed; boundary=b; x*0=one; x*1=two\nContent-Language: de, en\n\n\
     --b\nContent-Type: text/html; charset=utf-8\nContent-ID: <i>\nContent-Disposition: inline; filename=\"a b\"\n\n<p>\n--b\n\
-    Content-Type: message/rfc822\n\nSubject: inner\n\ntext\n--b\nContent-Type: image/png\n\nx\n--b--\n";
+    Content-Type: message/rfc822\n\nSubject: inner\n\ntext\n--b\nContent-Type: image/png\n\nx\n--b\n\
+    Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3Vi\n--b\n\
+    Content-Type: message/global; x*0=\"a%b\"; x*1*=%20\n\nSubject: inner\n\ntext\n--b--\n";
 
 #[test]
 fn fetch_responses_are_read_there() {
@@ -212,7 +215,7 @@ fn fetch_responses_are_read_there() {
         writer.ready(out, "ENVELOPE", &ready);
         for (name, extended) in [("BODY", false), ("BODYSTRUCTURE", true)] {
             ready.clear();
-            body_structure::body_structure(&mut ready, &structure, extended);
+            body_structure::body_structure(&mut ready, &structure, extended, Revision::Rev1);
             writer.ready(out, name, &ready);
         }
         let names = vec!["SUBJECT".to_owned(), "a b".to_owned()];

@@ -1,16 +1,68 @@
-//! Charsets to Unicode, by their names in mail and in SEARCH CHARSET.
+//! Charsets to Unicode, by their names in mail and in SEARCH CHARSET; whole or piece by piece.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+mod guess;
+mod utf7;
+
+use encoding_rs::{CoderResult, Encoding, UTF_8, WINDOWS_1252};
+
+pub(crate) use guess::Guess;
+
+/// What text is written to.
+pub(crate) trait Sink: Clone {
+    /// Takes the next piece.
+    fn text(&mut self, text: &str);
+}
+
+impl Sink for String {
+    fn text(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// Decodes bytes that come in pieces; characters may be split between two.
+pub(crate) struct Decoder(Kind);
+
+enum Kind {
+    Known(encoding_rs::Decoder),
+    Utf7(utf7::Decoder),
+}
+
+impl Decoder {
+    /// For a charset as in MIME. `None` when it is not known.
+    pub(crate) fn new(charset: &str) -> Option<Self> {
+        let charset = charset.trim();
+        if charset.eq_ignore_ascii_case("utf-7") {
+            return Some(Self(Kind::Utf7(utf7::Decoder::new())));
+        }
+        Some(Self(Kind::Known(find(charset)?.new_decoder_without_bom_handling())))
+    }
+
+    /// Appends a piece's text, malformed sequences as U+FFFD. After the `last` piece none comes.
+    pub(crate) fn decode(&mut self, piece: &[u8], last: bool, text: &mut String) {
+        match &mut self.0 {
+            Kind::Known(decoder) => decode_into(decoder, piece, last, text),
+            Kind::Utf7(decoder) => decoder.decode(piece, last, text),
+        }
+    }
+}
+
+fn decode_into(decoder: &mut encoding_rs::Decoder, mut piece: &[u8], last: bool, text: &mut String) {
+    loop {
+        text.reserve(decoder.max_utf8_buffer_length(piece.len()).unwrap_or(piece.len()).max(16));
+        let (result, read, _) = decoder.decode_to_string(piece, text, last);
+        piece = &piece[read..];
+        if result == CoderResult::InputEmpty {
+            return;
+        }
+    }
+}
 
 /// Decodes `bytes` in `charset` (a name as in MIME, any case), malformed sequences as
 /// U+FFFD. `None` when the charset is not known.
 pub fn decode(charset: &str, bytes: &[u8]) -> Option<String> {
-    let charset = charset.trim();
-    if charset.eq_ignore_ascii_case("utf-7") {
-        return Some(utf7(bytes));
-    }
-    let encoding = find(charset)?;
-    Some(encoding.decode_without_bom_handling(bytes).0.into_owned())
+    let mut text = String::new();
+    Decoder::new(charset)?.decode(bytes, true, &mut text);
+    Some(text)
 }
 
 /// Whether [`decode`] knows `charset`.
@@ -31,8 +83,12 @@ pub(crate) fn keeps_ascii(charset: &str) -> bool {
 pub fn guess(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
+        Err(_) => windows_1252(bytes).into_owned(),
     }
+}
+
+fn windows_1252(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    WINDOWS_1252.decode_without_bom_handling(bytes).0
 }
 
 /// Names of mail that the web's list of encodings lacks are mapped; its `replacement`, which
@@ -54,33 +110,12 @@ fn find(charset: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(alias.as_bytes())
 }
 
-/// UTF-7 (RFC 2152), which old mailers sent; what is malformed is left as it stands.
-fn utf7(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = &*text;
-    while let Some(at) = rest.find('+') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let length =
-            rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
-        let (encoded, after) = rest.split_at(length);
-        rest = after.strip_prefix('-').unwrap_or(after);
-        if encoded.is_empty() {
-            out.push('+');
-            continue;
-        }
-        let octets = crate::transfer::base64(encoded.as_bytes());
-        let units = octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-        out.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     #[test]
     fn ascii_is_kept_where_it_is_said() {
@@ -130,5 +165,22 @@ mod tests {
             assert_eq!(is_known(charset), expected.is_some());
         }
         assert_eq!((guess(b"\xc3\xbc").as_str(), guess(b"\xfc").as_str()), ("ü", "ü"));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(
+            charset in select(vec!["utf-8", "utf-7", "iso-2022-jp", "shift_jis", "utf-16le", "gb18030", "koi8-r"]),
+            pieces in vec(vec(select(b"a+-/AGs=\x1b$B\"(\xe2\x84\xaa\x83\xd8\x3d\xdc\0\n".to_vec()), 0..6), 0..8),
+        ) {
+            let whole = pieces.concat();
+            let (mut decoder, mut text) = (Decoder::new(charset).expect("known"), String::new());
+            pieces.iter().for_each(|piece| decoder.decode(piece, false, &mut text));
+            decoder.decode(&[], true, &mut text);
+            prop_assert_eq!(Some(text), decode(charset, &whole));
+            let mut guessed = Guess::new(String::new());
+            pieces.iter().for_each(|piece| guessed.push(piece));
+            prop_assert_eq!(guessed.finish(), guess(&whole));
+        }
     }
 }

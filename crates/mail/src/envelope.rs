@@ -1,10 +1,14 @@
 //! The ENVELOPE of a message (RFC 3501 section 7.4.2).
 
 use crate::address::{self, Address};
-use crate::header::Header;
+use crate::encoded_word;
+use crate::header::{Field, Header};
 
 /// Parsed, not decoded: strings as in the header with folding removed. An absent field is
 /// `None` or an empty list.
+///
+/// Of a field of more than 1 MiB the beginning counts: text is cut between encoded words, lists
+/// of addresses behind an address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Envelope {
     /// Date field, as written.
@@ -29,8 +33,8 @@ pub struct Envelope {
     pub message_id: Option<Vec<u8>>,
 }
 
-/// Longest value of a field that is sent whole; a longer one is cut.
-const VALUE_MAX: usize = 1 << 20;
+/// Longest value of a field that is taken whole, in bytes.
+pub(crate) const VALUE_MAX: usize = 1 << 20;
 
 /// The fields that it is made of.
 const NAMES: [&str; 10] =
@@ -49,10 +53,10 @@ impl Envelope {
             }
             let text = || {
                 let mut value = field.unfolded();
-                value.truncate(VALUE_MAX);
+                encoded_word::shorten(&mut value, VALUE_MAX);
                 Some(value)
             };
-            let addresses = || address::parse(field.value);
+            let addresses = || addresses(&field);
             match NAMES[which] {
                 "Date" => envelope.date = text(),
                 "Subject" => envelope.subject = text(),
@@ -70,6 +74,11 @@ impl Envelope {
         envelope
     }
 
+    /// Whether it is made of a field of that name.
+    pub(crate) fn has(name: &[u8]) -> bool {
+        NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    }
+
     /// Who sent it: the author where no other is named.
     pub fn sender(&self) -> &[Address] {
         if self.sender.is_empty() { &self.from } else { &self.sender }
@@ -81,9 +90,37 @@ impl Envelope {
     }
 }
 
+/// The addresses of a field that are whole in the first [`VALUE_MAX`] bytes.
+pub(crate) fn addresses(field: &Field<'_>) -> Vec<Address> {
+    match field.value.get(..VALUE_MAX) {
+        Some(start) if field.value.len() > VALUE_MAX => {
+            address::parse(&start[..memchr::memrchr(b',', start).unwrap_or(start.len())])
+        }
+        _ => address::parse(field.value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_cuts_no_word_and_no_address() {
+        let word = "=?utf-8?q?gr=C3=BC=C3=9Fe?= ";
+        let address = "\"Anna M.\" <anna@example.org>, ";
+        let header = format!("Subject: {}\nTo: {}\n\n", word.repeat(50_000), address.repeat(50_000));
+        let envelope = Envelope::of(&Header::of(header.as_bytes()));
+        let subject = envelope.subject.expect("a subject");
+        assert!(subject.len() <= VALUE_MAX && subject.len() + word.len() > VALUE_MAX);
+        assert!(subject.ends_with(word.as_bytes()));
+        let long = format!("To: {address}\"{}\" <long@example.org>\n\n", "x".repeat(VALUE_MAX));
+        for header in [header, long] {
+            let envelope = Envelope::of(&Header::of(header.as_bytes()));
+            let last = envelope.to.last().expect("an address");
+            let host = last.host.as_deref();
+            assert_eq!((last.mailbox.as_deref(), host), (Some(&b"anna"[..]), Some(&b"example.org"[..])));
+        }
+    }
 
     #[test]
     fn absent_senders_are_the_author_and_first_fields_count() {

@@ -1,5 +1,11 @@
 //! Header fields: where they begin and end, as bytes.
 
+pub(crate) mod stream;
+
+use crate::encoded_word;
+use crate::source::Source;
+use stream::{FieldStream, Start};
+
 /// A header section: fields up to the empty line, over bytes with LF, CRLF or mixed ends.
 ///
 /// Holds the bytes and nothing else; fields are found by iterating.
@@ -59,20 +65,71 @@ impl Field<'_> {
     /// The value on one line: line ends removed, white space at both ends too
     /// (RFC 5322 section 2.2.3). A tab that folded a line becomes a blank, as it was before.
     pub fn unfolded(&self) -> Vec<u8> {
-        let mut rest = self.value.trim_ascii();
-        let mut one_line = Vec::with_capacity(rest.len());
-        while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
-            one_line.extend_from_slice(&rest[..at]);
-            let line_ends = rest[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            rest = &rest[at + line_ends..];
-            if let Some(after) = rest.strip_prefix(b"\t") {
-                one_line.push(b' ');
-                rest = after;
-            }
-        }
-        one_line.extend_from_slice(rest);
+        let mut one_line = Vec::with_capacity(self.value.len());
+        Unfold::default().push(self.value.trim_ascii(), |text| one_line.extend_from_slice(text));
         one_line
     }
+}
+
+/// The first field of that name, any case, in the header at the start of a message: its value
+/// on one line, cut at `length_max` bytes. Nothing else of the message is kept in memory.
+pub fn first_in<S: Source + ?Sized>(
+    message: &S,
+    name: &str,
+    length_max: usize,
+) -> Result<Option<Vec<u8>>, S::Error> {
+    let mut fields = FieldStream::new(message, 0..message.size());
+    while let Some(start) = fields.next()? {
+        let is_it = matches!(&start, Start::Field(found) if found.eq_ignore_ascii_case(name.as_bytes()));
+        let (mut unfold, mut value) = (Unfold::default(), Vec::new());
+        fields.value(|piece| {
+            if is_it && value.len() <= length_max {
+                unfold.push(piece, |text| value.extend_from_slice(text));
+            }
+        })?;
+        if is_it {
+            let mut value = value.trim_ascii().to_vec();
+            encoded_word::shorten(&mut value, length_max);
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the line ends out of a value that comes in pieces; a tab behind them becomes a blank.
+#[derive(Default)]
+pub(crate) struct Unfold {
+    after_line_end: bool,
+}
+
+impl Unfold {
+    pub(crate) fn push(&mut self, piece: &[u8], mut take: impl FnMut(&[u8])) {
+        let mut rest = piece;
+        while let Some(&first) = rest.first() {
+            let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            if is_line_end(&first) {
+                let line_ends = rest.iter().take_while(|byte| is_line_end(byte)).count();
+                rest = &rest[line_ends..];
+                self.after_line_end = true;
+                continue;
+            }
+            if std::mem::take(&mut self.after_line_end) && first == b'\t' {
+                take(b" ");
+                rest = &rest[1..];
+            }
+            let length = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+            take(&rest[..length]);
+            rest = &rest[length..];
+        }
+    }
+}
+
+/// The name of the field that a line begins, and where its value begins in the line.
+pub(crate) fn field_name(line: &[u8]) -> Option<(&[u8], usize)> {
+    let colon = memchr::memchr(b':', line)?;
+    let name = line[..colon].trim_ascii_end();
+    let is_name = !name.is_empty() && name.iter().all(|b| (b'!'..=b'~').contains(b));
+    is_name.then_some((name, colon + 1))
 }
 
 /// Iterates over fields.
@@ -96,11 +153,8 @@ impl<'a> Iterator for Fields<'a> {
             }
             self.rest = rest;
             let raw = &from[..from.len() - rest.len()];
-            let Some(colon) = memchr::memchr(b':', line) else { continue };
-            let name = raw[..colon].trim_ascii_end();
-            let is_name = !name.is_empty() && name.iter().all(|b| (b'!'..=b'~').contains(b));
-            if is_name {
-                return Some(Field { name, value: &raw[colon + 1..], raw });
+            if let Some((name, value)) = field_name(line) {
+                return Some(Field { name, value: &raw[value..], raw });
             }
         }
     }
@@ -115,18 +169,19 @@ pub(crate) fn take_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(bytes.split_at(end))
 }
 
-fn is_empty(line: &[u8]) -> bool {
+pub(crate) fn is_empty(line: &[u8]) -> bool {
     matches!(line, b"\n" | b"\r\n" | b"\r")
 }
 
 /// White space at its start, and not an empty line.
-fn is_continuation(line: &[u8]) -> bool {
+pub(crate) fn is_continuation(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::tests::Windowed;
     use proptest::prelude::*;
 
     fn fields(message: &[u8]) -> Vec<String> {
@@ -181,6 +236,33 @@ mod tests {
         fn unfolding_is_the_same_byte_by_byte(value in "[a \t\r\n\x0b\x0c]{0,20}") {
             let value = value.as_bytes();
             prop_assert_eq!(Field { name: b"A", value, raw: value }.unfolded(), unfolded(value));
+        }
+
+        #[test]
+        fn a_stream_has_the_same_fields(message in "[Aa:\r\n \tx]{0,60}", window in 1_usize..9) {
+            let message = message.as_bytes();
+            let source = Windowed(message, window);
+            let mut stream = FieldStream::new(&source, 0..message.len() as u64);
+            let (mut fields, mut all) = (Vec::new(), Vec::new());
+            while let Some(start) = stream.next().expect("infallible") {
+                let mut value = Vec::new();
+                stream.value(|piece| value.extend_from_slice(piece)).expect("infallible");
+                match start {
+                    Start::Field(name) => fields.push((name, value.clone())),
+                    Start::Stray => all.extend_from_slice(&value),
+                }
+            }
+            let header = Header::of(message);
+            let expected: Vec<_> = header.fields().map(|f| (f.name.to_vec(), f.value.to_vec())).collect();
+            prop_assert_eq!(&fields, &expected);
+            // What is in no field is a stray.
+            let of_fields: usize = header.fields().map(|field| field.raw.len()).sum();
+            let empty_line = [&b"\r\n"[..], b"\n", b"\r"]
+                .into_iter()
+                .find(|end| header.bytes().strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with(b"\n")));
+            prop_assert_eq!(of_fields + all.len() + empty_line.map_or(0, <[u8]>::len), header.bytes().len());
+            let first = first_in(&source, "a", 1_000).expect("infallible");
+            prop_assert_eq!(first, header.first("A").map(|field| field.unfolded()));
         }
 
         #[test]

@@ -21,6 +21,7 @@ pub mod envelope;
 pub mod header;
 pub mod mime;
 pub mod search;
+pub mod source;
 pub mod transfer;
 pub mod utf7;
 

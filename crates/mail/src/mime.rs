@@ -1,9 +1,13 @@
 //! MIME structure of a message as byte ranges (RFC 2045, 2046; RFC 3501 section 7.4.2).
 
 mod fields;
+mod kept;
+mod parameters;
 mod scan;
+mod words;
 
 use crate::envelope::Envelope;
+use crate::source::Source;
 
 /// A range of the message's bytes on disk, and what it is when sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,8 +33,8 @@ pub struct Structure {
 pub type PartId = usize;
 
 /// A parameter: name in lower case, value with quotes and comments removed. RFC 2231's
-/// continuations are joined under the name with one `*` where the value is encoded; decoding
-/// it is the client's.
+/// continuations are joined, under the name with one `*` where a piece is encoded: then plain
+/// pieces are encoded too. Decoding it is the client's.
 pub type Parameter = (Vec<u8>, Vec<u8>);
 
 /// What a part consists of.
@@ -42,10 +46,18 @@ pub enum Content {
     Multipart(Vec<PartId>),
     /// message/rfc822 (and message/global): the embedded message, whose header and body lie
     /// inside this part's body.
+    ///
+    /// In base64 or quoted-printable, which RFC 2046 section 5.2.1 forbids for message/rfc822,
+    /// its fields are not there to be read. Then its header is empty, its envelope too, and its
+    /// body is one text/plain in the same encoding: all bytes as they lie there. A client that
+    /// decodes that text sees the message.
     Message(PartId),
 }
 
 /// One part, or a message (the root, or the child of a message/rfc822).
+///
+/// Values of its fields are cut at 64 KiB, between encoded words, and those of an embedded
+/// message's envelope at 1 MiB; a field has at most 200 parameters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part {
     /// Its own header with the empty line; of an embedded message, that message's header.
@@ -53,7 +65,9 @@ pub struct Part {
     /// All after the header, without the line end that belongs to the next boundary.
     pub body: Span,
     /// Type, such as `text`, in lower case; defaults per RFC 2045 section 5.2 and 2046
-    /// section 5.1.5 (`text/plain`, `message/rfc822` inside digests).
+    /// section 5.1.5 (`text/plain`, `message/rfc822` inside digests). `text/plain` also for a
+    /// multipart or an embedded message that is not taken apart: without a boundary, or beyond
+    /// the limits of [`Structure`].
     pub media_type: Vec<u8>,
     /// Subtype, in lower case.
     pub media_subtype: Vec<u8>,
@@ -86,9 +100,24 @@ impl Structure {
     /// Most parts taken apart; the rest are part of the last leaf.
     pub const PARTS_MAX: usize = 10_000;
 
-    /// The structure of a message as on disk. Never fails: what is broken is text/plain.
+    /// Longest boundary that is looked for, in bytes; RFC 2046 section 5.1.1 allows 70.
+    pub const BOUNDARY_MAX: usize = 1_000;
+
+    /// The structure of a message as on disk: what is broken is text/plain.
     pub fn of(message: &[u8]) -> Self {
-        scan::structure(message)
+        let Ok(structure) = Self::read(message);
+        structure
+    }
+
+    /// The structure of a message that is read a window at a time. Fails only if reading does.
+    pub fn read<S: Source + ?Sized>(message: &S) -> Result<Self, S::Error> {
+        scan::structure(message, scan::Detail::All)
+    }
+
+    /// Likewise, with no more than SEARCH needs: ranges, which parts are text, their encodings
+    /// and charsets. It takes at most some 10 MB, whatever the message.
+    pub fn outline<S: Source + ?Sized>(message: &S) -> Result<Self, S::Error> {
+        scan::structure(message, scan::Detail::Outline)
     }
 
     /// The part that a section's numbers name (RFC 3501 section 6.4.5), `[]` being part 0.
@@ -113,6 +142,14 @@ impl Structure {
             }
         }
         Some(at)
+    }
+}
+
+impl Part {
+    /// The charset of its text, as named; RFC 2231 is undone.
+    pub(crate) fn charset(&self) -> Option<String> {
+        let value = parameters::value_of(&self.parameters, "charset")?;
+        String::from_utf8(value.into_owned()).ok()
     }
 }
 

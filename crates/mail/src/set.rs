@@ -77,7 +77,7 @@ impl NumberSet {
 ///
 /// Displayed as RFC 3501's `sequence-set`: `1:3,7`. Empty displays as nothing; callers
 /// that need a set on the wire check [`UidSet::is_empty`] first.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct UidSet {
     ranges: Vec<(u32, u32)>,
 }

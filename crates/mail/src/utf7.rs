@@ -3,10 +3,32 @@
 
 /// Encodes a name. ASCII stays as it is, but for `&`, which becomes `&-`.
 pub fn encode(name: &str) -> String {
+    encode_with(name, |c| (' '..='~').contains(&c))
+}
+
+/// Decodes a name; `None` unless it is exactly what [`encode`] makes of its meaning: a name
+/// has one spelling, and two spellings shall not be one mailbox.
+pub fn decode(name: &str) -> Option<String> {
+    decode_shifts(name).filter(|decoded| encode(decoded) == name)
+}
+
+/// Encodes a level for a directory of Maildir++, whose levels are joined by `.`: a dot within
+/// the level is shifted like a letter that is not ASCII, and becomes `&AC4-`.
+pub fn encode_level(level: &str) -> String {
+    encode_with(level, |c| (' '..='~').contains(&c) && c != '.')
+}
+
+/// Decodes a level; `None` unless it is exactly what [`encode_level`] makes of its meaning.
+pub fn decode_level(level: &str) -> Option<String> {
+    decode_shifts(level).filter(|decoded| encode_level(decoded) == level)
+}
+
+/// Encodes what `is_direct` does not let stand for itself.
+fn encode_with(name: &str, is_direct: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(name.len());
     let mut shifted: Vec<u16> = Vec::new();
     for c in name.chars() {
-        if (' '..='~').contains(&c) {
+        if is_direct(c) {
             flush(&mut shifted, &mut out);
             out.push(c);
             if c == '&' {
@@ -20,9 +42,8 @@ pub fn encode(name: &str) -> String {
     out
 }
 
-/// Decodes a name; `None` unless it is exactly what [`encode`] makes of its meaning: a name
-/// has one spelling, and two spellings shall not be one mailbox.
-pub fn decode(name: &str) -> Option<String> {
+/// Undoes shifts, canonical or not; `None` where they cannot be undone.
+fn decode_shifts(name: &str) -> Option<String> {
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some(at) = rest.find('&') {
@@ -37,7 +58,7 @@ pub fn decode(name: &str) -> Option<String> {
         rest = after;
     }
     out.push_str(rest);
-    (encode(&out) == name).then_some(out)
+    Some(out)
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
@@ -86,6 +107,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_dot_in_a_level_does_not_end_it() {
+        for (level, encoded) in [
+            ("example.com", "example&AC4-com"),
+            ("x.ä", "x&AC4A5A-"),
+            ("a & b", "a &- b"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(encode_level(level), encoded);
+        }
+    }
+
+    #[test]
     fn names_of_the_rfc_and_others() {
         for (name, encoded) in [
             ("INBOX", "INBOX"),
@@ -102,14 +135,49 @@ mod tests {
 
     #[test]
     fn what_is_no_encoding_is_refused() {
-        for name in ["&", "a&b", "&AOk", "&A-", "&AGE-", "&2D0-", "&AOk-&AOk-", "é", "&AOl-x&"] {
+        for name in [
+            "&",
+            "a&b",
+            "&AOk",
+            "&A-",
+            "&AGE-",
+            "&AGEAYgBj-",
+            "&2D0-",
+            "&3gDYPQ-",
+            "&AOk-&AOk-",
+            "é",
+            "&AOl-x&",
+            "&AOR-",
+            "&AOQAA-",
+            "&!!-",
+            "a&AC8-b",
+            "a&AC4-b",
+            "&BBAEMQQyACYEMwQ0BDU-",
+        ] {
             assert_eq!(decode(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dot_within_a_level_is_shifted() {
+        for (level, encoded) in [
+            ("example.com", "example&AC4-com"),
+            ("é.x", "&AOkALg-x"),
+            ("a & b.", "a &- b&AC4-"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(encode_level(level), encoded);
+            assert_eq!(decode_level(encoded).as_deref(), Some(level));
+        }
+        for level in ["&AOk-&AC4-x", "a.b", "&AGE-", "a&AC8-b"] {
+            assert_eq!(decode_level(level), None, "{level}");
         }
     }
 
     proptest! {
         #[test]
         fn every_name_comes_back(name in "\\PC*") {
+            prop_assert_eq!(decode_level(&encode_level(&name)), Some(name.clone()));
             prop_assert_eq!(decode(&encode(&name)), Some(name));
         }
 

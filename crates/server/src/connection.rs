@@ -1,12 +1,15 @@
 //! One connection: drives its session.
 
+use crate::admission::Place;
+use crate::jobs::Party;
 use crate::log_in::{Channel, LogIn};
 use crate::serve::Server;
 use crate::settings::ListenTls;
 use crate::stream::Stream;
 use crate::tls;
 use auth::Binding;
-use session::{Connection, Now, Session, Step};
+use session::{Attempt, Connection, Now, Session, Step};
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,20 +24,27 @@ const HUNG_UP: &str = "the client hung up";
 const PANICKED: &str = "it panicked";
 const SHUTTING_DOWN: &str = "The server is shutting down";
 
+/// Silence after which the system asks whether the client is still there, and between two such
+/// questions. Phones sleep longer between two signs of life in IDLE, and are not woken more often.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(300);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(60);
+
 /// How long a client may take to close after us.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves a client until one of both has enough. `refusal`: there are too many connections;
-/// it is only told that.
+/// Serves a client until one of both has enough.
 pub(crate) async fn serve(
     server: Arc<Server>,
     socket: TcpStream,
     peer: SocketAddr,
     tls: ListenTls,
-    refusal: Option<String>,
+    place: Arc<Place>,
 ) {
     // Answers go out as they are; a failure costs some delay.
     let _ = socket.set_nodelay(true);
+    // A client that vanished without a word is found out; a failure costs its time-out.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive);
     let mut stream = Stream::Plain(socket);
     if tls == ListenTls::Implicit {
         match shake_hands(&server, stream).await {
@@ -45,13 +55,7 @@ pub(crate) async fn serve(
             }
         }
     }
-    if let Some(refusal) = refusal {
-        let line = format!("* BYE [LIMIT] {refusal}\r\n");
-        let _ = tokio::time::timeout(Duration::from_secs(5), stream.write_all(line.as_bytes())).await;
-        let _ = tokio::time::timeout(LINGER, linger(stream)).await;
-        return;
-    }
-    let mut driver = Driver::new(server, stream, peer);
+    let mut driver = Driver::new(server, stream, peer, place);
     driver.why = Some(driver.run().await);
     let stream = driver.stream.take();
     drop(driver);
@@ -102,6 +106,10 @@ struct Driver {
     /// Taken while it works on another thread.
     session: Option<Box<Session>>,
     log_in: LogIn,
+    /// On whose behalf it works on files.
+    party: Party,
+    /// Pieces of work since the last other step: of one command.
+    pieces: usize,
     woken: Arc<Notify>,
     started: Instant,
     bytes_in: u64,
@@ -122,7 +130,7 @@ enum Waited {
 }
 
 impl Driver {
-    fn new(server: Arc<Server>, stream: Stream, peer: SocketAddr) -> Self {
+    fn new(server: Arc<Server>, stream: Stream, peer: SocketAddr, place: Arc<Place>) -> Self {
         let configuration = server.configuration();
         let tls = matches!(stream, Stream::Tls(..));
         let allowed = configuration.cleartext_from.iter().any(|network| network.contains(&peer.ip()));
@@ -134,7 +142,7 @@ impl Driver {
             certificate: !channel.names.is_empty(),
             channel_binding: !channel.binding.is_empty(),
         };
-        let mut log_in = LogIn::new(server.clone(), peer.ip());
+        let mut log_in = LogIn::new(server.clone(), peer.ip(), place);
         log_in.set_channel(channel);
         let woken = Arc::new(Notify::new());
         let ring = woken.clone();
@@ -146,6 +154,8 @@ impl Driver {
             log_in,
             server,
             peer,
+            party: Party::at(peer.ip()),
+            pieces: 0,
             tls: stream.tls_version(),
             stream: Some(stream),
             session: Some(Box::new(session)),
@@ -168,18 +178,15 @@ impl Driver {
             let step = session.step(now);
             #[cfg(test)]
             tests::panic_if(session.stats().user.as_deref() == Some("stepper"));
+            if !matches!(step, Step::Work) {
+                self.pieces = 0;
+            }
             let done = match step {
                 Step::Write(bytes) => self.write(&bytes).await,
                 Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
                 Step::Watch { deadline_ms } => self.wait(deadline_ms, true).await,
                 Step::Work => self.work().await,
-                Step::Authenticate(attempt) => {
-                    let verdict = self.log_in.answer(attempt).await;
-                    if let Some(session) = &mut self.session {
-                        session.answer(verdict);
-                    }
-                    Ok(())
-                }
+                Step::Authenticate(attempt) => self.authenticate(attempt).await,
                 Step::StartTls => self.start_tls().await,
                 Step::Close => {
                     let ended = self.session.as_ref().and_then(|session| session.stats().ended);
@@ -188,6 +195,38 @@ impl Driver {
             };
             if let Err(why) = done {
                 return why;
+            }
+        }
+    }
+
+    /// Has an attempt to log in decided. A client that hangs up meanwhile has its connection
+    /// closed; the attempt is decided without it, so that hanging up makes no guess cheaper. One
+    /// that only closed its side still gets what is decided within a moment.
+    async fn authenticate(&mut self, attempt: Attempt) -> Result<(), String> {
+        let stream = self.stream.as_ref().ok_or("the connection is gone")?;
+        let mut log_in = self.log_in.take();
+        let mut deciding = Box::pin(async move {
+            let verdict = log_in.answer(attempt).await;
+            (log_in, verdict)
+        });
+        let hung_up = async {
+            stream.hung_up().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            (log_in, verdict) = &mut deciding => {
+                self.log_in = log_in;
+                if let Some(session) = &mut self.session {
+                    session.answer(verdict);
+                    if let Some(user) = &session.stats().user {
+                        self.party = Party::User(user.as_str().into());
+                    }
+                }
+                Ok(())
+            }
+            () = hung_up => {
+                self.server.leave_alone(async move { drop(deciding.await) });
+                Err(HUNG_UP.to_owned())
             }
         }
     }
@@ -246,11 +285,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets the session work where blocking is allowed.
+    /// Lets the session work where blocking is allowed, when its turn comes.
     async fn work(&mut self) -> Result<(), String> {
+        let _job = self.server.jobs.begin(&self.party).await;
+        if self.pieces > 0 && self.works_for_nobody() {
+            return Err(HUNG_UP.to_owned());
+        }
+        self.pieces += 1;
         let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
-        let server = self.server.clone();
-        let _permit = server.file_job().await;
         let now = self.now();
         let owner = self.log_in.owner();
         let worked = tokio::task::spawn_blocking(move || {
@@ -279,6 +321,13 @@ impl Driver {
                 Err(PANICKED.to_owned())
             }
         }
+    }
+
+    /// Whether the client hung up in the middle of a command that does nothing but answer. The
+    /// end of its stream counts, although it might still read: clients say LOGOUT for that.
+    fn works_for_nobody(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_ended)
+            && self.session.as_ref().is_some_and(|session| session.only_answers())
     }
 
     /// What was read before stays unread: the session forgets what it holds, and what is

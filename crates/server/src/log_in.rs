@@ -1,15 +1,17 @@
 //! Who comes in: from what a session asks to the user's account.
 
-use crate::counts::Counted;
+use crate::admission::{OfUser, Place};
+use crate::jobs::Party;
+use crate::mail_place::MailPlace;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
-use crate::users::{maildir_of, quota_of};
-use auth::{Binding, Client, Exchange, Mechanism, Outcome, Progress, Refusal, Secret, Trace, User};
+use crate::users::{in_another_case, quota_of};
+use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Refused, Verdict};
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-use store::{Account, ErrorKind, Owner, Store};
+use store::{Account, ErrorKind, Lock, Owner, Store};
+use tokio::time::Instant;
 
 /// What a TLS connection tells of its client.
 #[derive(Default)]
@@ -24,18 +26,29 @@ pub(crate) struct Channel {
 pub(crate) struct LogIn {
     server: Arc<Server>,
     peer: IpAddr,
+    /// What the connection counts for its network.
+    place: Arc<Place>,
     exchange: Option<Exchange>,
     channel: Channel,
     /// The user that came in is counted as long as the connection lasts.
-    counted: Option<Counted<(String, IpAddr)>>,
+    counted: Option<OfUser>,
     /// Whom the files of that user belong to, if not to the server's user.
     owner: Option<Arc<Owner>>,
+    /// As long as the connection lasts, the account is handed over to no other server.
+    held: Option<Arc<Lock>>,
 }
 
 impl LogIn {
     /// For a connection from `peer`.
-    pub(crate) fn new(server: Arc<Server>, peer: IpAddr) -> Self {
-        Self { server, peer, exchange: None, channel: Channel::default(), counted: None, owner: None }
+    pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
+        let channel = Channel::default();
+        Self { server, peer, place, exchange: None, channel, counted: None, owner: None, held: None }
+    }
+
+    /// All of it; one of the same client that knows nothing stays in its place.
+    pub(crate) fn take(&mut self) -> Self {
+        let other = Self::new(self.server.clone(), self.peer, self.place.clone());
+        std::mem::replace(self, other)
     }
 
     /// As whom to work on files for the user that came in, if not as the server's user.
@@ -52,6 +65,7 @@ impl LogIn {
     /// Answers what a session asks. Takes as long as the password check and the delay of a
     /// failure take.
     pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
+        let (began, client) = (Instant::now(), self.client());
         let mut progress = match attempt {
             Attempt::Login { user, password } => {
                 self.exchange = None;
@@ -67,16 +81,18 @@ impl LogIn {
                 progress
             }
             Attempt::Respond(response) => match &mut self.exchange {
-                Some(exchange) => match self.server.authenticator().respond(exchange, &response).await {
-                    Ok(progress) => progress,
-                    Err(_) => return Verdict::Refused(Refused::Unavailable),
-                },
+                Some(exchange) => {
+                    match self.server.authenticator().respond(exchange, &response, client).await {
+                        Ok(progress) => progress,
+                        Err(_) => return Verdict::Refused(Refused::Unavailable),
+                    }
+                }
                 None => Progress::Malformed("No exchange is under way"),
             },
             Attempt::Abort => Progress::Malformed("Given up"),
         };
         if let Progress::Stored { user, authorize } = &progress {
-            let stored = self.server.authenticator().stored(user, authorize.as_deref(), self.client()).await;
+            let stored = self.server.authenticator().stored(user, authorize.as_deref(), client).await;
             progress = match (stored, &mut self.exchange) {
                 (Ok(stored), Some(exchange)) => exchange.stored(&stored.account, stored.secrets.as_deref()),
                 _ => {
@@ -92,7 +108,7 @@ impl LogIn {
             return Verdict::Challenge(challenge);
         }
         self.exchange = None;
-        self.conclude(progress).await
+        self.conclude(progress, began).await
     }
 
     /// A mechanism that is offered on this connection.
@@ -107,8 +123,8 @@ impl LogIn {
         (fits && offered.iter().any(|one| one == known.name())).then_some(known)
     }
 
-    /// The end of an exchange.
-    async fn conclude(&mut self, progress: Progress) -> Verdict {
+    /// The end of an exchange, whose last message came at `began`.
+    async fn conclude(&mut self, progress: Progress, began: Instant) -> Verdict {
         let authenticator = self.server.authenticator();
         match progress {
             Progress::Credentials { user, password, authorize } => {
@@ -119,7 +135,7 @@ impl LogIn {
                 self.settle(outcome).await
             }
             Progress::Failed { user } => {
-                let refusal = authenticator.disproven(&user, self.client()).await;
+                let refusal = authenticator.disproven(&user, self.client(), began).await;
                 self.settle(Err(refusal)).await
             }
             Progress::External { authorize } => {
@@ -198,13 +214,14 @@ impl LogIn {
 
     async fn let_in(&mut self, user: User) -> Result<Verdict, Refused> {
         let configuration = self.server.configuration();
-        let max = configuration.connections_per_user_max;
-        let Some(counted) = self.server.counts.user(&user.name, self.peer, max) else {
-            tracing::warn!(user = ?user.name, peer = %self.peer, max, "refused: too many connections of one user");
+        let max = configuration.connections.per_user;
+        let Some(counted) = self.server.admission.user(&user.name, self.peer, max) else {
+            let client = format!("{:?} at {}", user.name, Network::narrowest(self.peer));
+            self.server.refusals.note("of one user from one address", client);
             let text = format!("Too many connections: at most {max} of one user from one address");
             return Err(Refused::TooMany(text));
         };
-        let maildir = maildir_of(&user, &configuration.maildir).map_err(|why| {
+        let place = MailPlace::of(&user, &configuration).map_err(|why| {
             tracing::error!(user = ?user.name, why, "no Maildir");
             Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
         })?;
@@ -213,22 +230,26 @@ impl LogIn {
             configuration.quota
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
-        let (path, of_user, own_uids) = (maildir.clone(), user.clone(), configuration.own_uids);
-        let permit = self.server.file_job().await;
+        let (mail, of_user, own_uids) = (place.clone(), user.clone(), configuration.own_uids);
+        let job = self.server.jobs.begin(&Party::User(user.name.as_str().into())).await;
         let opened =
-            tokio::task::spawn_blocking(move || open_account(&store, &path, create, &of_user, own_uids))
+            tokio::task::spawn_blocking(move || open_account(&store, &mail, create, &of_user, own_uids))
                 .await;
-        drop(permit);
+        drop(job);
         match opened {
-            Ok(Ok(account)) => {
+            Ok(Ok((account, held))) => {
+                self.held = held;
                 account.quota().set_limits(quota);
                 self.counted = Some(counted);
+                self.place.log_in();
                 self.owner = account.owner().cloned();
                 Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
             }
             Ok(Err(error)) => {
-                tracing::error!(user = ?user.name, maildir = %maildir.display(), %error, "the Maildir cannot be opened");
+                tracing::error!(user = ?user.name, maildir = %place.root.display(), %error, "the Maildir cannot be opened");
                 Err(match error.kind {
+                    // It is being handed over, or another process is slow.
+                    ErrorKind::Busy => Refused::Unavailable,
                     ErrorKind::NonExistent => Refused::NoMaildir(
                         "There is no mailbox for this user; please ask the administrator".to_owned(),
                     ),
@@ -245,19 +266,30 @@ impl LogIn {
     }
 }
 
-/// The account, as whoever its files belong to.
+/// The account, as whoever its files belong to, and what tells others that it is open.
 fn open_account(
     store: &Arc<Store>,
-    path: &Path,
+    place: &MailPlace,
     create: bool,
     user: &User,
     own_uids: Option<OwnUids>,
-) -> store::Result<Arc<Account>> {
+) -> store::Result<(Arc<Account>, Option<Arc<Lock>>)> {
     let owner = owner_of(user, own_uids).map_err(|why| store::Error {
         kind: ErrorKind::Denied,
         doing: "nobody to be the owner of",
-        path: path.to_owned(),
+        path: place.root.clone(),
         source: Some(std::io::Error::other(why)),
     })?;
-    store.account_of(path, create, owner)
+    if create && let Some(other) = in_another_case(&place.root) {
+        let why = format!("{} is there, whose name differs in case only; rename it", other.display());
+        return Err(store::Error {
+            kind: ErrorKind::AlreadyExists,
+            doing: "cannot make",
+            path: place.root.clone(),
+            source: Some(std::io::Error::other(why)),
+        });
+    }
+    let account = place.open(store, owner, create)?;
+    let held = account.hold()?;
+    Ok((account, held))
 }

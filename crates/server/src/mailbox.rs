@@ -5,6 +5,7 @@
 //! another server left.
 
 mod check;
+pub(crate) mod odd;
 
 use crate::cli::ended;
 use crate::progress::Progress;
@@ -24,9 +25,9 @@ use store::{Account, Mailbox, Snapshot, Store};
 pub(crate) enum MailboxCommand {
     /// List a user's mailboxes: messages, bytes on disk, UIDs, how the directory's name is written, subscriptions.
     List(OneUser),
-    /// Compare a user's UID lists, indexes and caches with the Maildir, change nothing, and say what is found.
+    /// Compare a user's UID lists, indexes and caches with the Maildir, change nothing, and say what is found; and which directories hold mail that no client sees.
     Check(check::Options),
-    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made; messages stay where they are. May run beside the server.
+    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made, directories that no client sees renamed to names that work; files with the base name of another message get one of their own; no message is removed. May run beside the server.
     Repair(check::Options),
 }
 
@@ -60,9 +61,7 @@ impl OneUser {
         as_mail_user(&configuration, || {
             let found = Users::open(&configuration).find(&self.user)?;
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
-            let owner = user.owner(&configuration)?;
-            let account = Store::new(configuration.store.clone()).account_of(&user.root, false, owner);
-            let account = account.map_err(|error| error.to_string())?;
+            let account = user.open(&Store::new(configuration.store.clone()), &configuration)?;
             let _entered = account.enter().map_err(|error| error.to_string())?;
             work(&user, &account)
         })
@@ -87,9 +86,11 @@ struct Row {
 
 /// Prints the table. What is wrong with one mailbox is said, and the others follow.
 fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
-    let (mut rows, mut problems) = rows(&user.root, account)?;
+    let (mut rows, mut problems) = rows(account)?;
     measure(&mut rows, &mut problems);
     print!("{}", table(&rows));
+    let odd = account.odd_directories().map_err(|error| error.to_string())?;
+    print!("{}", odd::below_the_table(&odd));
     problems.iter().for_each(|problem| eprintln!("restante: {problem}"));
     match problems.len() {
         0 => Ok(()),
@@ -98,7 +99,7 @@ fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
 }
 
 /// All mailboxes, and names that are subscribed to and of which there is no mailbox.
-fn rows(root: &Path, account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
+fn rows(account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
     let listed = account.list().map_err(|error| error.to_string())?;
     let subscribed = account.subscriptions().map_err(|error| error.to_string())?;
     let mut subscribed: BTreeSet<MailboxName> = subscribed.into_iter().collect();
@@ -107,7 +108,7 @@ fn rows(root: &Path, account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), 
     for listed in listed {
         let mut row = Row {
             is_subscribed: subscribed.remove(&listed.name),
-            encoding: encoding(root, &listed.name),
+            encoding: encoding(account, &listed.name),
             name: listed.name,
             opened: None,
             bytes: 0,
@@ -155,17 +156,16 @@ fn measure(rows: &mut [Row], problems: &mut Vec<String>) {
 }
 
 /// How a mailbox's directory is written: both are read, and are the same for most names.
-fn encoding(root: &Path, name: &MailboxName) -> &'static str {
-    let encoded = utf7::encode(name.as_str());
-    let is_there = |spelling: &str| root.join(format!(".{spelling}")).join("cur").is_dir();
-    if encoded == name.as_str() {
-        "ASCII"
-    } else if is_there(&encoded) {
-        "UTF-7"
-    } else if is_there(name.as_str()) {
-        "UTF-8"
-    } else {
-        "-"
+fn encoding(account: &Account, name: &MailboxName) -> &'static str {
+    let plain = |text: &str| text.is_ascii() && !text.contains('&');
+    let directory = account.find(name).ok().filter(|_| !name.is_inbox());
+    let Some(entry) = directory.as_deref().and_then(Path::file_name) else {
+        return if plain(name.as_str()) { "ASCII" } else { "-" };
+    };
+    match entry.to_str() {
+        Some(text) if plain(text) => "ASCII",
+        Some(text) if text.split('.').all(|level| utf7::decode_level(level).is_some()) => "UTF-7",
+        _ => "UTF-8",
     }
 }
 
@@ -249,10 +249,10 @@ mod tests {
         deliver(&root.join(".Entw&APw-rfe"), "cur/1.M1P1.h:2,S", 1);
         deliver(&root.join(".Résumé"), "cur/1.M1P1.h:2,S", 1_000);
         let account = account_of(root);
-        for name in ["Lists.rust", "Gone"] {
+        for name in ["Lists/rust", "Gone"] {
             account.subscribe(&MailboxName::new(name).expect("a name"), true).expect("subscribed");
         }
-        let (mut rows, mut problems) = rows(root, &account).expect("it can be read");
+        let (mut rows, mut problems) = rows(&account).expect("it can be read");
         measure(&mut rows, &mut problems);
         assert_eq!(problems, Vec::<String>::new());
         let text = table(&rows);
@@ -270,7 +270,7 @@ mod tests {
                 "INBOX 2 1 123 3 ASCII no",
                 "Entwürfe 1 0 1 2 UTF-7 no",
                 "Lists - - - - ASCII no",
-                "Lists.rust 1 1 7 2 ASCII yes",
+                "Lists/rust 1 1 7 2 ASCII yes",
                 "Résumé 1 0 1000 2 UTF-8 no",
                 "Gone - - - - - yes",
             ]
@@ -291,7 +291,7 @@ mod tests {
         // No file can take this one's place.
         std::fs::create_dir_all(root.join(".Bad/restante-uidlist/x")).expect("a directory");
         let account = account_of(root);
-        let (rows, problems) = rows(root, &account).expect("the rest can be read");
+        let (rows, problems) = rows(&account).expect("the rest can be read");
         assert!(problems.len() == 1 && problems[0].starts_with("Bad: "), "{problems:?}");
         assert_eq!(rows.iter().filter(|row| row.opened.is_some()).count(), 1);
     }

@@ -2,9 +2,10 @@
 //!
 //! Nothing is changed: whether a directory can be written is tried with a file that has no name.
 
+use crate::mail_place::MailPlace;
 use crate::owners::owner_of;
 use crate::settings::Configuration;
-use crate::users::maildir_of;
+use crate::users::in_another_case;
 use auth::User;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -23,7 +24,8 @@ pub(crate) enum Found {
 /// Looks at a user's Maildir, as the one it belongs to where that is not the user of `[mail]`.
 /// Call it as the user of `[mail]`. `Err`: why the server would refuse the user, and what to do.
 pub(crate) fn look(user: &User, configuration: &Configuration) -> Result<Found, String> {
-    let path = maildir_of(user, &configuration.maildir)?;
+    let place = MailPlace::of(user, configuration)?;
+    let path = &place.root;
     let owner = owner_of(user, configuration.own_uids)?;
     let _entered =
         owner.as_ref().map(|owner| owner.enter()).transpose().map_err(|error| error.to_string())?;
@@ -31,13 +33,19 @@ pub(crate) fn look(user: &User, configuration: &Configuration) -> Result<Found, 
         || configuration.user.clone().unwrap_or_else(|| "this user".to_owned()),
         |owner| format!("uid {}", owner.uid()),
     );
-    if let (Some(owner), Ok(metadata)) = (&owner, std::fs::metadata(&path))
+    if let (Some(owner), Ok(metadata)) = (&owner, std::fs::metadata(path))
         && metadata.uid() != owner.uid()
     {
         let (path, found) = (path.display(), metadata.uid());
         return Err(format!("{path} belongs to uid {found}, and not to theirs, {}", owner.uid()));
     }
-    look_at(&path, configuration.create_maildir, &as_whom)
+    if let Ok(Some((word, found))) = place.layout.unconverted(path, owner.as_ref()) {
+        let found = found.display();
+        return Err(format!(
+            "{word} of Dovecot's: restante migrate --from dovecot has to convert {found} first"
+        ));
+    }
+    look_at(path, configuration.create_maildir, &as_whom)
 }
 
 /// The fixed part of the template, where it has to be there: only a Maildir's parents are made
@@ -62,6 +70,10 @@ pub(crate) fn fixed_part(template: &str) -> Option<&Path> {
 }
 
 fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
+    if let Some(strange) = store::strange_directories(path).into_iter().next() {
+        let strange = strange.display();
+        return Err(format!("{strange} must be a directory, and no symbolic link; the inbox is not served"));
+    }
     let missing = match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => return Err(format!("{} is no directory", path.display())),
         Ok(_) => None,
@@ -84,6 +96,9 @@ fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
     }
     if !create {
         return Err(format!("there is no Maildir {}, and create = false in [mail]", path.display()));
+    }
+    if let Some(other) = in_another_case(path) {
+        return Err(format!("{} is there, whose name differs in case only; rename it", other.display()));
     }
     let above = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("/"));
     usable(above, as_whom).map_err(|why| format!("the Maildir {} cannot be made: {why}", path.display()))?;

@@ -1,6 +1,7 @@
 //! Restante, an IMAP server on Maildir.
 
 mod admin;
+mod admission;
 mod auth_command;
 mod auth_helper;
 mod certificate;
@@ -8,14 +9,16 @@ mod check;
 mod cli;
 mod connection;
 mod control;
-mod counts;
 mod demo;
 mod finding;
 mod import;
+mod jobs;
 mod listen;
 mod log;
 mod log_in;
+mod mail_place;
 mod mailbox;
+mod mailbox_names;
 mod maildirs;
 mod migrate;
 mod owners;
@@ -23,6 +26,7 @@ mod port_holder;
 mod privileges;
 mod progress;
 mod quota;
+mod refusals;
 mod serve;
 mod settings;
 mod sources;

@@ -4,15 +4,17 @@
 //! One user after the other, as the user of `[mail]`. What is wrong with one mailbox is said,
 //! and the others follow.
 
+use crate::mail_place::MailPlace;
+use crate::mailbox::odd::description;
 use crate::progress::Progress;
 use crate::settings::{self, Configuration, DEFAULT_PATH};
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::take_over::{Faults, Origin, Preference};
-use store::{Account, Owner, Store};
+use store::{Account, ErrorKind, Lock, Store, Survey};
 
 /// What `restante migrate` understands.
 #[derive(Args, Debug)]
@@ -26,9 +28,12 @@ pub(crate) struct Options {
     /// Take over this server's UIDs, keywords and POP3 UIDLs; the other one's where it has none in a mailbox.
     #[arg(long, value_name = "SERVER", required_unless_present = "to", conflicts_with = "to")]
     from: Option<Server>,
-    /// Write this server's files. No server may be running for these users.
+    /// Write this server's files. No server may be running for these users: where one has a user's mailboxes open, they are left alone.
     #[arg(long, value_name = "SERVER")]
     to: Option<Server>,
+    /// With --to: also where a server has the mailboxes open. Its clients may lose what they change meanwhile.
+    #[arg(long, conflicts_with = "from")]
+    force: bool,
     /// Say what would be done, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -74,6 +79,8 @@ struct Counts {
     keywords: usize,
     uidls: usize,
     subscriptions: usize,
+    /// Mailboxes that were turned into Maildir++.
+    converted: usize,
     faults: Faults,
     /// Mailboxes and users that could not be done, and what the other server cannot hold.
     problems: usize,
@@ -103,16 +110,15 @@ fn all(options: &Options, direction: Direction, configuration: &Configuration) -
     };
     let store = Store::new(configuration.store.clone());
     let mailboxes = found.iter().flatten().map(|user| {
-        let owner = user.owner(configuration).unwrap_or_default();
-        let listed = store.account_of(&user.root, false, owner).and_then(|account| account.list());
-        listed.map_or(0, |listed| listed.iter().filter(|listed| listed.selectable).count() as u64)
+        let listed = user.open(&store, configuration).map(|account| account.list());
+        listed.map_or(0, |listed| {
+            listed.map_or(0, |listed| listed.iter().filter(|listed| listed.selectable).count() as u64)
+        })
     });
     let progress = Progress::new(Some(mailboxes.sum()), "mailboxes");
-    let migration = Migration { store: store.clone(), direction, is_dry: options.dry_run, progress };
-    let done: Vec<_> = found
-        .into_iter()
-        .map(|user| user.and_then(|user| migration.user(&user, user.owner(configuration)?)))
-        .collect();
+    let (is_dry, is_forced) = (options.dry_run, options.force);
+    let migration = Migration { store, configuration, direction, is_dry, is_forced, progress };
+    let done: Vec<_> = found.into_iter().map(|user| user.and_then(|user| migration.user(&user))).collect();
     // The line of progress is wiped before anything else is said.
     drop(migration);
     let mut total = Counts::default();
@@ -141,20 +147,29 @@ fn all(options: &Options, direction: Direction, configuration: &Configuration) -
 }
 
 /// What is the same for all users.
-struct Migration {
+struct Migration<'a> {
     store: Arc<Store>,
+    configuration: &'a Configuration,
     direction: Direction,
     is_dry: bool,
+    is_forced: bool,
     progress: Progress,
 }
 
-impl Migration {
+impl Migration<'_> {
     /// The report on a user, and its figures. An error when nothing could be done at all.
-    fn user(&self, user: &ResolvedUser, owner: Option<Arc<Owner>>) -> Result<(String, Counts), String> {
+    fn user(&self, user: &ResolvedUser) -> Result<(String, Counts), String> {
         let named = |error: store::Error| format!("{}: {error}", user.name);
-        let account = self.store.account_of(&user.root, false, owner).map_err(named)?;
         let mut counts = Counts { users: 1, ..Counts::default() };
         let mut notes = String::new();
+        if let Direction::From(origin) = self.direction {
+            let is_left = self.convert(user, origin, &mut counts, &mut notes)?;
+            if is_left {
+                return Ok((counts.text(&user.name, self.direction) + &notes, counts));
+            }
+        }
+        let account = user.open(&self.store, self.configuration)?;
+        let _closed = self.keep_closed(user, &account)?;
         let listed = account.list().map_err(named)?;
         for listed in listed.into_iter().filter(|listed| listed.selectable) {
             let done = match self.direction {
@@ -172,19 +187,75 @@ impl Migration {
             self.progress.advance(1);
         }
         let rest = match self.direction {
-            Direction::From(_) => account.subscriptions().map(|names| counts.subscriptions = names.len()),
+            Direction::From(_) => account.subscriptions().and_then(|names| {
+                counts.subscriptions = names.len();
+                note_foreign(&mut notes, &account.foreign_subscriptions()?);
+                Ok(())
+            }),
             Direction::To(to) => account.hand_over_account(to, self.is_dry).map(|done| {
                 counts.subscriptions = done.subscriptions;
+                note_foreign(&mut notes, &done.foreign);
                 for name in done.renamed {
                     note(&mut notes, name.as_str(), &format!("its directory is named as {to} reads it"));
                 }
             }),
         };
+        for odd in account.odd_directories().map_err(named)? {
+            counts.problems += usize::from(matches!(self.direction, Direction::From(_)));
+            note(&mut notes, &odd.shown(), &description(&odd));
+        }
         if let Err(error) = rest {
             counts.problems += 1;
             note(&mut notes, "subscriptions", &format!("not done: {error}"));
         }
         Ok((counts.text(&user.name, self.direction) + &notes, counts))
+    }
+
+    /// Turns other layouts of Dovecot's into Maildir++, or says what would be done: then nothing
+    /// more can be said of the user, and this is `true`.
+    fn convert(
+        &self,
+        user: &ResolvedUser,
+        origin: Origin,
+        counts: &mut Counts,
+        notes: &mut String,
+    ) -> Result<bool, String> {
+        let named = |error: store::Error| format!("{}: {error}", user.name);
+        let owner = user.owner(self.configuration)?;
+        let MailPlace { root, layout } = &user.place;
+        let conversion = layout.conversion(root, owner).map_err(named)?;
+        let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+        for (from, to) in conversion.moves() {
+            counts.converted += 1;
+            let to = if to == root { "the Maildir itself".to_owned() } else { shown(to) };
+            note(notes, &shown(from), &format!("its directory becomes {to}"));
+        }
+        if !self.is_dry {
+            return conversion.carry_out().map_err(named).map(|()| false);
+        }
+        for (from, survey) in conversion.survey(Preference::First(origin)).map_err(named)? {
+            counts.mailboxes += 1;
+            let said = self.surveyed(&survey, counts);
+            said.iter().for_each(|line| note(notes, &shown(from), line));
+        }
+        if counts.converted > 0 {
+            note(notes, "the other mailboxes", "are looked at once these are converted");
+        }
+        Ok(counts.converted > 0)
+    }
+
+    /// Keeps servers of ours away while mailboxes are handed over.
+    fn keep_closed(&self, user: &ResolvedUser, account: &Arc<Account>) -> Result<Option<Lock>, String> {
+        if self.is_dry || self.is_forced || matches!(self.direction, Direction::From(_)) {
+            return Ok(None);
+        }
+        account.keep_closed().map(Some).map_err(|error| match error.kind {
+            ErrorKind::Busy => format!(
+                "{}: a server has the mailboxes open: stop it first; --force hands them over all the same",
+                user.name
+            ),
+            _ => format!("{}: {error}", user.name),
+        })
     }
 
     fn take_over(
@@ -194,21 +265,28 @@ impl Migration {
         counts: &mut Counts,
     ) -> Result<Vec<String>, store::Error> {
         let survey = account.survey(name)?;
-        counts.messages += survey.messages;
-        counts.kept += survey.kept;
         if survey.is_ours {
+            counts.messages += survey.messages;
+            counts.kept += survey.kept;
             counts.already_ours += 1;
             return Ok(vec!["has a restante-uidlist already: left alone".to_owned()]);
         }
         if !self.is_dry {
             account.open(name)?.refresh(false)?;
         }
+        Ok(self.surveyed(&survey, counts))
+    }
+
+    /// Counts what a mailbox not taken over yet has, and says what is not as it was.
+    fn surveyed(&self, survey: &Survey, counts: &mut Counts) -> Vec<String> {
+        counts.messages += survey.messages;
+        counts.kept += survey.kept;
         counts.keywords += survey.keywords;
         counts.uidls += survey.uidls;
         counts.faults += survey.faults;
         let mut notes = Vec::new();
+        notes.extend(new_uids(survey));
         match survey.origin {
-            None if survey.messages > 0 => notes.push("no list that can be read: new UIDs".to_owned()),
             Some(origin) if Direction::From(origin).server() != self.direction.server() => {
                 notes.push(format!("taken over from {origin}: the only list that can be read"));
             }
@@ -218,7 +296,14 @@ impl Migration {
         for (count, what) in survey.faults.kinds().into_iter().filter(|(count, _)| *count > 0) {
             notes.push(format!("{count} {what}"));
         }
-        Ok(notes)
+        for (kind, count) in &survey.not_read {
+            counts.problems += 1;
+            notes.push(format!(
+                "{count} messages are compressed with {kind}, and cannot be served: decompress them"
+            ));
+        }
+        notes.extend(survey.rights.iter().map(|rights| format!("{rights}: kept, and not obeyed here")));
+        notes
     }
 
     fn hand_over(
@@ -256,6 +341,7 @@ impl Counts {
         self.keywords += other.keywords;
         self.uidls += other.uidls;
         self.subscriptions += other.subscriptions;
+        self.converted += other.converted;
         self.faults += other.faults;
         self.problems += other.problems;
     }
@@ -266,6 +352,9 @@ impl Counts {
             let _ = writeln!(text, "  {:<18} {count}", format!("{what}:"));
         };
         line("mailboxes", self.mailboxes);
+        if self.converted > 0 {
+            line("to Maildir++", self.converted);
+        }
         if matches!(direction, Direction::From(_)) {
             line("already ours", self.already_ours);
             line("new UIDVALIDITY", self.new_uid_validities);
@@ -279,6 +368,35 @@ impl Counts {
         line("own POP3 UIDLs", self.uidls);
         line("subscriptions", self.subscriptions);
         text
+    }
+}
+
+/// Which messages of a mailbox get new UIDs, and why.
+fn new_uids(survey: &Survey) -> Option<String> {
+    let new = survey.messages - survey.kept;
+    let why = match survey.origin {
+        _ if new == 0 => return None,
+        None => "there is no list of UIDs that can be read".to_owned(),
+        Some(origin) if !survey.keeps_uid_validity => {
+            format!("{} does not have them, and its UIDVALIDITY cannot be read", origin.list_name())
+        }
+        Some(Origin::Courier) => {
+            "courierimapuiddb does not have them; they get those that Courier would give".to_owned()
+        }
+        Some(origin) => format!("{} does not have them", origin.list_name()),
+    };
+    Some(format!("{new} messages get new UIDs: {why}"))
+}
+
+/// What a user is subscribed to that is not theirs.
+fn note_foreign(notes: &mut String, foreign: &[String]) {
+    for line in foreign {
+        let line = line.escape_default();
+        note(
+            notes,
+            "subscriptions",
+            &format!("{line} is not in this account: kept in the file, and not shown"),
+        );
     }
 }
 

@@ -63,11 +63,11 @@ fn report(user: &ResolvedUser, configuration: &Configuration, recalculate: bool)
     let owner = user.owner(configuration)?;
     let entered = owner.as_ref().map(|owner| owner.enter()).transpose();
     let _entered = entered.map_err(|error| format!("{}: cannot work as their uid: {error}", user.name))?;
-    if !user.root.join("cur").is_dir() {
-        return Err(format!("{}: there is no Maildir at {}", user.name, user.root.display()));
+    let root = &user.place.root;
+    if !root.join("cur").is_dir() {
+        return Err(format!("{}: there is no Maildir at {}", user.name, root.display()));
     }
-    let quota =
-        Quota::new(&user.root, &settings.hostname, settings.quota_counts_trash).owned_by(owner.clone());
+    let quota = Quota::new(root, &settings.hostname, settings.quota_counts_trash).owned_by(owner.clone());
     quota.set_limits(user.quota);
     let status = if recalculate {
         let progress = Progress::new(None, "messages");

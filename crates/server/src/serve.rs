@@ -1,16 +1,19 @@
 //! The server: starting, accepting, reloading, stopping.
 
+use crate::admission::{Admission, Refusal};
 use crate::connection;
 use crate::control;
-use crate::counts::Counts;
+use crate::jobs::Jobs;
 use crate::listen::Listener;
+use crate::refusals::{self, Refusals};
 use crate::settings::{self, Configuration, ListenTls};
 use crate::start::{self, Ports, Prepared};
 use crate::{auth_helper, log, privileges, sources, tls, tokens};
 use arc_swap::ArcSwap;
-use auth::Authenticator;
 use auth::oauth::Tokens;
+use auth::{Authenticator, Network};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,9 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long connections have to end when the server stops.
@@ -32,14 +35,22 @@ const COMMANDS_END_WITHIN: Duration = Duration::from_secs(2);
 /// Pause after a failed accept: the cause (no descriptors left) does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Log-ins whose clients hung up and that are still decided, at most (a count).
+const LEFT_ALONE_MAX: usize = 1_000;
+
 /// What connections share.
 pub(crate) struct Server {
     state: ArcSwap<Reloaded>,
     /// Everybody's mail.
     pub(crate) store: Arc<Store>,
-    /// Connections by address and user.
-    pub(crate) counts: Counts,
-    file_jobs: Semaphore,
+    /// Who may connect.
+    pub(crate) admission: Admission,
+    /// Who might not.
+    pub(crate) refusals: Refusals,
+    /// Leave to go on deciding log-ins whose clients hung up.
+    left_alone: Arc<Semaphore>,
+    /// Who works on files when.
+    pub(crate) jobs: Arc<Jobs>,
     shut_down: watch::Sender<bool>,
     stopping_since: OnceLock<Instant>,
     panics: AtomicU64,
@@ -62,8 +73,10 @@ impl Server {
     ) -> Arc<Self> {
         Arc::new(Self {
             store: Store::new(configuration.store.clone()),
-            counts: Counts::default(),
-            file_jobs: Semaphore::new(configuration.file_jobs),
+            admission: Admission::default(),
+            refusals: Refusals::default(),
+            left_alone: Arc::new(Semaphore::new(LEFT_ALONE_MAX)),
+            jobs: Jobs::new(configuration.file_jobs),
             shut_down: watch::Sender::new(false),
             stopping_since: OnceLock::new(),
             panics: AtomicU64::new(0),
@@ -96,9 +109,17 @@ impl Server {
         self.state.load().tokens.clone()
     }
 
-    /// Leave to work on files, when few enough do.
-    pub(crate) async fn file_job(&self) -> Option<SemaphorePermit<'_>> {
-        self.file_jobs.acquire().await.ok()
+    /// Lets a log-in be decided though its client hung up: a wrong password counts all the same,
+    /// and what it holds of its network's share is not free before its answer would be due.
+    pub(crate) fn leave_alone(self: &Arc<Self>, log_in: impl Future<Output = ()> + Send + 'static) {
+        // Beyond the limit it ends here, undecided: its client has learned nothing.
+        let Ok(permit) = self.left_alone.clone().try_acquire_owned() else { return };
+        let server = self.clone();
+        tokio::spawn(async move {
+            let ended = tokio::spawn(log_in).await;
+            note_end(&server, ended);
+            drop(permit);
+        });
     }
 
     /// Turns true when the server stops.
@@ -179,8 +200,10 @@ pub(crate) async fn serve(
     }
     notify(&[sd_notify::NotifyState::Ready]);
     tokio::pin!(stop);
+    let mut look = tokio::time::interval(refusals::LOOK_EVERY);
     loop {
         tokio::select! {
+            _ = look.tick() => server.refusals.look(),
             _ = hang_up.recv() => if let Some(path) = &reload { drop(reload_from(&server, path)) },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -232,34 +255,35 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
                 continue;
             }
         };
-        let configuration = server.configuration();
-        let all = server.counts.connection(configuration.connections_max);
-        let of_address = server.counts.address(peer.ip(), configuration.connections_per_address_max);
-        let refusal = match (&all, &of_address) {
-            (None, _) => Some(format!("Too many connections: at most {}", configuration.connections_max)),
-            (_, None) => Some(format!(
-                "Too many connections from one address: at most {}",
-                configuration.connections_per_address_max
-            )),
-            _ => None,
-        };
-        if let Some(refusal) = &refusal {
-            tracing::warn!(%peer, refusal, "connection refused");
-            // Being refused costs a handshake; a flood of them is not given that.
-            if all.is_none() && tls == ListenTls::Implicit {
+        let (slot, place) = match server.admission.admit(peer.ip(), server.configuration().connections) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                server.refusals.note(refusal.limit(), Network::narrowest(peer.ip()));
+                refuse(&stream, tls, refusal);
                 continue;
             }
-        }
+        };
         let server = server.clone();
         connections.spawn(async move {
-            let _counted = (all, of_address);
-            connection::serve(server, stream, peer, tls, refusal).await;
+            let _held = slot;
+            connection::serve(server, stream, peer, tls, Arc::new(place)).await;
         });
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {
         note_end(&server, ended);
     }
+}
+
+/// Refuses a connection so that nothing of it is left: a client that waits for TLS is cut off,
+/// another is told why as far as that goes at once. What is sent fits into an empty socket.
+fn refuse(stream: &TcpStream, tls: ListenTls, refusal: Refusal) {
+    let _ = match tls {
+        ListenTls::Implicit => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+        ListenTls::StartTls => {
+            stream.try_write(format!("* BYE [LIMIT] {refusal}\r\n").as_bytes()).map(|_| ())
+        }
+    };
 }
 
 fn note_end(server: &Server, ended: Result<(), tokio::task::JoinError>) {
@@ -276,7 +300,10 @@ pub(crate) fn reload_from(server: &Server, path: &Path) -> Result<(), Vec<String
     }
     let reloaded = settings::read(path).map_or_else(
         |problems| {
-            Err(refuse(problems.iter().map(ToString::to_string), "not reloaded, the settings in force stay"))
+            Err(note_refused(
+                problems.iter().map(ToString::to_string),
+                "not reloaded, the settings in force stay",
+            ))
         },
         |configuration| replace(server, configuration),
     );
@@ -285,7 +312,7 @@ pub(crate) fn reload_from(server: &Server, path: &Path) -> Result<(), Vec<String
 }
 
 /// Logs what is wrong with what was read again, and what goes on in its place.
-fn refuse(problems: impl IntoIterator<Item = String>, so: &str) -> Vec<String> {
+fn note_refused(problems: impl IntoIterator<Item = String>, so: &str) -> Vec<String> {
     let problems: Vec<String> = problems.into_iter().map(|problem| format!("{so}: {problem}")).collect();
     problems.iter().for_each(|problem| tracing::error!("{problem}"));
     problems
@@ -295,11 +322,11 @@ fn refuse(problems: impl IntoIterator<Item = String>, so: &str) -> Vec<String> {
 fn replace(server: &Server, configuration: Configuration) -> Result<(), Vec<String>> {
     let mut refused = Vec::new();
     let tls = tls::configure(&configuration).unwrap_or_else(|problems| {
-        refused.extend(refuse(problems, "the certificates in force stay"));
+        refused.extend(note_refused(problems, "the certificates in force stay"));
         server.tls()
     });
     let tokens = tokens::configure(&configuration).unwrap_or_else(|problem| {
-        refused.extend(refuse([problem], "tokens are checked as before"));
+        refused.extend(note_refused([problem], "tokens are checked as before"));
         server.tokens()
     });
     for setting in configuration.fixed_at_start(&server.configuration()) {

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -55,6 +55,32 @@ impl Stream {
         stream.get_ref().1.peer_certificates()?.first().map(|certificate| &certificate[..])
     }
 
+    /// Waits until the client hung up, whatever it sent before that. Of a client under TLS that
+    /// only says so and keeps the connection, nothing is seen.
+    pub(crate) async fn hung_up(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream, _) => stream.get_ref().0,
+        };
+        // Nobody sends urgent data; the end of what comes is told together with it.
+        let ready = socket.ready(Interest::PRIORITY).await;
+        if !ready.is_ok_and(|ready| ready.is_read_closed()) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether the client's side of the connection has ended, as far as the system has noticed;
+    /// what came before that may still have to be read.
+    pub(crate) fn has_ended(&self) -> bool {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream, _) => stream.get_ref().0,
+        };
+        let ready = std::pin::pin!(socket.ready(Interest::READABLE));
+        let ready = ready.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
     /// Waits for bytes and hands them to `take`; the number of bytes, 0 at the end.
     ///
     /// The buffer lives while something is read and no longer: a connection that waits has
@@ -63,7 +89,9 @@ impl Stream {
         std::future::poll_fn(|context| {
             let mut space = [0_u8; 16 * 1024];
             let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(&mut *self).poll_read(context, &mut buffer) {
+            let polled = Pin::new(&mut *self).poll_read(context, &mut buffer);
+            self.answer_by_tls(context);
+            match polled {
                 Poll::Ready(Ok(())) => {
                     take(buffer.filled());
                     Poll::Ready(Ok(buffer.filled().len()))
@@ -73,6 +101,19 @@ impl Stream {
             }
         })
         .await
+    }
+}
+
+impl Stream {
+    /// Sends what TLS itself has to say to what was read, such as the alert that a renegotiation
+    /// is refused with (RFC 5246 section 7.2.2): the client waits for it.
+    fn answer_by_tls(&mut self, context: &mut Context<'_>) {
+        let Self::Tls(stream, _) = self else { return };
+        if stream.get_ref().1.wants_write() {
+            // The socket wakes this task when there is room; that it broke is seen at the next
+            // write, and what was read before counts.
+            let _ = Pin::new(stream).poll_flush(context);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ const DIRECTORIES_MAX: usize = 50;
 pub(crate) fn print(configuration: &Configuration) -> Result<(), String> {
     // Sources that cannot tell have no places to add.
     let maildirs = Users::open(configuration).all().unwrap_or_default();
-    let written = directories(configuration, maildirs.iter().map(|user| user.root.as_path()));
+    let written = directories(configuration, maildirs.iter().map(|user| user.place.root.as_path()));
     print!("{}", drop_in(&written));
     Ok(())
 }

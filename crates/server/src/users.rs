@@ -3,13 +3,14 @@
 //! Calls wait: they are for commands, not for the server. What they do to a Maildir they do as
 //! the user of `[mail]`, so that files get the right owner: see [`as_mail_user`].
 
+use crate::mail_place::MailPlace;
 use crate::owners::owner_of;
 use crate::settings::Configuration;
 use crate::{privileges, serve, template};
 use auth::{Authenticator, Client, Trace, User};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use store::{Owner, QuotaLimits};
+use store::{Account, Owner, QuotaLimits, Store};
 
 /// Who asks, where a command does.
 const ADMINISTRATOR: Client<'_> = Client { peer: None, service: "imap", trace: Trace::OFF };
@@ -17,8 +18,7 @@ const ADMINISTRATOR: Client<'_> = Client { peer: None, service: "imap", trace: T
 /// Everybody who could log in.
 pub(crate) struct Users {
     authenticator: Authenticator,
-    maildir: String,
-    quota: Option<QuotaLimits>,
+    configuration: Configuration,
 }
 
 /// A user, and where their mail is.
@@ -26,8 +26,8 @@ pub(crate) struct Users {
 pub(crate) struct ResolvedUser {
     /// Canonical name: with its domain, where it has one.
     pub(crate) name: String,
-    /// The Maildir: absolute, and perhaps not there.
-    pub(crate) root: PathBuf,
+    /// The Maildir, and what Dovecot has elsewhere.
+    pub(crate) place: MailPlace,
     /// Limits that the user source or the settings give; `None` leaves them to the Maildir.
     pub(crate) quota: Option<QuotaLimits>,
     /// What the user source says.
@@ -37,11 +37,7 @@ pub(crate) struct ResolvedUser {
 impl Users {
     /// The users that the configuration's sources know.
     pub(crate) fn open(configuration: &Configuration) -> Self {
-        Self {
-            authenticator: serve::authenticator(configuration),
-            maildir: configuration.maildir.clone(),
-            quota: configuration.quota,
-        }
+        Self { authenticator: serve::authenticator(configuration), configuration: configuration.clone() }
     }
 
     /// The user whom a log-in with this name finds; `None` when there is none. An error is one
@@ -73,16 +69,28 @@ impl Users {
     }
 
     fn resolve(&self, user: User) -> Result<ResolvedUser, String> {
-        let root = maildir_of(&user, &self.maildir).map_err(|why| format!("{}: {why}", user.name))?;
-        let quota = quota_of(&user, self.quota).unwrap_or_else(|why| {
+        let place =
+            MailPlace::of(&user, &self.configuration).map_err(|why| format!("{}: {why}", user.name))?;
+        let default = self.configuration.quota;
+        let quota = quota_of(&user, default).unwrap_or_else(|why| {
             eprintln!("restante: {}: {why}: the quota of [mail] is taken", user.name);
-            self.quota
+            default
         });
-        Ok(ResolvedUser { name: user.name.clone(), root, quota, user })
+        Ok(ResolvedUser { name: user.name.clone(), place, quota, user })
     }
 }
 
 impl ResolvedUser {
+    /// Opens the account, if all of its mail would be seen.
+    pub(crate) fn open(
+        &self,
+        store: &Arc<Store>,
+        configuration: &Configuration,
+    ) -> Result<Arc<Account>, String> {
+        let opened = self.place.open(store, self.owner(configuration)?, false);
+        opened.map_err(|error| format!("{}: {error}", self.name))
+    }
+
     /// Whom the files belong to, as a log-in finds it; `None`: the user of `[mail]`.
     pub(crate) fn owner(&self, configuration: &Configuration) -> Result<Option<Arc<Owner>>, String> {
         owner_of(&self.user, configuration.own_uids).map_err(|why| format!("{}: {why}", self.name))
@@ -116,9 +124,32 @@ pub(crate) fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String>
             format!("{template} wants a domain or home directory that the user does not have")
         })?,
     };
-    let path = PathBuf::from(text);
+    clean(Path::new(&text))
+}
+
+/// A path that leads nowhere but down.
+pub(crate) fn clean(path: &Path) -> Result<PathBuf, String> {
     let is_clean = path.is_absolute() && !path.components().any(|c| matches!(c, Component::ParentDir));
-    if is_clean { Ok(path) } else { Err(format!("{} is no absolute path without ..", path.display())) }
+    if is_clean {
+        Ok(path.to_owned())
+    } else {
+        Err(format!("{} is no absolute path without ..", path.display()))
+    }
+}
+
+/// What is there in the place of a path that is not, and differs from it in case only: a server
+/// before us may have named directories as its users wrote them. The Maildir to be made would be
+/// a second, empty one.
+pub(crate) fn in_another_case(path: &Path) -> Option<PathBuf> {
+    // The first part that is missing, in the last that is there.
+    let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
+    let (parent, name) = (missing.parent()?, missing.file_name()?.to_str()?.to_lowercase());
+    let entries = std::fs::read_dir(parent).ok()?.filter_map(Result::ok);
+    let mut others = entries.filter(|entry| {
+        let is_other = entry.file_name().to_str().is_some_and(|other| other.to_lowercase() == name);
+        is_other && entry.path().is_dir()
+    });
+    others.next().map(|entry| entry.path())
 }
 
 /// A user's limits: what the source says, else the site's. An error says what in the source is
@@ -152,6 +183,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_directory_in_another_case_is_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir_all(at("Example.COM/Anna/Maildir")).expect("a Maildir");
+        std::fs::create_dir(at("example.org")).expect("a directory");
+        std::fs::write(at("example.org/Bert"), "a file").expect("a file");
+        for (path, expected) in [
+            ("example.com/anna/Maildir", Some("Example.COM")),
+            ("Example.COM/anna/Maildir", Some("Example.COM/Anna")),
+            ("Example.COM/Anna/Maildir", None),
+            ("example.org/anna/Maildir", None),
+            ("example.org/bert/Maildir", None),
+        ] {
+            assert_eq!(in_another_case(&at(path)), expected.map(at), "{path}");
+        }
+    }
+
     /// Two passwd files; the default domain makes `anna` and `anna@example.com` one user.
     fn configuration(directory: &Path) -> Configuration {
         let users = |name: &str, text: &str| {
@@ -179,7 +228,7 @@ mod tests {
             ("../anna", None),
         ] {
             let found = users.find(name).expect("the sources answer");
-            let found = found.map(|user| (user.name, user.root));
+            let found = found.map(|user| (user.name, user.place.root));
             let expected = expected.map(|(name, root)| (name.to_owned(), PathBuf::from(root)));
             assert_eq!(found, expected, "{name}");
         }

@@ -30,6 +30,8 @@ pub(crate) mod idle;
 pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod lsub;
+#[cfg(test)]
+mod names_on_disk;
 pub(crate) mod namespace;
 pub(crate) mod noop;
 mod once;

@@ -84,6 +84,12 @@ pub(crate) trait Task: Send {
         true
     }
 
+    /// Whether it only answers, and changes nothing that its client would want done to the end:
+    /// it is dropped halfway when the client hangs up.
+    fn only_answers(&self) -> bool {
+        false
+    }
+
     /// Whether it touches files. One that does not is run at once while no mailbox is selected,
     /// without a call of [`crate::Session::work`].
     fn touches_files(&self) -> bool {

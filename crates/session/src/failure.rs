@@ -8,7 +8,12 @@ use store::ErrorKind;
 /// and only here.
 pub(crate) fn answer(error: &store::Error) -> Answer {
     match error.kind {
-        ErrorKind::NoSpace | ErrorKind::Denied | ErrorKind::Busy | ErrorKind::Limit => {
+        ErrorKind::NoSpace
+        | ErrorKind::Denied
+        | ErrorKind::Unreadable
+        | ErrorKind::Unchangeable
+        | ErrorKind::Busy
+        | ErrorKind::Limit => {
             tracing::warn!("{error}")
         }
         ErrorKind::Damaged | ErrorKind::Io => tracing::error!("{error}"),
@@ -17,6 +22,8 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::BadName
         | ErrorKind::Forbidden
         | ErrorKind::Deleted
+        // The store says it once for a mailbox.
+        | ErrorKind::Compressed
         | ErrorKind::OverQuota => tracing::debug!("{error}"),
     }
     match error.kind {
@@ -30,10 +37,17 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
             Answer::no("OVERQUOTA", "This would exceed your quota; delete messages first")
         }
         ErrorKind::Denied => Answer::no("NOPERM", "The server may not write here"),
+        ErrorKind::Unreadable => Answer::no("NOPERM", "The server may not read this"),
+        ErrorKind::Unchangeable => {
+            Answer::no("CANNOT", "Some messages cannot be changed, as their files cannot be renamed")
+        }
         ErrorKind::Busy => Answer::no("INUSE", "Another program keeps the mailbox locked; try again"),
         ErrorKind::Limit => Answer::no("LIMIT", "A limit of the server is reached"),
         ErrorKind::Damaged => {
             Answer::no("CORRUPTION", "The mailbox is damaged; its keeper has to look at it")
+        }
+        ErrorKind::Compressed => {
+            Answer::no("CANNOT", "The message is compressed in a way that the server does not support")
         }
         ErrorKind::Io => Answer::no("UNAVAILABLE", "The server cannot read or write its files now"),
     }
@@ -56,9 +70,12 @@ mod tests {
             (ErrorKind::NoSpace, "OVERQUOTA"),
             (ErrorKind::OverQuota, "OVERQUOTA"),
             (ErrorKind::Denied, "NOPERM"),
+            (ErrorKind::Unreadable, "NOPERM"),
+            (ErrorKind::Unchangeable, "CANNOT"),
             (ErrorKind::Busy, "INUSE"),
             (ErrorKind::Limit, "LIMIT"),
             (ErrorKind::Damaged, "CORRUPTION"),
+            (ErrorKind::Compressed, "CANNOT"),
             (ErrorKind::Io, "UNAVAILABLE"),
         ] {
             let answer = answer(&store::Error::new(kind, "cannot open", Path::new("/srv/mail/secret")));

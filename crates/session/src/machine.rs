@@ -53,6 +53,8 @@ pub struct Session {
 pub(crate) enum Doing {
     /// It waits for a command.
     Nothing,
+    /// A long command is there: [`Session::work`] parses it, as others wait for this thread.
+    Parse,
     /// A command runs.
     Task(Running),
     /// A command ended: its client is told of changes, then answered.
@@ -96,7 +98,7 @@ impl Session {
         let names = capability::list(&settings, connection, false);
         greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
         Self {
-            decoder: Decoder::new(settings.limits_before_login),
+            decoder: decoder_before_login(&settings, connection),
             settings,
             connection,
             wake,
@@ -144,7 +146,7 @@ impl Session {
         match &mut self.doing {
             Doing::Nothing | Doing::Challenge { .. } => Step::Read { deadline_ms },
             Doing::Append(_) if self.starved => Step::Read { deadline_ms },
-            Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
+            Doing::Parse | Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
             Doing::Idle(idle) => match std::mem::take(&mut idle.looked) {
                 true => Step::Watch { deadline_ms: idle.deadline_ms() },
                 false => Step::Work,
@@ -162,6 +164,13 @@ impl Session {
     pub fn work(&mut self, now: Now) {
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Parse => match self.decoder.parse_long() {
+                Ok(request) => self.begin(request, now),
+                Err(error) => {
+                    self.stats.commands += 1;
+                    self.malformed(error);
+                }
+            },
             Doing::Task(running) => self.run(running),
             Doing::Ending(ending) => self.end(ending),
             Doing::Append(append) => self.proceed_append(append),
@@ -194,7 +203,7 @@ impl Session {
     /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
     pub fn tls_started(&mut self, connection: Connection, now: Now) {
         self.connection = Connection { tls: true, ..connection };
-        self.decoder = Decoder::new(self.settings.limits_before_login);
+        self.decoder = decoder_before_login(&self.settings, self.connection);
         self.starved = true;
         self.fed = false;
         self.enabled = Enabled::default();
@@ -214,6 +223,12 @@ impl Session {
             _ if half_written => self.close("shut down"),
             _ => self.bye(text, "shut down"),
         }
+    }
+
+    /// Whether what it is in the middle of only answers its client. Without the client it need
+    /// not be ended, and its work is for nobody.
+    pub fn only_answers(&self) -> bool {
+        matches!(&self.doing, Doing::Task(running) if running.begun && running.task.only_answers())
     }
 
     /// What it did so far.
@@ -279,6 +294,11 @@ impl Session {
                 return self.expire(now);
             }
             Some(Ok(Event::Request(request))) => self.begin(request, now),
+            Some(Ok(Event::Unasked(tag))) => {
+                self.stats.commands += 1;
+                self.refuse_cleartext(&tag);
+            }
+            Some(Ok(Event::Long)) => self.doing = Doing::Parse,
             Some(Ok(Event::Continue)) => continuation(self.out.buffer(), "Go on"),
             Some(Ok(Event::Append(codec::decoder::Append::Start { tag, mailbox }))) => {
                 self.stats.commands += 1;
@@ -330,9 +350,9 @@ impl Session {
 
     /// Answers what is no command.
     pub(crate) fn malformed(&mut self, error: DecodeError) {
-        let answer = match error.too_big {
-            true => Answer::no("TOOBIG", error.text.clone()),
-            false => Answer::bad(error.text.clone()),
+        let answer = match error.code {
+            Some(code) => Answer::no(code, error.text.clone()),
+            None => Answer::bad(error.text.clone()),
         };
         match &error.tag {
             Some(tag) => self.tagged(tag, &answer),
@@ -497,6 +517,15 @@ impl Session {
         self.selected = None;
         self.doing = Doing::Closing;
     }
+}
+
+/// While LOGIN and AUTHENTICATE are closed, what they would send as literals stays with the client.
+fn decoder_before_login(settings: &Settings, connection: Connection) -> Decoder {
+    let mut decoder = Decoder::new(settings.limits_before_login);
+    if !capability::may_send_password(connection) {
+        decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);
+    }
+    decoder
 }
 
 #[cfg(test)]

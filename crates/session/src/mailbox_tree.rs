@@ -23,7 +23,8 @@ pub(crate) struct Tree {
 pub(crate) struct Node {
     /// As the client spells it.
     pub(crate) wire: String,
-    pub(crate) name: MailboxName,
+    /// `None` for a level above others that is neither listed nor subscribed.
+    pub(crate) name: Option<MailboxName>,
     /// There is such a mailbox.
     pub(crate) exists: bool,
     /// Mailboxes that exist lie below it, at any depth.
@@ -34,9 +35,8 @@ pub(crate) struct Node {
     parent: Option<usize>,
 }
 
-/// Order of nodes: the inbox's tree first; levels compared one by one, as no name holds NUL;
-/// names that differ only in the case of a first level INBOX apart.
-type Key = (bool, String, String);
+/// Order of nodes: the inbox's tree first; levels compared one by one, as no name holds NUL.
+type Key = (bool, String);
 
 /// Collects names before they are a tree.
 #[derive(Debug)]
@@ -77,24 +77,22 @@ impl Builder {
         tree
     }
 
-    /// The node of a name; makes it, and the levels above it, where they are missing. The inbox
-    /// is a level above others in a client's eyes only, not in the store's.
+    /// The node of a name; makes it, and the levels above it that a client sees, where they are
+    /// missing.
     fn insert(&mut self, name: &MailboxName) -> &mut Node {
-        for level in std::iter::successors(name.parent(), MailboxName::parent) {
-            let is_inbox = level.as_str().eq_ignore_ascii_case("INBOX");
-            self.node(&if is_inbox { MailboxName::inbox() } else { level });
+        let wire = self.spelling.write(name);
+        for (at, _) in wire.match_indices(self.spelling.separator()) {
+            self.node(&wire[..at]);
         }
-        if self.spelling == Spelling::Courier {
-            self.node(&MailboxName::inbox());
-        }
-        self.node(name)
+        let node = self.node(&wire);
+        node.name.get_or_insert_with(|| name.clone());
+        node
     }
 
-    fn node(&mut self, name: &MailboxName) -> &mut Node {
-        let wire = self.spelling.write(name);
-        self.nodes.entry(key(&wire, self.spelling.separator())).or_insert_with(|| Node {
-            wire,
-            name: name.clone(),
+    fn node(&mut self, wire: &str) -> &mut Node {
+        self.nodes.entry(key(wire, self.spelling.separator())).or_insert_with(|| Node {
+            wire: wire.to_owned(),
+            name: None,
             exists: false,
             has_children: false,
             subscribed: false,
@@ -147,7 +145,7 @@ impl Tree {
             .iter()
             .enumerate()
             .filter(|(_, node)| node.exists)
-            .map(|(index, node)| (node.name.clone(), index))
+            .filter_map(|(index, node)| Some((node.name.clone()?, index)))
             .collect();
         for special_use in special_uses {
             if let Some(&index) = special_use.names.iter().find_map(|name| existing.get(name)) {
@@ -158,12 +156,8 @@ impl Tree {
 }
 
 fn key(wire: &str, separator: char) -> Key {
-    let mut levels: Vec<&str> = wire.split(separator).collect();
-    let below_inbox = levels.first().is_some_and(|first| first.eq_ignore_ascii_case("INBOX"));
-    if below_inbox {
-        levels[0] = "INBOX";
-    }
-    (!below_inbox, levels.join("\0"), wire.to_owned())
+    let levels: Vec<&str> = wire.split(separator).collect();
+    (levels.first() != Some(&"INBOX"), levels.join("\0"))
 }
 
 #[cfg(test)]
@@ -204,7 +198,7 @@ mod tests {
     fn levels_above_are_there() {
         check(
             Spelling::Plain,
-            &["INBOX", "a.b.c", "a-b", "ab"],
+            &["INBOX", "a/b/c", "a-b", "ab"],
             &[],
             &["INBOX +", "a >", "a/b >", "a/b/c +", "a-b +", "ab +"],
         );
@@ -214,9 +208,9 @@ mod tests {
     fn all_lies_below_the_inbox_in_couriers_spelling() {
         check(
             Spelling::Courier,
-            &["INBOX", "b", "a.b"],
+            &["INBOX", "b", "a/b", "x.y"],
             &["c"],
-            &["INBOX +>", "INBOX.a >", "INBOX.a.b +", "INBOX.b +", "INBOX.c s"],
+            &["INBOX +>", "INBOX.a >", "INBOX.a.b +", "INBOX.b +", "INBOX.c s", "INBOX.x&AC4-y +"],
         );
         check(Spelling::Courier, &[], &["c"], &["INBOX ", "INBOX.c s"]);
     }
@@ -225,15 +219,22 @@ mod tests {
     fn the_inbox_has_children_in_the_plain_spelling_where_they_are_made() {
         check(
             Spelling::Plain,
-            &["INBOX", "A", "INBOX.x", "Inbox.x.y", "Z"],
+            &["INBOX", "A", "INBOX/x", "Inbox/x/y", "Z"],
             &[],
-            &["INBOX +>", "INBOX/x +", "Inbox/x >", "Inbox/x/y +", "A +", "Z +"],
+            &["INBOX +>", "INBOX/x +>", "INBOX/x/y +", "A +", "Z +"],
+        );
+        // The level between is one that clients walk through.
+        check(
+            Spelling::Courier,
+            &["INBOX", "INBOX/x"],
+            &[],
+            &["INBOX +>", "INBOX.INBOX >", "INBOX.INBOX.x +"],
         );
     }
 
     #[test]
     fn subscriptions_make_no_children() {
-        check(Spelling::Plain, &["INBOX", "a"], &["a.b", "INBOX"], &["INBOX +s", "a +", "a/b s"]);
+        check(Spelling::Plain, &["INBOX", "a"], &["a/b", "INBOX"], &["INBOX +s", "a +", "a/b s"]);
     }
 
     #[test]

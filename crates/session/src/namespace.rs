@@ -1,22 +1,25 @@
 //! Names between clients and the store.
 //!
-//! The store knows [`MailboxName`]s: levels joined by `.`, the inbox apart from all others. A
-//! client sees them in one of two [spellings](Spelling), which the site chooses. In the plain
-//! one, names that begin with `INBOX.` are read in Courier's as well and answered in it: this
-//! is the hidden alias, for accounts that were set up with `INBOX.` as their root. It is never
-//! listed unless asked for.
+//! The store knows [`MailboxName`]s: levels, the inbox apart from all others. A client sees them
+//! in one of two [spellings](Spelling), which the site chooses. In the plain one, names that
+//! begin with `INBOX.` are read in Courier's as well and answered in it: this is the hidden
+//! alias, for accounts that were set up with `INBOX.` as their root. It is never listed unless
+//! asked for.
 
 use crate::context::Answer;
 use crate::settings::NamespaceStyle;
+use codec::command::WireName;
 use mail::MailboxName;
-use mail::mailbox_name::BadName;
+use mail::mailbox_name::{BadName, after_inbox, normalized};
+use std::borrow::Cow;
 
 /// How a client spells names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Spelling {
-    /// No prefix, levels joined by `/`.
+    /// No prefix, levels joined by `/`. A level may hold dots.
     Plain,
-    /// The inbox is `INBOX`; all others have the prefix `INBOX.`, levels joined by `.`.
+    /// The inbox is `INBOX`; all others have the prefix `INBOX.`, levels joined by `.`. A dot
+    /// within a level is written `&AC4-`, as on disk.
     Courier,
 }
 
@@ -25,9 +28,9 @@ pub(crate) enum Spelling {
 pub(crate) enum Unusable {
     #[error(transparent)]
     Bad(#[from] BadName),
-    /// The store joins levels by `.`, on disk too.
-    #[error("Mailbox names cannot contain dots; levels are parted by slashes")]
-    Dot,
+    /// Two encodings would be one mailbox, or one mailbox would get a name that was not meant.
+    #[error("Mailbox names must be valid modified UTF-7 in its shortest form")]
+    Encoding,
     #[error("Mailbox names begin with INBOX. here")]
     Prefix,
     /// `INBOX.INBOX`: on disk it would be a second inbox.
@@ -43,8 +46,26 @@ impl Unusable {
 }
 
 /// The mailbox that a client names, in the site's style or by the alias.
-pub(crate) fn mailbox_name(style: NamespaceStyle, wire: &str) -> Result<MailboxName, Unusable> {
-    Spelling::of(style, wire).read(wire)
+pub(crate) fn mailbox_name(style: NamespaceStyle, wire: &WireName) -> Result<MailboxName, Unusable> {
+    spelled_name(style, wire).map(|(_, name)| name)
+}
+
+/// Likewise, and how the client spells it.
+pub(crate) fn spelled_name(
+    style: NamespaceStyle,
+    wire: &WireName,
+) -> Result<(Spelling, MailboxName), Unusable> {
+    let text = wire.text().ok_or(Unusable::Encoding)?;
+    let spelling = Spelling::of(style, text);
+    Ok((spelling, spelling.read(text)?))
+}
+
+/// The name that a mailbox is to get. A separator at its end says that others will lie below it
+/// (RFC 3501 section 6.3.3); here every mailbox can have others below it.
+pub(crate) fn new_mailbox_name(style: NamespaceStyle, wire: &WireName) -> Result<MailboxName, Unusable> {
+    let text = wire.text().ok_or(Unusable::Encoding)?;
+    let spelling = Spelling::of(style, text);
+    spelling.read(text.strip_suffix(spelling.separator()).unwrap_or(text))
 }
 
 impl Spelling {
@@ -61,7 +82,7 @@ impl Spelling {
 
     /// The spelling of a name or pattern that came from a client.
     pub(crate) fn of(style: NamespaceStyle, wire: &str) -> Self {
-        if after_prefix(wire).is_some() { Self::Courier } else { Self::new(style) }
+        if after_inbox(wire, '.').is_some() { Self::Courier } else { Self::new(style) }
     }
 
     /// The hierarchy separator.
@@ -81,14 +102,16 @@ impl Spelling {
     }
 
     /// A client's name in this spelling. `INBOX`, also as prefix, is read in any case.
-    pub(crate) fn read(self, wire: &str) -> Result<MailboxName, Unusable> {
+    fn read(self, wire: &str) -> Result<MailboxName, Unusable> {
         if wire.eq_ignore_ascii_case("INBOX") {
             return Ok(MailboxName::inbox());
         }
         let name = match self {
-            Self::Plain if wire.contains('.') => return Err(Unusable::Dot),
-            Self::Plain => MailboxName::new(&wire.replace('/', "."))?,
-            Self::Courier => MailboxName::new(after_prefix(wire).ok_or(Unusable::Prefix)?)?,
+            Self::Plain => MailboxName::new(wire)?,
+            Self::Courier => {
+                let levels = after_inbox(wire, '.').ok_or(Unusable::Prefix)?.split('.');
+                MailboxName::from_levels(levels.map(dots::undo).collect::<Result<Vec<_>, _>>()?)?
+            }
         };
         if name.is_inbox() { Err(Unusable::SecondInbox) } else { Ok(name) }
     }
@@ -97,25 +120,81 @@ impl Spelling {
     pub(crate) fn write(self, name: &MailboxName) -> String {
         match self {
             _ if name.is_inbox() => "INBOX".to_owned(),
-            Self::Plain => name.as_str().replace('.', "/"),
-            Self::Courier => format!("{}{name}", Self::PREFIX),
+            Self::Plain => name.as_str().to_owned(),
+            Self::Courier => {
+                let levels: Vec<Cow<'_, str>> = name.levels().map(dots::escape).collect();
+                format!("{}{}", Self::PREFIX, levels.join("."))
+            }
         }
     }
 
-    /// A pattern with its prefix in the case in which names are written: all of a name is
-    /// compared with case but for INBOX.
+    /// A pattern as names are written: with letters composed, and INBOX in capitals where it is
+    /// a level of its own. All of a name is compared with case but for INBOX.
     pub(crate) fn canonical_pattern(self, pattern: &str) -> String {
-        match after_prefix(pattern) {
-            Some(rest) if self == Self::Courier => format!("{}{rest}", Self::PREFIX),
-            _ => pattern.to_owned(),
+        let pattern = normalized(pattern);
+        let separator = self.separator();
+        let Some(below) = after_inbox(&pattern, separator) else { return pattern.into_owned() };
+        // In Courier's spelling the first level is the prefix, and INBOX itself may follow.
+        match after_inbox(below, separator).filter(|_| self == Self::Courier) {
+            Some(below) => format!("INBOX{separator}INBOX{separator}{below}"),
+            None => format!("INBOX{separator}{below}"),
         }
     }
 }
 
-/// What follows `INBOX.`, in any case.
-fn after_prefix(wire: &str) -> Option<&str> {
-    let (prefix, rest) = wire.split_at_checked(Spelling::PREFIX.len())?;
-    prefix.eq_ignore_ascii_case(Spelling::PREFIX).then_some(rest)
+/// Dots within a level, where dots part levels: `&AC4-`, as modified UTF-7 would have it and as
+/// Courier shows such a mailbox. An `&` that would be read as part of that is `&ACY-`.
+mod dots {
+    use super::Unusable;
+    use std::borrow::Cow;
+
+    const DOT: &str = "&AC4-";
+    const AMPERSAND: &str = "&ACY-";
+
+    pub(super) fn escape(level: &str) -> Cow<'_, str> {
+        if !level.contains('.') && !is_escaped(level) {
+            return Cow::Borrowed(level);
+        }
+        let mut out = String::with_capacity(level.len() + DOT.len());
+        for (at, c) in level.char_indices() {
+            match c {
+                '.' => out.push_str(DOT),
+                '&' if begins_escape(&level[at..]) => out.push_str(AMPERSAND),
+                c => out.push(c),
+            }
+        }
+        Cow::Owned(out)
+    }
+
+    /// An error where it is not what [`escape`] makes of its meaning.
+    pub(super) fn undo(level: &str) -> Result<Cow<'_, str>, Unusable> {
+        if !is_escaped(level) {
+            return Ok(Cow::Borrowed(level));
+        }
+        let mut out = String::with_capacity(level.len());
+        let mut rest = level;
+        while let Some(at) = rest.find('&') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (c, length) = match () {
+                () if rest.starts_with(DOT) => ('.', DOT.len()),
+                () if rest.starts_with(AMPERSAND) => ('&', AMPERSAND.len()),
+                () => ('&', 1),
+            };
+            out.push(c);
+            rest = &rest[length..];
+        }
+        out.push_str(rest);
+        if escape(&out) == level { Ok(Cow::Owned(out)) } else { Err(Unusable::Encoding) }
+    }
+
+    fn is_escaped(level: &str) -> bool {
+        level.match_indices('&').any(|(at, _)| begins_escape(&level[at..]))
+    }
+
+    fn begins_escape(rest: &str) -> bool {
+        rest.starts_with(DOT) || rest.starts_with(AMPERSAND)
+    }
 }
 
 #[cfg(test)]
@@ -127,23 +206,32 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written_in_both_styles() {
+        let read = |style, wire: &str| Spelling::of(style, wire).read(wire);
         // style, from the client, in the store, as the client is told
         for (style, wire, stored, told) in [
             (PLAIN, "INBOX", "INBOX", "INBOX"),
             (PLAIN, "iNbOx", "INBOX", "INBOX"),
             (PLAIN, "Sent", "Sent", "Sent"),
-            (PLAIN, "Lists/rust/Users", "Lists.rust.Users", "Lists/rust/Users"),
-            (PLAIN, "INBOX/x", "INBOX.x", "INBOX/x"),
+            (PLAIN, "Lists/rust/Users", "Lists/rust/Users", "Lists/rust/Users"),
+            (PLAIN, "example.com/a.b", "example.com/a.b", "example.com/a.b"),
+            (PLAIN, "INBOX/x", "INBOX/x", "INBOX/x"),
+            (PLAIN, "inbox/Foo", "INBOX/Foo", "INBOX/Foo"),
+            (PLAIN, "inbox.inbox.low", "INBOX/low", "INBOX.INBOX.low"),
+            (PLAIN, "a\u{308}", "ä", "ä"),
             (PLAIN, "Inboxes", "Inboxes", "Inboxes"),
             (PLAIN, "INBOX.Sent", "Sent", "INBOX.Sent"),
-            (PLAIN, "inbox.Lists.rust", "Lists.rust", "INBOX.Lists.rust"),
+            (PLAIN, "inbox.Lists.rust", "Lists/rust", "INBOX.Lists.rust"),
             (PLAIN, "Entwürfe", "Entwürfe", "Entwürfe"),
             (COURIER, "inbox", "INBOX", "INBOX"),
             (COURIER, "INBOX.Sent", "Sent", "INBOX.Sent"),
-            (COURIER, "InBoX.Lists.rust", "Lists.rust", "INBOX.Lists.rust"),
-            (COURIER, "INBOX.INBOX.x", "INBOX.x", "INBOX.INBOX.x"),
+            (COURIER, "InBoX.Lists.rust", "Lists/rust", "INBOX.Lists.rust"),
+            (COURIER, "INBOX.INBOX.x", "INBOX/x", "INBOX.INBOX.x"),
+            (COURIER, "INBOX.inbox.x", "INBOX/x", "INBOX.INBOX.x"),
+            (COURIER, "INBOX.a&AC4-b.c", "a.b/c", "INBOX.a&AC4-b.c"),
+            (COURIER, "INBOX.a&ACY-AC4-b", "a&AC4-b", "INBOX.a&ACY-AC4-b"),
+            (COURIER, "INBOX.R&D", "R&D", "INBOX.R&D"),
         ] {
-            let name = mailbox_name(style, wire).expect(wire);
+            let name = read(style, wire).expect(wire);
             assert_eq!(name.as_str(), stored, "{wire}");
             assert_eq!(Spelling::of(style, wire).write(&name), told, "{wire}");
         }
@@ -156,9 +244,12 @@ mod tests {
             (PLAIN, "a//b", Unusable::Bad(BadName::EmptyLevel)),
             (PLAIN, "/a", Unusable::Bad(BadName::EmptyLevel)),
             (PLAIN, "a/", Unusable::Bad(BadName::EmptyLevel)),
-            (PLAIN, "a.b", Unusable::Dot),
-            (PLAIN, "..", Unusable::Dot),
-            (PLAIN, "../../etc/passwd", Unusable::Dot),
+            (PLAIN, "..", Unusable::Bad(BadName::Dots)),
+            (PLAIN, "../../etc/passwd", Unusable::Bad(BadName::Dots)),
+            (PLAIN, "a/.", Unusable::Bad(BadName::Dots)),
+            (COURIER, "INBOX.INBOX&AC4-x", Unusable::Bad(BadName::Dots)),
+            (COURIER, "INBOX.&AC4-", Unusable::Bad(BadName::Dots)),
+            (COURIER, "INBOX.&ACY-x", Unusable::Encoding),
             (PLAIN, "a\u{7}", Unusable::Bad(BadName::Character)),
             (PLAIN, "a\nb", Unusable::Bad(BadName::Character)),
             (PLAIN, "INBOX.", Unusable::Bad(BadName::EmptyLevel)),
@@ -171,10 +262,10 @@ mod tests {
             (COURIER, "INBOX.a.", Unusable::Bad(BadName::EmptyLevel)),
             (COURIER, "INBOX.INBOX", Unusable::SecondInbox),
         ] {
-            assert_eq!(mailbox_name(style, wire), Err(expected), "{wire:?}");
+            assert_eq!(Spelling::of(style, wire).read(wire), Err(expected), "{wire:?}");
         }
         let long = "ü".repeat(200);
-        assert_eq!(mailbox_name(PLAIN, &long), Err(Unusable::Bad(BadName::TooLong)));
+        assert_eq!(Spelling::Plain.read(&long), Err(Unusable::Bad(BadName::TooLong)));
     }
 
     #[test]
@@ -182,6 +273,9 @@ mod tests {
         assert_eq!(Spelling::of(PLAIN, "INBOÜ"), Spelling::Plain);
         assert_eq!(Spelling::of(PLAIN, "inbox.%"), Spelling::Courier);
         assert_eq!(Spelling::Courier.canonical_pattern("inbox.%"), "INBOX.%");
+        assert_eq!(Spelling::Courier.canonical_pattern("inbox.Inbox.%"), "INBOX.INBOX.%");
+        assert_eq!(Spelling::Plain.canonical_pattern("Inbox/inbox/%"), "INBOX/inbox/%");
+        assert_eq!(Spelling::Plain.canonical_pattern("a\u{308}*"), "ä*");
         assert_eq!(Spelling::Plain.canonical_pattern("Sent"), "Sent");
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     Accepted, Attempt, Connection, NamespaceStyle, Now, Refused, Session, Settings, Stats, Step, Verdict,
 };
-use codec::Limits;
+use codec::{Limits, Parts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,8 @@ pub struct Client {
     pub asked: usize,
     /// The largest piece that was written at once, in bytes.
     pub written_max: usize,
+    /// Pieces of work that the session did, a count.
+    pub worked: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +75,7 @@ impl Site {
             take_over: store::take_over::Preference::Newer,
             hostname: "mail.example.com".to_owned(),
             quota_counts_trash: false,
+            ..StoreSettings::default()
         });
         let users = vec![("user".to_owned(), "pass word".to_owned())];
         Self { settings: settings(), store, root: root.to_owned(), users }
@@ -110,6 +113,7 @@ impl Site {
             exchange: None,
             asked: 0,
             written_max: 0,
+            worked: 0,
         }
     }
 
@@ -170,7 +174,10 @@ impl Client {
                     written.extend_from_slice(&bytes);
                     look(written.len());
                 }
-                Step::Work => self.session.work(self.now),
+                Step::Work => {
+                    self.worked += 1;
+                    self.session.work(self.now);
+                }
                 Step::Authenticate(attempt) => {
                     self.asked += 1;
                     let verdict = self.check(attempt);
@@ -310,12 +317,13 @@ fn settings() -> Settings {
         literals_max: 100,
         nesting_max: 50,
         append_max: 64 << 20,
+        parts: Parts::DEFAULT,
     };
     let small = Limits {
-        line_max: 8 << 10,
-        literal_max: 4 << 10,
-        literals_sum_max: 8 << 10,
-        literals_max: 4,
+        line_max: 32 << 10,
+        literal_max: 32 << 10,
+        literals_sum_max: 32 << 10,
+        literals_max: 64,
         ..limits
     };
     Settings {

@@ -5,8 +5,8 @@
 //! and the newest snapshot: there is no queue, so none can overflow. Order of telling:
 //! EXPUNGE, EXISTS and RECENT, FETCH FLAGS.
 //!
-//! A message expunged but not yet told keeps its number: it is in the view and not in the
-//! snapshot, and commands skip it.
+//! A message whose expunge is withheld keeps its number: it is in the view and not in the
+//! snapshot. What the snapshot said of it last is remembered, for commands by number.
 //!
 //! # What the client knows of flags
 //!
@@ -16,6 +16,8 @@
 //! command told at a later MODSEQ (`told_later`), messages just announced, which the client
 //! will ask for (`arrived`), and how far a long run of FETCH FLAGS got (`told_partly`).
 
+mod withheld;
+
 use crate::output::Output;
 use codec::response::{Code, Condition, fetch, list, untagged};
 use mail::{Keyword, ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet};
@@ -23,6 +25,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use store::{Row, Snapshot};
+use withheld::AllWithheld;
+pub(crate) use withheld::{Shown, Withheld};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct View {
     uids: Arc<[Uid]>,
     /// The newest state that was seen, told or not.
     snapshot: Arc<Snapshot>,
+    /// Messages in `uids` that are not in the snapshot any more.
+    withheld: AllWithheld,
     /// Flags are told up to here, for all messages.
     told: ModSeq,
     /// For those with a UID up to this one, up to this MODSEQ.
@@ -66,6 +72,7 @@ impl View {
         Self {
             uids: snapshot.uids().clone(),
             snapshot,
+            withheld: AllWithheld::default(),
             told,
             told_partly: None,
             told_later: BTreeMap::new(),
@@ -144,7 +151,18 @@ impl View {
         for uid in claimed.iter() {
             self.recent.insert(uid);
         }
+        self.withheld.take_in(&self.uids, &self.snapshot, &newest);
         self.snapshot = newest;
+    }
+
+    /// A message that the client knows of, and whose expunge is withheld.
+    pub(crate) fn withheld(&self, uid: Uid) -> Option<&Withheld> {
+        self.withheld.find(uid)
+    }
+
+    /// The same, to note what its client changes of it.
+    pub(crate) fn withheld_mut(&mut self, uid: Uid) -> Option<&mut Withheld> {
+        self.withheld.find_mut(uid)
     }
 
     /// A command told the flags of a message as of `modseq`, or (`.SILENT`) changed them itself
@@ -199,8 +217,11 @@ impl View {
         out: &mut Output,
     ) -> bool {
         self.see(newest, claimed);
-        if telling.expunges && !self.tell_expunges(out) {
-            return false;
+        if telling.expunges {
+            if !self.tell_expunges(out) {
+                return false;
+            }
+            self.withheld.clear();
         }
         self.tell_arrivals(out);
         if !self.tell_flags(telling, out) {

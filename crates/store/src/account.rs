@@ -1,18 +1,25 @@
 //! Accounts: one user's Maildir with its mailboxes and subscriptions.
 
-use crate::directory::{self, is_missing, name_of};
+use crate::directory::{self, is_missing};
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kept::Kept;
 use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::odd::{self, Said};
 use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
+use crate::rename::rename_new;
+use crate::root;
 use crate::subscriptions::Subscriptions;
-use crate::take_over::{Preference, dovecot};
+use crate::take_over::{Origin, Preference, dovecot};
+use crate::uid_validity::Reserve;
 use crate::watch::Watcher;
+use crate::witness::{Reached, Witness};
 use mail::{MailboxName, SystemFlags, UidSet, UidValidity};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,6 +30,13 @@ pub struct StoreSettings {
     /// Names of new mailboxes on disk in UTF-8 (Courier 5 and later); else in modified UTF-7
     /// (Dovecot, older Couriers). Both are read.
     pub utf8_names: bool,
+    /// What two hexadecimal digits follow in names on disk that stand for a character, as with
+    /// Dovecot's listescape (`\\2e` for a dot); `None` where names have no such escapes.
+    pub name_escape: Option<char>,
+    /// Mailboxes of one account at most: more cannot be made.
+    pub mailboxes_max: usize,
+    /// Levels of a mailbox's name at most: deeper ones cannot be made.
+    pub levels_max: usize,
     /// Longest wait for a lock, in milliseconds.
     pub lock_wait_ms_max: u64,
     /// Keywords in one mailbox at most.
@@ -38,13 +52,50 @@ pub struct StoreSettings {
     pub quota_counts_trash: bool,
 }
 
+impl StoreSettings {
+    /// How directories are named.
+    pub(crate) fn directory_names(&self) -> DirectoryNames {
+        DirectoryNames { utf8: self.utf8_names, escape: self.name_escape }
+    }
+}
+
+/// The settings of a site that has none.
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            utf8_names: true,
+            name_escape: None,
+            mailboxes_max: 20_000,
+            levels_max: 30,
+            lock_wait_ms_max: 10_000,
+            keywords_max: 1_000,
+            take_over: Preference::Newer,
+            hostname: "localhost".to_owned(),
+            kept_bytes_max: 64 << 20,
+            quota_counts_trash: false,
+        }
+    }
+}
+
 /// The store of a process: what its accounts share.
 #[derive(Debug)]
 pub struct Store {
     settings: StoreSettings,
     watcher: Arc<Watcher>,
     kept: Arc<Kept>,
+    said: Arc<Said>,
     accounts: Mutex<HashMap<AccountKey, Weak<Account>>>,
+}
+
+/// Where an account's files are, and whose they are.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct AccountPlace {
+    /// The Maildir, absolute.
+    pub root: PathBuf,
+    /// Where Dovecot has `dovecot-uidlist` and the like, if not in the Maildir (`CONTROL=`).
+    pub control: Option<PathBuf>,
+    /// Whom the files belong to, if not to the user that the process runs as.
+    pub owner: Option<Arc<Owner>>,
 }
 
 /// An account's Maildir and owner.
@@ -55,18 +106,29 @@ type AccountKey = (PathBuf, Option<Arc<Owner>>);
 pub struct Account {
     shared: Arc<Shared>,
     mailboxes: Mutex<HashMap<MailboxName, Weak<Mailbox>>>,
+    /// See [`Account::hold`].
+    held: Mutex<Weak<Lock>>,
 }
+
+/// The file by whose lock a server tells that it has an account open.
+pub(crate) const SERVED_LOCK: &str = "restante-served.lock";
 
 /// What an account's mailboxes share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) root: PathBuf,
+    /// See [`AccountPlace::control`].
+    control: Option<PathBuf>,
     /// Whom the files belong to, if not to the user that the process runs as.
     pub(crate) owner: Option<Arc<Owner>>,
     pub(crate) settings: StoreSettings,
     pub(crate) watcher: Arc<Watcher>,
     kept: Arc<Kept>,
+    pub(crate) said: Arc<Said>,
     pub(crate) quota: Quota,
+    /// How far mailboxes got.
+    pub(crate) witness: Witness,
+    validities: Mutex<Reserve>,
 }
 
 /// A mailbox as LIST needs it.
@@ -85,7 +147,8 @@ impl Store {
     /// A store; starts the watcher (one inotify instance, one thread).
     pub fn new(settings: StoreSettings) -> Arc<Self> {
         let kept = Arc::new(Kept::new(settings.kept_bytes_max));
-        Arc::new(Self { settings, watcher: Watcher::start(), kept, accounts: Mutex::default() })
+        let (watcher, said) = (Watcher::start(), Arc::default());
+        Arc::new(Self { settings, watcher, kept, said, accounts: Mutex::default() })
     }
 
     /// Keeps nothing in memory any more that is not in use, and writes what it knows of it to
@@ -94,8 +157,8 @@ impl Store {
         self.kept.close();
     }
 
-    /// The account whose Maildir is `root` (absolute). Makes it where it is missing if
-    /// `create`; else that is `NonExistent`.
+    /// The account whose Maildir is `root` (absolute), which may be a symbolic link to it. Makes it
+    /// where it is missing if `create`; else that is `NonExistent`.
     pub fn account(self: &Arc<Self>, root: &Path, create: bool) -> Result<Arc<Account>> {
         self.account_of(root, create, None)
     }
@@ -108,15 +171,22 @@ impl Store {
         create: bool,
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Account>> {
+        self.account_at(AccountPlace { root: root.to_owned(), control: None, owner }, create)
+    }
+
+    /// Likewise, with Dovecot's lists elsewhere.
+    pub fn account_at(self: &Arc<Self>, place: AccountPlace, create: bool) -> Result<Arc<Account>> {
+        let AccountPlace { root, control, owner } = place;
+        let root = root.as_path();
         let _entered = owner::enter(owner.as_ref(), root)?;
-        if !directory::is_mailbox(root)? {
-            if !create {
-                return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", root));
-            }
-            if let Some(parent) = root.parent() {
-                make_parents(parent)?;
-            }
-            directory::make(root, true)?;
+        let named = root;
+        let root = &match directory::resolve(named)? {
+            Some(found) if directory::has_cur(&found)? => found,
+            _ if !create => return Err(Error::new(ErrorKind::NonExistent, "no Maildir:", named)),
+            found => make_maildir(named, found)?,
+        };
+        if root != named {
+            check_owner(root, owner.as_deref())?;
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (root.to_owned(), owner.clone());
@@ -128,13 +198,21 @@ impl Store {
         let quota = quota.owned_by(owner.clone());
         let shared = Shared {
             root: root.to_owned(),
+            control,
             owner,
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
             kept: self.kept.clone(),
+            said: self.said.clone(),
             quota,
+            witness: Witness::new(root),
+            validities: Mutex::default(),
         };
-        let account = Arc::new(Account { shared: Arc::new(shared), mailboxes: Mutex::default() });
+        let account = Arc::new(Account {
+            shared: Arc::new(shared),
+            mailboxes: Mutex::default(),
+            held: Mutex::default(),
+        });
         accounts.insert(key, Arc::downgrade(&account));
         Ok(account)
     }
@@ -152,30 +230,24 @@ impl Account {
     /// directory included.
     pub fn list(&self) -> Result<Vec<Listed>> {
         let _entered = self.shared.enter()?;
-        let root = &self.shared.root;
-        let mut selectable: BTreeMap<MailboxName, bool> = BTreeMap::new();
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
-            let Some(name) = name_of(&entry.file_name()) else { continue };
-            if directory::is_mailbox(&entry.path())? {
-                selectable.insert(name, true);
-            }
-        }
-        let mut with_children = std::collections::BTreeSet::new();
+        let found = root::contents(&self.shared.root, self.shared.settings.directory_names())?;
+        odd::say(&self.shared, &found.others);
+        let mut selectable: BTreeMap<MailboxName, bool> =
+            found.mailboxes.into_keys().map(|name| (name, true)).collect();
+        let mut with_children = BTreeSet::new();
         for name in selectable.keys().cloned().collect::<Vec<_>>() {
-            let mut above = name.parent();
-            while let Some(parent) = above {
-                above = parent.parent();
+            for parent in std::iter::successors(name.parent(), MailboxName::parent) {
                 selectable.entry(parent.clone()).or_insert(false);
                 with_children.insert(parent);
             }
         }
-        let inbox = Listed { name: MailboxName::inbox(), selectable: true, has_children: false };
-        let others = selectable.into_iter().filter(|(name, _)| !name.is_inbox()).map(|(name, selectable)| {
+        let listed = |name, selectable| {
             let has_children = with_children.contains(&name);
             Listed { name, selectable, has_children }
-        });
+        };
+        selectable.remove(&MailboxName::inbox());
+        let inbox = listed(MailboxName::inbox(), true);
+        let others = selectable.into_iter().map(|(name, selectable)| listed(name, selectable));
         Ok(std::iter::once(inbox).chain(others).collect())
     }
 
@@ -185,14 +257,17 @@ impl Account {
         let _entered = self.shared.enter()?;
         let mut mailboxes = self.lock();
         if let Some(mailbox) = mailboxes.get(name).and_then(Weak::upgrade)
-            && mailbox.is_there()
+            && !mailbox.is_over()
         {
             drop(mailboxes);
+            mailbox.refuse_strange()?;
             self.shared.kept.touch(self, &mailbox);
             return Ok(mailbox);
         }
         let directory = self.find(name)?;
-        mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        if mailboxes.len() == mailboxes.capacity() {
+            mailboxes.retain(|_, mailbox| mailbox.strong_count() > 0);
+        }
         let mailbox = Arc::new(Mailbox::open(name.clone(), self.shared.clone(), directory)?);
         mailboxes.insert(name.clone(), Arc::downgrade(&mailbox));
         drop(mailboxes);
@@ -200,14 +275,27 @@ impl Account {
         Ok(mailbox)
     }
 
-    /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none).
+    /// Makes a mailbox, durably. Parents are not made (Maildir++ needs none). `Limit` where the
+    /// account has too many, or the name too many levels; `Forbidden` where something that is no
+    /// directory has the name, or takes the place of its `cur`.
     pub fn create(&self, name: &MailboxName) -> Result<()> {
         let _entered = self.shared.enter()?;
         let root = &self.shared.root;
-        if directory::find(root, name)?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(name.as_str())));
+        let path = self.shared.new_path(name)?;
+        if self.look_up(name)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
         }
-        directory::make(&directory::new_path(root, name, self.shared.settings.utf8_names)?, false)
+        self.check_levels(name)?;
+        if root::dotted_directories(root)? >= self.shared.settings.mailboxes_max {
+            return Err(Error::new(ErrorKind::Limit, "no more mailboxes than the settings allow:", root));
+        }
+        // Nothing is made through a symbolic link, nor taken for made where something else has
+        // the place of `cur`.
+        let is_taken = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if is_taken(&path) || is_taken(&path.join("cur")) {
+            return Err(Error::new(ErrorKind::Forbidden, "something else has the name of a mailbox:", &path));
+        }
+        directory::make(&path, false)
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name
@@ -219,11 +307,12 @@ impl Account {
             return Err(Error::new(ErrorKind::Forbidden, "cannot delete the inbox", &self.shared.root));
         }
         let directory = self.find(name)?;
+        directory::check_tmp(&self.shared.root)?;
         let mut change = self.shared.quota.begin();
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
         let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
-        std::fs::rename(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
+        rename_new(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
         if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
         }
@@ -247,36 +336,25 @@ impl Account {
             let all: UidSet = inbox.refresh(false)?.snapshot.uids().iter().copied().collect();
             return inbox.move_to(&all, &target).map(drop);
         }
-        if to.is_inbox() || directory::find(root, to)?.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &root.join(to.as_str())));
+        let path_of = |name: &MailboxName| self.shared.path_of(name);
+        if to.is_inbox() || self.look_up(to)?.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path_of(to)));
         }
         if to.is_below(from) {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                "cannot move below itself",
-                &root.join(to.as_str()),
-            ));
+            return Err(Error::new(ErrorKind::Forbidden, "cannot move below itself", &path_of(to)));
         }
         let mut renames = Vec::new();
         let is_counted = self.shared.quota.is_in_use();
         let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
-            let tail = if listed.name == *from {
-                ""
-            } else {
-                listed.name.as_str().trim_start_matches(from.as_str())
-            };
-            if listed.name != *from && !listed.name.is_below(from) {
-                continue;
+            let Some(new_name) = listed.name.renamed(from, to) else { continue };
+            let new_name =
+                new_name.map_err(|_| Error::new(ErrorKind::BadName, "cannot be a mailbox:", &path_of(to)))?;
+            self.check_levels(&new_name)?;
+            let new_path = self.shared.new_path(&new_name)?;
+            if self.look_up(&new_name)?.is_some() || new_path.symlink_metadata().is_ok() {
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &new_path));
             }
-            let new_name = MailboxName::new(&format!("{to}{tail}")).map_err(|_| {
-                Error::new(ErrorKind::BadName, "cannot be a mailbox:", &root.join(to.as_str()))
-            })?;
-            if directory::find(root, &new_name)?.is_some() {
-                let path = root.join(new_name.as_str());
-                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", &path));
-            }
-            let new_path = directory::new_path(root, &new_name, self.shared.settings.utf8_names)?;
             let path = self.find(&listed.name)?;
             // To or from Trash: what did not count may count now.
             let counts = |name| is_counted && self.shared.quota.counts(name, SystemFlags::NONE);
@@ -288,35 +366,74 @@ impl Account {
             renames.push((path, new_path));
         }
         if renames.is_empty() {
-            return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(from.as_str())));
+            return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &path_of(from)));
         }
         let mut change = match (added == QuotaUsage::default(), removed == QuotaUsage::default()) {
             (true, true) => Change::uncounted(),
             (true, false) => self.shared.quota.begin(),
-            (false, _) => self.shared.quota.begin_adding(added)?,
+            (false, _) => self.shared.quota.begin_adding(added, Vec::new())?,
         };
         rename_all(&renames)?;
         change.add_all(added);
         change.remove_all(removed);
+        self.shared.rename_witnessed(&renames);
         sync_directory(root)
     }
 
     /// Subscribed names, in order; they need not exist.
     pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
         let _entered = self.shared.enter()?;
-        Ok(Subscriptions::read(&self.shared.root)?.names())
+        Ok(self.shared.subscriptions()?.names())
+    }
+
+    /// Subscriptions that are kept and are not of this account, such as shared mailboxes, as they
+    /// stand in Courier's or Dovecot's file.
+    pub fn foreign_subscriptions(&self) -> Result<Vec<String>> {
+        let _entered = self.shared.enter()?;
+        Ok(self.shared.subscriptions()?.foreign().collect())
     }
 
     /// Adds or removes a subscription, durably. Both are idempotent.
     pub fn subscribe(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         let _entered = self.shared.enter()?;
         let _lock = self.shared.lock()?;
-        let mut subscriptions = Subscriptions::read(&self.shared.root)?;
+        let names = DirectoryNames { utf8: true, ..self.shared.settings.directory_names() };
+        let mut subscriptions = Subscriptions::read(&self.shared.root, self.shared.dovecot_root(), names)?;
         if subscriptions.set(name, subscribed) {
-            subscriptions.write(&self.shared.root, true)
+            subscriptions.write(&self.shared.root, names)
         } else {
             Ok(())
         }
+    }
+
+    /// Tells other processes that a server has the account open, until the guard is dropped.
+    /// Sessions share one. `Busy` while the account is handed over to another server. `None` where
+    /// that cannot be told, as nothing can be written.
+    pub fn hold(&self) -> Result<Option<Arc<Lock>>> {
+        let _entered = self.shared.enter()?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = held.upgrade() {
+            return Ok(Some(lock));
+        }
+        match Lock::try_take(&self.shared.root.join(SERVED_LOCK), true) {
+            Ok(lock) => {
+                let lock = Arc::new(lock);
+                *held = Arc::downgrade(&lock);
+                Ok(Some(lock))
+            }
+            Err(error) if error.kind == ErrorKind::Busy => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "that the account is open is told to nobody");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps servers from opening the account, until the guard is dropped. `Busy` if one has it
+    /// open.
+    pub fn keep_closed(&self) -> Result<Lock> {
+        let _entered = self.shared.enter()?;
+        Lock::try_take(&self.shared.root.join(SERVED_LOCK), false)
     }
 
     /// The user's quota.
@@ -339,13 +456,26 @@ impl Account {
         &self.shared
     }
 
-    pub(crate) fn find(&self, name: &MailboxName) -> Result<PathBuf> {
-        directory::find(&self.shared.root, name)?.ok_or_else(|| {
-            Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.root.join(name.as_str()))
-        })
+    /// The directory of a mailbox that is there; `NonExistent` when it is not.
+    pub fn find(&self, name: &MailboxName) -> Result<PathBuf> {
+        let _entered = self.shared.enter()?;
+        self.look_up(name)?
+            .ok_or_else(|| Error::new(ErrorKind::NonExistent, "no such mailbox:", &self.shared.path_of(name)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
+    fn look_up(&self, name: &MailboxName) -> Result<Option<PathBuf>> {
+        root::find(&self.shared.root, self.shared.settings.directory_names(), name)
+    }
+
+    fn check_levels(&self, name: &MailboxName) -> Result<()> {
+        if name.levels().count() <= self.shared.settings.levels_max {
+            return Ok(());
+        }
+        let path = self.shared.path_of(name);
+        Err(Error::new(ErrorKind::Limit, "more levels than the settings allow:", &path))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<MailboxName, Weak<Mailbox>>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -354,6 +484,16 @@ impl Shared {
     /// Works as the files' owner until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Option<Guard>> {
         owner::enter(self.owner.as_ref(), &self.root)
+    }
+
+    /// The directory that a new mailbox gets.
+    fn new_path(&self, name: &MailboxName) -> Result<PathBuf> {
+        directory::new_path(&self.root, self.settings.directory_names(), name)
+    }
+
+    /// Likewise, to be named in an error: however long it is.
+    fn path_of(&self, name: &MailboxName) -> PathBuf {
+        self.root.join(format!(".{}", self.settings.directory_names().own(name)))
     }
 
     /// The account's own lock, for files that belong to no mailbox.
@@ -365,10 +505,19 @@ impl Shared {
     /// more than the greatest so far.
     pub(crate) fn new_uid_validity(&self) -> Result<UidValidity> {
         let _lock = self.lock()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let greatest = self.greatest_uid_validity()?;
-        let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
-        self.write_uid_validity(value)?;
+        let mut reserve = self.validities.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match reserve.next(self.noted_uid_validity()?) {
+            Some(value) => value,
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                let greatest = self.greatest_uid_validity()?;
+                let value = u32::try_from(now).unwrap_or(u32::MAX).max(greatest.saturating_add(1));
+                let last = reserve.last_from(value);
+                self.write_uid_validity(last)?;
+                reserve.begin(value, last);
+                value
+            }
+        };
         UidValidity::new(value)
             .ok_or_else(|| Error::new(ErrorKind::Limit, "no UIDVALIDITY is left in", &self.root))
     }
@@ -376,17 +525,65 @@ impl Shared {
     /// Remembers a UIDVALIDITY that was not made here.
     pub(crate) fn note_uid_validity(&self, validity: UidValidity) -> Result<()> {
         let _lock = self.lock()?;
-        if self.greatest_uid_validity()? < validity.get() {
-            self.write_uid_validity(validity.get())
-        } else {
-            Ok(())
+        if self.noted_uid_validity()? >= validity.get() {
+            return Ok(());
         }
+        // With Dovecot's, so that it is read once: it is in the name of a file, in a directory where
+        // there may be thousands of mailboxes.
+        self.write_uid_validity(self.greatest_uid_validity()?.max(validity.get()))
     }
 
+    /// The greatest UIDVALIDITY that may have been given out here, by us or by Dovecot.
     pub(crate) fn greatest_uid_validity(&self) -> Result<u32> {
+        let of_dovecot = [&*self.root, self.dovecot_root()].map(dovecot::greatest_uid_validity);
+        Ok(of_dovecot.into_iter().fold(self.noted_uid_validity()?, u32::max))
+    }
+
+    fn noted_uid_validity(&self) -> Result<u32> {
         let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
-        let ours = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        Ok(dovecot::greatest_uid_validity(&self.root).max(ours))
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+    }
+
+    fn subscriptions(&self) -> Result<Subscriptions> {
+        Subscriptions::read(&self.root, self.dovecot_root(), self.settings.directory_names())
+    }
+
+    /// Where Dovecot has what belongs to no mailbox: subscriptions, `dovecot-uidvalidity`.
+    pub(crate) fn dovecot_root(&self) -> &Path {
+        self.control.as_deref().unwrap_or(&self.root)
+    }
+
+    /// Where Dovecot has its lists of the mailbox in `directory`.
+    pub(crate) fn dovecot_directory(&self, directory: &Path) -> PathBuf {
+        let Some(control) = &self.control else { return directory.to_owned() };
+        let name = directory.file_name().filter(|_| directory != self.root);
+        control.join(name.unwrap_or(OsStr::new(".INBOX")))
+    }
+
+    /// Likewise, to read them: where there are none, those in the Maildir are older ones, and
+    /// better than nothing.
+    pub(crate) fn dovecot_lists(&self, directory: &Path) -> PathBuf {
+        let lists = self.dovecot_directory(directory);
+        let is_there = std::fs::symlink_metadata(lists.join(Origin::Dovecot.list_name())).is_ok();
+        if is_there { lists } else { directory.to_owned() }
+    }
+
+    /// Notes how far a mailbox got. That it cannot be is no failure: a list that is put back from
+    /// a backup is told a little worse.
+    pub(crate) fn note_reached(&self, directory: &Path, reached: Reached) -> bool {
+        let noted = self.lock().and_then(|_lock| self.witness.note(directory, reached));
+        if let Err(error) = &noted {
+            tracing::debug!(%error, directory = %directory.display(), "how far it got is not noted");
+        }
+        noted.is_ok()
+    }
+
+    /// Mailboxes have other names now; likewise.
+    fn rename_witnessed(&self, renames: &[(PathBuf, PathBuf)]) {
+        let rename = |_lock| renames.iter().try_for_each(|(from, to)| self.witness.rename(from, to));
+        if let Err(error) = self.lock().and_then(rename) {
+            tracing::debug!(%error, "how far renamed mailboxes got is not known any more");
+        }
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {
@@ -401,14 +598,43 @@ impl Shared {
 /// Renames in order; on an error what was done is undone.
 fn rename_all(renames: &[(PathBuf, PathBuf)]) -> Result<()> {
     for (done, (from, to)) in renames.iter().enumerate() {
-        if let Err(error) = std::fs::rename(from, to) {
+        if let Err(error) = rename_new(from, to) {
             for (from, to) in renames[..done].iter().rev() {
-                let _ = std::fs::rename(to, from);
+                let _ = rename_new(to, from);
+            }
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Err(Error::new(ErrorKind::AlreadyExists, "is there already:", to));
             }
             return Err(Error::io("cannot rename", from, error));
         }
     }
     Ok(())
+}
+
+/// Makes a Maildir, or what it lacks; where it is then.
+fn make_maildir(root: &Path, found: Option<PathBuf>) -> Result<PathBuf> {
+    if let (None, Some(parent)) = (&found, root.parent()) {
+        make_parents(parent)?;
+    }
+    directory::make(found.as_deref().unwrap_or(root), true)?;
+    let missing = || Error::new(ErrorKind::NonExistent, "no Maildir:", root);
+    directory::resolve(root)?.ok_or_else(missing)
+}
+
+/// A user of the system may make links, and so let the Maildir be whatever permissions let them
+/// into: where a link led there, it must belong to them.
+fn check_owner(root: &Path, owner: Option<&Owner>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let Some(owner) = owner else { return Ok(()) };
+    let of_root = root.symlink_metadata().map_err(|error| Error::reading("cannot look at", root, error))?;
+    match of_root.uid() == owner.uid() {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Denied,
+            "is reached by a symbolic link and belongs to another user:",
+            root,
+        )),
+    }
 }
 
 /// Makes the directories above a Maildir, for its owner only.

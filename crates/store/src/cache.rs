@@ -4,13 +4,15 @@
 //! are little-endian.
 //!
 //! ```text
-//! file   = "RSTNCA1\n" uidvalidity:u32 0:u32 *record
-//! record = length:u32 crc:u32 uid:u32 0:u32 payload padding      ; starts at a multiple of 8
-//! payload = *( kind:u64 length:u32 bytes )                       ; `length` octets in all
+//! file   = "RSTNCA2\n" uidvalidity:u32 0:u32 *record
+//! record = length:u32 crc:u32 uid:u32 0:u32 message:u64 payload padding    ; at a multiple of 8
+//! payload = *( kind:u64 length:u32 bytes )                                 ; `length` octets in all
 //! ```
 //!
-//! The checksum is CRC-32 of UID and payload. All that is known of a message is in one record:
-//! what is added later makes a new one with all of it. Where a message's newest record is, is
+//! `message` is a hash of the base name: with a UID list that was put back from a backup, a UID may
+//! come to stand for another message, which is not shown the first one's ENVELOPE. The checksum is
+//! CRC-32 of UID, message and payload. All that is known of a message is in one record: what is
+//! added later makes a new one with all of it. Where a message's newest record is, is
 //! kept in memory and in the index; a record that is not what it should be is as good as none.
 
 pub(crate) mod audit;
@@ -30,9 +32,11 @@ pub(crate) const UNIT: u64 = 8;
 /// Longest item that is kept, in bytes.
 pub(crate) const ITEM_MAX: usize = 64 * 1024;
 
-const MAGIC: &[u8; 8] = b"RSTNCA1\n";
+const MAGIC: &[u8; 8] = b"RSTNCA2\n";
+/// What caches of all versions begin with.
+const MAGIC_ALL: &[u8] = b"RSTNCA";
 const FILE_HEADER: u64 = 16;
-const RECORD_HEADER: usize = 16;
+const RECORD_HEADER: usize = 24;
 const ITEM_HEADER: usize = 12;
 /// Longest payload, in bytes.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -47,14 +51,45 @@ impl Kind {
     /// The kind of that name. Two names are two kinds, but for a chance of one in 2⁶⁴
     /// (FNV-1a, 64 bits); who chooses names to collide spoils what he himself is sent.
     pub const fn named(name: &[u8]) -> Self {
-        let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
-        let mut at = 0;
-        while at < name.len() {
-            hash = (hash ^ name[at] as u64).wrapping_mul(0x0100_0000_01B3);
-            at += 1;
-        }
-        Self(hash)
+        Self(fnv_1a(name))
     }
+}
+
+/// Whose a record is: a UID, and the message that it stood for when the record was written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Whose {
+    pub(crate) uid: Uid,
+    message: u64,
+}
+
+impl Whose {
+    /// The message of that UID and base name.
+    pub(crate) fn new(uid: Uid, base: &[u8]) -> Self {
+        Self { uid, message: fnv_1a(base) }
+    }
+
+    /// As a record's header has it.
+    fn read(header: &[u8]) -> Option<Self> {
+        let message = u64::from_le_bytes(header.get(16..24)?.try_into().ok()?);
+        Some(Self { uid: Uid::new(u32_at(header, 8)?)?, message })
+    }
+
+    fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.uid.get().to_le_bytes());
+        bytes[8..].copy_from_slice(&self.message.to_le_bytes());
+        bytes
+    }
+}
+
+const fn fnv_1a(bytes: &[u8]) -> u64 {
+    let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01B3);
+        at += 1;
+    }
+    hash
 }
 
 /// Which file a cache is: device and inode.
@@ -94,16 +129,16 @@ impl Cache {
     }
 
     /// The payload of a message's record at `at` (in units); `None` when it is not there.
-    pub(crate) fn record(&mut self, at: u32, uid: Uid) -> Option<&[u8]> {
+    pub(crate) fn record(&mut self, at: u32, whose: Whose) -> Option<&[u8]> {
         let start = u64::from(at) * UNIT;
         let header = self.bytes(start, RECORD_HEADER)?;
         let (length, checksum) = (u32_at(header, 0)? as usize, u32_at(header, 4)?);
-        if u32_at(header, 8)? != uid.get() || length > PAYLOAD_MAX {
+        if Whose::read(header)? != whose || length > PAYLOAD_MAX {
             return None;
         }
         let is_checked = self.checked == Some(at);
         let payload = self.bytes(start + RECORD_HEADER as u64, length)?;
-        if !is_checked && record_checksum(uid, payload) != checksum {
+        if !is_checked && record_checksum(whose, payload) != checksum {
             return None;
         }
         self.checked = Some(at);
@@ -111,16 +146,16 @@ impl Cache {
     }
 
     /// Where the newest record of each message is, in units, by reading all of them.
-    pub(crate) fn all_records(&mut self) -> Vec<(Uid, u32)> {
+    pub(crate) fn all_records(&mut self) -> Vec<(Whose, u32)> {
         let mut records = Vec::new();
         let mut start = FILE_HEADER;
         while let Some(header) = self.bytes(start, RECORD_HEADER) {
-            let (Some(length), Some(uid)) = (u32_at(header, 0), u32_at(header, 8)) else { break };
-            let (Some(uid), Ok(at)) = (Uid::new(uid), u32::try_from(start / UNIT)) else { break };
-            if length as usize > PAYLOAD_MAX || self.record(at, uid).is_none() {
+            let (Some(length), Some(whose)) = (u32_at(header, 0), Whose::read(header)) else { break };
+            let Ok(at) = u32::try_from(start / UNIT) else { break };
+            if length as usize > PAYLOAD_MAX || self.record(at, whose).is_none() {
                 break;
             }
-            records.push((uid, at));
+            records.push((whose, at));
             start += record_size(length as usize);
         }
         records
@@ -148,7 +183,7 @@ impl Cache {
 pub(crate) fn append(
     directory: &Path,
     validity: UidValidity,
-    records: &[(Uid, Vec<u8>)],
+    records: &[(Whose, Vec<u8>)],
 ) -> Result<(Identity, Vec<u32>)> {
     let path = path_in(directory);
     if Cache::open(directory, validity).is_none() {
@@ -159,9 +194,9 @@ pub(crate) fn append(
     let mut bytes = Vec::new();
     let offsets: Vec<u64> = records
         .iter()
-        .map(|(uid, payload)| {
+        .map(|(whose, payload)| {
             let offset = bytes.len() as u64;
-            write_record(&mut bytes, *uid, payload);
+            write_record(&mut bytes, *whose, payload);
             offset
         })
         .collect();
@@ -185,12 +220,12 @@ pub(crate) fn append(
 pub(crate) fn rewrite(
     directory: &Path,
     validity: UidValidity,
-    records: impl Iterator<Item = (Uid, Vec<u8>)>,
+    records: impl Iterator<Item = (Whose, Vec<u8>)>,
 ) -> Result<()> {
     replace(&path_in(directory), |file| {
         let mut bytes = file_header(validity).to_vec();
-        for (uid, payload) in records {
-            write_record(&mut bytes, uid, &payload);
+        for (whose, payload) in records {
+            write_record(&mut bytes, whose, &payload);
             if bytes.len() > Cache::WINDOW {
                 file.write_all(&bytes)?;
                 bytes.clear();
@@ -246,11 +281,10 @@ fn file_header(validity: UidValidity) -> [u8; FILE_HEADER as usize] {
     header
 }
 
-fn write_record(out: &mut Vec<u8>, uid: Uid, payload: &[u8]) {
+fn write_record(out: &mut Vec<u8>, whose: Whose, payload: &[u8]) {
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    out.extend_from_slice(&record_checksum(uid, payload).to_le_bytes());
-    out.extend_from_slice(&uid.get().to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&record_checksum(whose, payload).to_le_bytes());
+    out.extend_from_slice(&whose.bytes());
     out.extend_from_slice(payload);
     out.resize(out.len() + (record_size(payload.len()) as usize - RECORD_HEADER - payload.len()), 0);
 }
@@ -259,9 +293,9 @@ fn record_size(payload: usize) -> u64 {
     (RECORD_HEADER + payload).next_multiple_of(UNIT as usize) as u64
 }
 
-fn record_checksum(uid: Uid, payload: &[u8]) -> u32 {
+fn record_checksum(whose: Whose, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&uid.get().to_le_bytes());
+    hasher.update(&whose.bytes());
     hasher.update(payload);
     hasher.finalize()
 }
@@ -291,8 +325,9 @@ mod tests {
     const A: Kind = Kind::named(b"ENVELOPE");
     const B: Kind = Kind::named(b"BODYSTRUCTURE");
 
-    fn uid(value: u32) -> Uid {
-        Uid::new(value).unwrap()
+    /// The message of that UID, with a base name that says it.
+    fn uid(value: u32) -> Whose {
+        Whose::new(Uid::new(value).unwrap(), value.to_string().as_bytes())
     }
 
     fn record(text: &str) -> Vec<u8> {
@@ -304,7 +339,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let validity = UidValidity::new(7).unwrap();
         let long = "x".repeat(3 * Cache::WINDOW / 8);
-        let all: Vec<(Uid, Vec<u8>)> =
+        let all: Vec<(Whose, Vec<u8>)> =
             (1..40).map(|n| (uid(n), record(if n % 5 == 0 { &long } else { "short" }))).collect();
         let (identity, places) = append(directory.path(), validity, &all[..20]).unwrap();
         let (again, more) = append(directory.path(), validity, &all[20..]).unwrap();
@@ -318,8 +353,10 @@ mod tests {
             }
         }
         assert_eq!(cache.record(places[0], uid(2)), None, "another message's");
+        let other = Whose::new(Uid::MIN, b"other");
+        assert_eq!(cache.record(places[0], other), None, "of another message with this UID");
         assert_eq!(cache.record(places[38] + 1000, uid(2)), None, "behind the end");
-        let found: Vec<(Uid, u32)> = all.iter().map(|(uid, _)| *uid).zip(places).collect();
+        let found: Vec<(Whose, u32)> = all.iter().map(|(uid, _)| *uid).zip(places).collect();
         assert_eq!(cache.all_records(), found);
         assert!(Cache::open(directory.path(), UidValidity::MIN).is_none(), "of another UIDVALIDITY");
     }

@@ -23,14 +23,21 @@ pub enum ErrorKind {
     NoSpace,
     /// The user's quota: room is there, but not for them.
     OverQuota,
-    /// A read-only file system, or permissions.
+    /// Not to be written: a read-only file system, or permissions.
     Denied,
+    /// Not to be read: permissions.
+    Unreadable,
+    /// This one message's file cannot have the name that the change wants, or must not be
+    /// changed: it stays as it is, for good.
+    Unchangeable,
     /// Another process holds the lock for too long.
     Busy,
     /// A limit of ours: keywords in a mailbox, UIDs used up.
     Limit,
     /// A file of ours or the Maildir itself is damaged beyond what can be repaired.
     Damaged,
+    /// A message that is compressed in a way that is not read, or is to be stored compressed.
+    Compressed,
     /// Any other failure of the file system.
     Io,
 }
@@ -56,7 +63,19 @@ impl Error {
         Self { kind, doing, path: path.to_owned(), source: None }
     }
 
-    /// An error of the file system; the kind follows from its code.
+    /// An error of the file system while something was read or looked at.
+    pub fn reading(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let is_denied = source.kind() == io::ErrorKind::PermissionDenied;
+        let error = Self::io(doing, path, source);
+        if is_denied { Self { kind: ErrorKind::Unreadable, ..error } } else { error }
+    }
+
+    /// Whether a message cannot be read for the way it is compressed, and others can.
+    pub(crate) fn is_of_compression(&self) -> bool {
+        matches!(self.kind, ErrorKind::Compressed | ErrorKind::Damaged | ErrorKind::Limit)
+    }
+
+    /// An error of the file system while something was changed; the kind follows from its code.
     pub fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
         let kind = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,

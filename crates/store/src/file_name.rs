@@ -36,9 +36,11 @@ const LETTERS: [(u8, SystemFlags); 5] = [
 
 impl Info {
     /// From what follows the `:`. An info that is not of version 2 is all foreign, and lost
-    /// when the flags change.
+    /// when the flags change. Of several infos, as programs leave them that take all of a name
+    /// for the base name (`2,:2,S`), the last counts.
     pub fn parse(info: &[u8]) -> Self {
-        let Some(letters) = info.strip_prefix(b"2,") else { return Self::default() };
+        let last = memchr::memmem::rfind(info, b":2,").map_or(info, |at| &info[at + 1..]);
+        let Some(letters) = last.strip_prefix(b"2,") else { return Self::default() };
         let end = memchr::memchr(b',', letters).unwrap_or(letters.len());
         let (letters, tail) = letters.split_at(end);
         let mut flags = SystemFlags::NONE;
@@ -69,11 +71,29 @@ pub fn flag_letters(flags: SystemFlags) -> Vec<u8> {
     LETTERS.iter().filter(|(_, flag)| flags.contains(*flag)).map(|&(letter, _)| letter).collect()
 }
 
-/// Size on the wire that the name gives: `,W=`, and `,S=` beside it to check it by, as a line
-/// end gains at most one byte. `None` where they do not fit or are not there.
-pub fn wire_size(base: &[u8]) -> Option<u64> {
-    let (on_disk, on_wire) = (number_after(base, b",S=")?, number_after(base, b",W=")?);
-    (on_disk <= on_wire && on_wire <= on_disk.saturating_mul(2)).then_some(on_wire)
+/// Size on the wire that the name gives, `,W=`, where it can be believed of a message of
+/// `content` bytes: `,S=` beside it says just that, and each line end may gain a byte.
+///
+/// A `,W=` that equals `,S=` is not believed: it is right only of a message whose lines end with
+/// CRLF on disk, and programs write it that did not count line ends. Nor is a name in which
+/// either stands twice.
+pub fn wire_size(base: &[u8], content: u64) -> Option<u64> {
+    let (on_disk, on_wire) = (only_number_after(base, b",S=")?, only_number_after(base, b",W=")?);
+    let fits = on_disk == content && on_disk < on_wire && on_wire <= on_disk.saturating_mul(2);
+    fits.then_some(on_wire)
+}
+
+/// What a name can say of the sizes of a message of `content` bytes, after its unique part:
+/// `,S=512,W=530`. As much of it as the name `old` said, where it is so; `octets` is the size on
+/// the wire where that is known.
+pub fn sizes_kept(old: &[u8], content: u64, octets: Option<u64>) -> String {
+    if only_number_after(old, b",S=") != Some(content) {
+        return String::new();
+    }
+    match octets.or_else(|| wire_size(old, content)) {
+        Some(octets) => format!(",S={content},W={octets}"),
+        None => format!(",S={content}"),
+    }
 }
 
 /// Size on disk that the name gives: `,S=`.
@@ -113,6 +133,17 @@ pub(crate) fn number_after(base: &[u8], key: &[u8]) -> Option<u64> {
     std::str::from_utf8(&digits).ok()?.parse().ok()
 }
 
+/// The number behind the one `key` in the name, up to the next comma.
+fn only_number_after(base: &[u8], key: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(base, key)? + key.len();
+    let rest = &base[at..];
+    if memchr::memmem::find(rest, key).is_some() {
+        return None;
+    }
+    let digits = &rest[..memchr::memchr(b',', rest).unwrap_or(rest.len())];
+    digits.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +159,11 @@ mod tests {
             ("b:1,S", SystemFlags::NONE, "b:2,"),
             ("b:2,SS", SystemFlags::SEEN, "b:2,S"),
             ("b:2,TSRFD", SystemFlags::ALL, "b:2,DFRST"),
+            ("b:2,:2,S", SystemFlags::SEEN, "b:2,S"),
+            ("b:2,F:2,Sa", SystemFlags::SEEN, "b:2,Sa"),
+            ("b:2,:::2:2::2,S", SystemFlags::SEEN, "b:2,S"),
+            ("b:2", SystemFlags::NONE, "b:2,"),
+            ("b:2,S,F=x", SystemFlags::SEEN, "b:2,S,F=x"),
         ] {
             let (base, info) = split(name.as_bytes());
             let info = info.map(Info::parse).unwrap_or_default();
@@ -140,14 +176,28 @@ mod tests {
     fn sizes_are_believed_where_they_can_be() {
         for (base, size) in [
             ("1.x,S=10,W=12", Some(12)),
+            ("1.x,W=12,S=10", Some(12)),
+            ("1.x,S=10,W=12,FMD5=0", Some(12)),
             ("1.x,S=10", None),
             ("1.x,W=12", None),
+            ("1.x,S=9,W=12", None),
+            ("1.x,S=11,W=12", None),
             ("1.x,S=10,W=9", None),
+            ("1.x,S=10,W=10", None),
+            ("1.x,S=10,W=20", Some(20)),
             ("1.x,S=10,W=21", None),
+            ("1.x,S=10,S=10,W=12", None),
+            ("1.x,W=12,S=10,S=11", None),
+            ("1.x,S=10,W=12,W=13", None),
+            ("1.x,S=10,W=12x", None),
+            ("1.x,S=10x,W=12", None),
+            ("1.x,S=10,W=-1", None),
+            ("1.x,S=0,W=0", None),
             ("1.x,S=99999999999999999999,W=1", None),
+            ("1.x,S=10,W=99999999999999999999", None),
             ("1.x,S=,W=", None),
         ] {
-            assert_eq!(wire_size(base.as_bytes()), size, "{base}");
+            assert_eq!(wire_size(base.as_bytes(), 10), size, "{base}");
         }
     }
 

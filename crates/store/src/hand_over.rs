@@ -14,13 +14,16 @@ mod dot_lock;
 mod dovecot;
 
 use crate::account::{Account, StoreSettings};
+use crate::compressed::{self, Compression};
 use crate::directory;
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, Result};
 use crate::list_file::sync_directory;
 use crate::mailbox::hand_over::peek;
+use crate::rename::rename_new;
 use crate::scan::Place;
 use crate::subscriptions::Subscriptions;
-use crate::take_over::{Faults, Origin};
+use crate::take_over::{Faults, ForeignFiles, Origin};
 use mail::{Keyword, MailboxName, Uid, UidValidity};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,6 +74,11 @@ pub struct Survey {
     pub uidls: usize,
     /// What could not be taken.
     pub faults: Faults,
+    /// Messages that cannot be served for the way they are compressed, by that.
+    pub not_read: Vec<(Compression, usize)>,
+    /// Files of access rights that grant something to others than the owner, and to whom: they
+    /// stay where they are, and are not obeyed.
+    pub rights: Vec<String>,
 }
 
 /// What was, or would be, written of a mailbox.
@@ -93,6 +101,9 @@ pub struct HandedOver {
 pub struct AccountHandedOver {
     /// Subscriptions.
     pub subscriptions: usize,
+    /// Subscriptions of what is not in this account, such as shared mailboxes: each server's own
+    /// file keeps its own.
+    pub foreign: Vec<String>,
     /// Mailboxes whose directories were renamed, as the other server reads names otherwise.
     pub renamed: Vec<MailboxName>,
 }
@@ -100,6 +111,8 @@ pub struct AccountHandedOver {
 /// Where and how to write.
 pub(crate) struct Site<'a> {
     pub(crate) directory: &'a Path,
+    /// Where Dovecot's lists go.
+    pub(crate) dovecot: &'a Path,
     pub(crate) is_inbox: bool,
     pub(crate) settings: &'a StoreSettings,
     /// Say what would be done, and write nothing.
@@ -111,7 +124,10 @@ impl Account {
     /// written, and nothing locked.
     pub fn survey(&self, name: &MailboxName) -> Result<Survey> {
         let _entered = self.enter()?;
-        peek(&self.find(name)?, self.shared().settings.take_over).map(|peeked| peeked.survey())
+        let directory = self.find(name)?;
+        let dovecot = self.shared().dovecot_lists(&directory);
+        let files = ForeignFiles { directory: &directory, dovecot: &dovecot };
+        peek(files, self.shared().settings.take_over)?.survey(&directory)
     }
 
     /// Writes a mailbox's files as `to` has them; our list gives way. With `is_dry` says what
@@ -123,8 +139,11 @@ impl Account {
         }
         let directory = self.find(name)?;
         let settings = &self.shared().settings;
-        let extract = peek(&directory, settings.take_over)?.state.extract();
-        write(&Site { directory: &directory, is_inbox: name.is_inbox(), settings, is_dry }, &extract, to)
+        let lists = self.shared().dovecot_lists(&directory);
+        let files = ForeignFiles { directory: &directory, dovecot: &lists };
+        let extract = peek(files, settings.take_over)?.state.extract();
+        let (directory, dovecot) = (&*directory, &*self.shared().dovecot_directory(&directory));
+        write(&Site { directory, dovecot, is_inbox: name.is_inbox(), settings, is_dry }, &extract, to)
     }
 
     /// Writes what belongs to no mailbox: subscriptions, and the greatest UIDVALIDITY; and
@@ -135,29 +154,42 @@ impl Account {
         let (root, settings) = (&self.shared().root, &self.shared().settings);
         let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
         let mut done = AccountHandedOver::default();
-        let utf8 = to == Origin::Courier && settings.utf8_names;
+        let names = names_for(to, settings);
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable && !listed.name.is_inbox()) {
-            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, &listed.name, utf8)?);
+            let (from, to) = (self.find(&listed.name)?, directory::new_path(root, names, &listed.name)?);
             if from != to && std::fs::symlink_metadata(&to).is_err() {
                 if !is_dry {
-                    std::fs::rename(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
+                    rename_new(&from, &to).map_err(|e| Error::io("cannot rename", &from, e))?;
                 }
                 done.renamed.push(listed.name);
             }
         }
-        let subscriptions = Subscriptions::read(root)?;
+        let control = self.shared().dovecot_root();
+        let subscriptions = Subscriptions::read(root, control, settings.directory_names())?;
+        done.foreign = subscriptions.foreign().collect();
         if !is_dry {
             match to {
-                Origin::Courier => subscriptions.write(root, settings.utf8_names)?,
+                Origin::Courier => subscriptions.write(root, names)?,
                 Origin::Dovecot => {
-                    subscriptions.write_for_dovecot(root)?;
-                    dovecot::write_uid_validity(root, self.shared().greatest_uid_validity()?)?;
+                    dovecot::make_directory(control)?;
+                    subscriptions.write_for_dovecot(control, names)?;
+                    dovecot::write_uid_validity(control, self.shared().greatest_uid_validity()?)?;
+                    sync_directory(control)?;
                 }
             }
             sync_directory(root)?;
         }
         done.subscriptions = subscriptions.names().len();
         Ok(done)
+    }
+}
+
+/// How `to` reads directories' names: Dovecot in modified UTF-7, with escapes where it had them,
+/// Courier as the settings say.
+fn names_for(to: Origin, settings: &StoreSettings) -> DirectoryNames {
+    match to {
+        Origin::Courier => DirectoryNames { utf8: settings.utf8_names, escape: None },
+        Origin::Dovecot => DirectoryNames { utf8: false, escape: settings.name_escape },
     }
 }
 
@@ -169,6 +201,13 @@ pub(crate) fn write(site: &Site<'_>, extract: &Extract, to: Origin) -> Result<Ha
         uidls: extract.rows.iter().filter(|row| row.uidl.is_some()).count(),
         ..HandedOver::default()
     };
+    if to == Origin::Courier {
+        let files = extract.rows.iter().map(|row| (row.place, &*row.base, &*row.suffix));
+        for (kind, count) in compressed::count(site.directory, files)? {
+            done.left
+                .push(format!("{count} messages are compressed with {kind}, which Courier does not read"));
+        }
+    }
     let unlisted = extract.rows.iter().filter(|row| !can_be_listed(row)).count();
     if unlisted > 0 {
         done.left.push(format!("{unlisted} messages have a line end in their file's name and get new UIDs"));

@@ -22,6 +22,8 @@ pub(crate) struct ListFile {
     read: Option<Position>,
     /// Lines in the file, as far as it was read.
     lines: usize,
+    /// The file cannot be written: what is written goes nowhere, and the file stays as it was read.
+    in_memory: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,12 +75,25 @@ impl Mark {
 
 impl ListFile {
     pub(crate) fn new(directory: &Path) -> Self {
-        Self { path: directory.join("restante-uidlist"), read: None, lines: 0 }
+        Self { path: directory.join("restante-uidlist"), read: None, lines: 0, in_memory: false }
+    }
+
+    /// From here on what is written goes nowhere: the list is what is in memory, and no more that
+    /// of the file, if there is one.
+    pub(crate) fn go_into_memory(&mut self) -> Result<()> {
+        (self.read, self.in_memory) = (self.found()?, true);
+        Ok(())
+    }
+
+    /// Whether what is written goes nowhere.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.in_memory
     }
 
     /// Whether the file on disk is the one that was read, to its end. Costs one `stat`.
     pub(crate) fn is_current(&self) -> bool {
-        self.read.is_some() && self.found().is_ok_and(|found| found == self.read)
+        let is_known = self.in_memory || self.read.is_some();
+        is_known && self.found().is_ok_and(|found| found == self.read)
     }
 
     fn found(&self) -> Result<Option<Position>> {
@@ -87,7 +102,7 @@ impl ListFile {
                 Ok(Some(Position { device: metadata.dev(), inode: metadata.ino(), length: metadata.len() }))
             }
             Err(error) if crate::directory::is_missing(&error) => Ok(None),
-            Err(error) => Err(self.error("cannot look at", error)),
+            Err(error) => Err(self.reading("cannot look at", error)),
         }
     }
 
@@ -95,6 +110,7 @@ impl ListFile {
     pub(crate) fn news(&mut self) -> Result<News> {
         let found = self.found()?;
         Ok(match (self.read, found) {
+            (read, found) if self.in_memory && read == found => News::Nothing,
             (_, None) => {
                 self.read = None;
                 News::Missing
@@ -132,7 +148,7 @@ impl ListFile {
             self.read = None;
             return Err(Error::new(ErrorKind::Deleted, "is gone:", &self.path));
         };
-        let metadata = file.metadata().map_err(|error| self.error("cannot look at", error))?;
+        let metadata = file.metadata().map_err(|error| self.reading("cannot look at", error))?;
         if metadata.len() > SIZE_MAX {
             return Err(Error::new(ErrorKind::Damaged, "larger than any UID list:", &self.path));
         }
@@ -142,7 +158,7 @@ impl ListFile {
         let mut buffer = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
         let mut at = from;
         while at < metadata.len() {
-            let count = file.read_at(&mut buffer, at).map_err(|error| self.error("cannot read", error))?;
+            let count = file.read_at(&mut buffer, at).map_err(|error| self.reading("cannot read", error))?;
             if count == 0 {
                 break;
             }
@@ -163,7 +179,7 @@ impl ListFile {
         durable: bool,
     ) -> Result<()> {
         let mut lines = lines.into_iter().peekable();
-        if lines.peek().is_none() {
+        if lines.peek().is_none() || self.in_memory {
             return Ok(());
         }
         let Some(read) = self.read else {
@@ -189,6 +205,9 @@ impl ListFile {
 
     /// Makes durable what was appended without being so.
     pub(crate) fn sync(&self) -> Result<()> {
+        if self.in_memory {
+            return Ok(());
+        }
         let file = self.open(OFlags::WRONLY)?;
         let file = file.ok_or_else(|| Error::new(ErrorKind::Deleted, "is gone:", &self.path))?;
         file.sync_data().map_err(|error| self.error("cannot sync", error))
@@ -196,6 +215,9 @@ impl ListFile {
 
     /// Replaces the list by these lines, durably. On an error the list is as before.
     pub(crate) fn replace<'a>(&mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Result<()> {
+        if self.in_memory {
+            return Ok(());
+        }
         let mut count = 0;
         let replaced = replace_durably(&self.path, |file| {
             count = write_lines(file, lines)?.1;
@@ -213,6 +235,9 @@ impl ListFile {
 
     /// The place up to which the list was read.
     pub(crate) fn mark(&self) -> Result<Option<Mark>> {
+        if self.in_memory {
+            return Ok(None);
+        }
         let (Some(read), Some(file)) = (self.read, self.open(OFlags::RDONLY)?) else { return Ok(None) };
         let checksum = self.checksum(&file, read.length)?;
         let Position { device, inode, length } = read;
@@ -243,7 +268,7 @@ impl ListFile {
         match file.read_exact_at(&mut bytes, start) {
             Ok(()) => Ok(Some(crc32fast::hash(&bytes))),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(self.error("cannot read", error)),
+            Err(error) => Err(self.reading("cannot read", error)),
         }
     }
 
@@ -257,13 +282,18 @@ impl ListFile {
         let file: File = match rustix::fs::open(&self.path, flags, Mode::empty()) {
             Ok(file) => file.into(),
             Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) if access == OFlags::RDONLY => return Err(self.reading("cannot open", error.into())),
             Err(error) => return Err(self.error("cannot open", error.into())),
         };
-        let metadata = file.metadata().map_err(|error| self.error("cannot look at", error))?;
+        let metadata = file.metadata().map_err(|error| self.reading("cannot look at", error))?;
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::Damaged, "no regular file:", &self.path));
         }
         Ok(Some(file))
+    }
+
+    fn reading(&self, doing: &'static str, error: std::io::Error) -> Error {
+        Error::reading(doing, &self.path, error)
     }
 
     fn error(&self, doing: &'static str, error: std::io::Error) -> Error {
@@ -305,8 +335,9 @@ pub(crate) fn replace_durably(
     path.parent().map_or(Ok(()), sync_directory)
 }
 
-/// Writes a file as a whole: a new one beside it, renamed into place. Readers see the old one or
-/// the new one; a crash of the machine may leave neither.
+/// Writes a file of ours as a whole: a new one beside it, renamed into place. The old one is
+/// replaced on purpose. Readers see the old one or the new one; a crash of the machine may leave
+/// neither.
 pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".tmp.{}", std::process::id()));
@@ -337,13 +368,13 @@ pub(crate) fn read_small(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     let file: File = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => file.into(),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::io("cannot open", path, error.into())),
+        Err(error) => return Err(Error::reading("cannot open", path, error.into())),
     };
-    let metadata = file.metadata().map_err(|error| Error::io("cannot look at", path, error))?;
+    let metadata = file.metadata().map_err(|error| Error::reading("cannot look at", path, error))?;
     if !metadata.is_file() || metadata.len() > max {
         return Err(Error::new(ErrorKind::Damaged, "no regular file of sensible size:", path));
     }
     let mut bytes = Vec::new();
-    file.take(max).read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", path, error))?;
+    file.take(max).read_to_end(&mut bytes).map_err(|error| Error::reading("cannot read", path, error))?;
     Ok(Some(bytes))
 }

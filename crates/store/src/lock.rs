@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// A lock that is held; dropping it lets go.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: OwnedFd,
 }
 
@@ -33,6 +33,29 @@ impl Lock {
             Ok(file) => Self::wait_for(file, path, wait_ms_max).map(Some),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(Error::io("cannot open lock", path, error.into())),
+        }
+    }
+
+    /// Locks the file at `path`, which is made where it is missing, together with others who share
+    /// it, or alone. `Busy` at once where that cannot be.
+    pub(crate) fn try_take(path: &Path, is_shared: bool) -> Result<Self> {
+        // Read access is enough for a lock of either kind, but not on NFS for one held alone.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| Error::io("cannot open lock", path, error.into()))?;
+        let operation = match is_shared {
+            true => FlockOperation::NonBlockingLockShared,
+            false => FlockOperation::NonBlockingLockExclusive,
+        };
+        loop {
+            match flock(&file, operation) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(Error::new(ErrorKind::Busy, "another process holds", path));
+                }
+                Err(error) => return Err(Error::io("cannot lock", path, error.into())),
+            }
         }
     }
 

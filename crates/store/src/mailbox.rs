@@ -13,16 +13,20 @@
 //!   MODSEQ at the next look.
 //! * expunge: the file is removed, then the line is written.
 
+mod age;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 mod bring_in;
 mod change;
 mod check;
+mod departed;
 pub(crate) mod hand_over;
 mod index;
 mod keep;
 mod look;
+mod misnamed;
 mod pass;
+mod read_only;
 mod room;
 mod state;
 
@@ -38,11 +42,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::ListFile;
 use crate::lock::Lock;
-use crate::message::MessageFile;
+use crate::message::{Looked, MessageFile};
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
+use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Wake, Watch, Watched};
+use crate::witness::Reached;
 use bring_in::Queue;
 use look::Seen;
 use mail::flag::Flags;
@@ -55,7 +61,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// MODSEQs that are reserved at once: flags change that often without a wait for the disk.
@@ -77,6 +83,14 @@ pub struct Mailbox {
     resting: AtomicUsize,
     /// Bytes of memory that its messages take, as of the last change.
     bytes: AtomicUsize,
+    /// Its UIDs are in memory only: see [`read_only`].
+    is_in_memory: AtomicBool,
+    /// Who opens the mailbox next gets another object, which looks at it afresh.
+    is_superseded: AtomicBool,
+    /// It was said in the log that a message is compressed in a way that is not read.
+    said_compressed: AtomicBool,
+    /// Its UIDVALIDITY is another one by now: who opens the mailbox gets a new one of these.
+    is_outlived: AtomicBool,
 }
 
 struct Inner {
@@ -90,6 +104,8 @@ struct Inner {
     told: Option<UidValidity>,
     /// The list was just made, from nothing.
     is_fresh: bool,
+    /// The list was just made from this server's, and what that did not have is not known yet.
+    taken_from: Option<Origin>,
     /// Announced, and their files on the way: not to be taken for expunged.
     pending: Vec<Uid>,
     /// The cache that the places of records belong to.
@@ -98,6 +114,12 @@ struct Inner {
     records: usize,
     /// Something is known that the index does not have.
     unsaved: bool,
+    /// The log was told of what cannot be written.
+    complained: bool,
+    /// The last look was not allowed to write.
+    read_only: bool,
+    /// How far the mailbox is noted to have got.
+    noted: Option<Reached>,
 }
 
 /// What [`Mailbox::refresh`] found.
@@ -122,7 +144,7 @@ pub enum FlagChange {
 }
 
 /// What [`Mailbox::store_flags`] did.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FlagsStored {
     /// The state after it.
     pub snapshot: Arc<Snapshot>,
@@ -132,6 +154,10 @@ pub struct FlagsStored {
     pub modified: UidSet,
     /// Messages that are gone.
     pub gone: UidSet,
+    /// Messages that keep their flags, as their files cannot be renamed.
+    pub refused: UidSet,
+    /// Why the first of these cannot: `Unchangeable`.
+    pub refusal: Option<Error>,
 }
 
 /// What [`Mailbox::copy`] did.
@@ -147,6 +173,7 @@ impl Mailbox {
     /// Opens the mailbox in `directory`, which is there. Reads none of its messages.
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
+        directory::refuse_strange(&directory)?;
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
@@ -158,13 +185,33 @@ impl Mailbox {
             seen: None,
             told: None,
             is_fresh: false,
+            taken_from: None,
             pending: Vec::new(),
             cache: None,
             records: 0,
             unsaved: false,
+            complained: false,
+            read_only: false,
+            noted: None,
         });
         let (queue, resting, bytes) = (Queue::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Ok(Self { name, shared, directory, identity, watched, inner, queue, resting, bytes })
+        let (is_in_memory, is_superseded) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (said_compressed, is_outlived) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self {
+            name,
+            shared,
+            directory,
+            identity,
+            watched,
+            inner,
+            queue,
+            resting,
+            bytes,
+            is_in_memory,
+            is_superseded,
+            said_compressed,
+            is_outlived,
+        })
     }
 
     /// Its name when it was opened.
@@ -172,9 +219,20 @@ impl Mailbox {
         &self.name
     }
 
-    /// Whether its directory is the one that was opened, as far as that can be told.
+    /// Whether its directory is the one that was opened, as far as that can be told, and its
+    /// UIDVALIDITY the one that was told.
     pub(crate) fn is_there(&self) -> bool {
         !self.check_identity().is_err_and(|error| error.kind == ErrorKind::Deleted)
+    }
+
+    /// `Damaged` where one of its directories is none any more, or a symbolic link.
+    pub(crate) fn refuse_strange(&self) -> Result<()> {
+        directory::refuse_strange(&self.directory)
+    }
+
+    /// Whether another object has to stand for the mailbox from now on.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_there() || self.has_had_its_time()
     }
 
     /// Takes in what changed on disk, makes it durable, publishes and returns it. With
@@ -195,28 +253,38 @@ impl Mailbox {
         self.lock().snapshot.clone()
     }
 
-    /// Opens a message's file. `None` when it is gone.
+    /// Opens a message's file. `None` when it is gone. `Compressed` for a message that is
+    /// compressed in a way that is not read.
     pub fn open_message(&self, uid: Uid) -> Result<Option<MessageFile>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::open)
+        let opened = self.with_path(uid, MessageFile::open);
+        if let Err(error) = &opened
+            && error.kind == ErrorKind::Compressed
+            && !self.said_compressed.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(
+                %error, mailbox = %self.directory.display(),
+                "messages cannot be served: decompress their files; restante mailbox check names them"
+            );
+        }
+        opened
     }
 
-    /// RFC822.SIZE: octets with CRLF. From the name's `,W=`, else the file is read; see
-    /// [`Pass::size`], which remembers it. `None` when it is gone.
+    /// RFC822.SIZE: octets with CRLF, as the name says where it fits the file, else counted. `None`
+    /// when it is gone. See [`Pass::size`], which remembers it.
     pub fn size(&self, uid: Uid) -> Result<Option<u64>> {
         let _entered = self.shared.enter()?;
-        let in_name = |state: &State| crate::file_name::wire_size(state.names.get(state.row(uid)?));
-        if let Some(size) = self.lock().state.as_ref().and_then(in_name) {
-            return Ok(Some(size));
+        match self.look_at(uid)? {
+            Some(Looked { octets: Some(octets), .. }) => Ok(Some(octets)),
+            _ => self.open_message(uid)?.map(|file| file.count_octets()).transpose(),
         }
-        self.open_message(uid)?.map(|file| wire_octets(&file)).transpose()
     }
 
     /// INTERNALDATE in seconds since 1970: the file's mtime. `None` when it is gone. See
     /// [`Pass::internal_date`], which remembers it.
     pub fn internal_date(&self, uid: Uid) -> Result<Option<i64>> {
         let _entered = self.shared.enter()?;
-        self.with_path(uid, MessageFile::date_of)
+        Ok(self.look_at(uid)?.map(|looked| looked.date))
     }
 
     /// A pass over messages, for a command that reads of many.
@@ -225,7 +293,8 @@ impl Mailbox {
     }
 
     /// Changes flags of messages, durably; those above `unchanged_since` stay as they are
-    /// (RFC 7162). One call is one job: the caller bounds how many UIDs it gives.
+    /// (RFC 7162), and those whose files cannot be renamed. All other failures change nothing.
+    /// One call is one job: the caller bounds how many UIDs it gives.
     pub fn store_flags(
         &self,
         uids: &UidSet,
@@ -240,7 +309,18 @@ impl Mailbox {
     pub fn deliver(&self) -> Result<Delivery> {
         let _entered = self.shared.enter()?;
         self.check_identity()?;
+        directory::check_tmp(&self.directory)?;
         Delivery::create(&self.directory, &self.shared.settings.hostname)
+    }
+
+    /// Likewise, of a message with these flags and so many octets as the client announces them:
+    /// `OverQuota` where there is no room for it beside what is there and what is on its way. The
+    /// room is kept until the delivery is appended or dropped.
+    pub fn deliver_announced(&self, flags: &Flags, octets: u64) -> Result<Delivery> {
+        let _entered = self.shared.enter()?;
+        self.check_identity()?;
+        let room = room::announced(self, flags.system, octets)?;
+        Ok(Delivery::create(&self.directory, &self.shared.settings.hostname)?.with_room(room))
     }
 
     /// Brings messages in, all or none, durably: OK may be answered when this returns.
@@ -290,13 +370,26 @@ impl Mailbox {
 
     /// A message's file in `cur/`, if it is there under the name that is known.
     fn open_in(&self, cur: &OwnedFd, uid: Uid) -> Option<MessageFile> {
-        let (place, name) = {
-            let inner = self.awake().ok()?;
-            let state = inner.state.as_ref()?;
-            state.file_name(state.row(uid)?)?
-        };
-        let path = || self.file_path(place, &name);
-        if place == Place::Cur { MessageFile::open_at(cur, &name, path).ok().flatten() } else { None }
+        let name = self.name_in_cur(uid)?;
+        MessageFile::open_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    /// What a look at such a file tells; likewise.
+    fn look_in(&self, cur: &OwnedFd, uid: Uid) -> Option<Looked> {
+        let name = self.name_in_cur(uid)?;
+        MessageFile::look_at(cur, &name, || self.file_path(Place::Cur, &name)).ok().flatten()
+    }
+
+    fn name_in_cur(&self, uid: Uid) -> Option<Vec<u8>> {
+        let inner = self.awake().ok()?;
+        let state = inner.state.as_ref()?;
+        let (place, name) = state.file_name(state.row(uid)?)?;
+        (place == Place::Cur).then_some(name)
+    }
+
+    /// What a look at a message's file tells. `None` when it is gone.
+    fn look_at(&self, uid: Uid) -> Result<Option<Looked>> {
+        self.with_path(uid, MessageFile::look)
     }
 
     /// Does something with a message's file, and again under its new name where somebody
@@ -309,8 +402,7 @@ impl Mailbox {
                 return Ok(Some(done));
             }
             let mut inner = self.lock();
-            let _lock = self.lock_file()?;
-            self.look(&mut inner)?;
+            let _lock = self.lock_and_look(&mut inner)?;
             if self.path_of(&inner, uid).is_some_and(|now| now == path) {
                 // The watcher has not seen it, if there is one.
                 self.scan_again(&mut inner)?;
@@ -319,9 +411,12 @@ impl Mailbox {
         Ok(None)
     }
 
+    fn lock_path(&self) -> PathBuf {
+        self.directory.join("restante-uidlist.lock")
+    }
+
     fn lock_file(&self) -> Result<Lock> {
-        let path = self.directory.join("restante-uidlist.lock");
-        Lock::take(&path, self.shared.settings.lock_wait_ms_max)
+        Lock::take(&self.lock_path(), self.shared.settings.lock_wait_ms_max)
             .map_err(|error| if self.is_there() { error } else { self.deleted() })
     }
 
@@ -329,7 +424,17 @@ impl Mailbox {
         Error::new(ErrorKind::Deleted, "was deleted or replaced:", &self.directory)
     }
 
+    /// The mailbox has another UIDVALIDITY now. Sessions believe what they were told under the old
+    /// one.
+    fn outlived(&self) -> Error {
+        self.is_outlived.store(true, Ordering::Relaxed);
+        self.deleted()
+    }
+
     fn check_identity(&self) -> Result<()> {
+        if self.has_lost_its_uids() || self.is_outlived.load(Ordering::Relaxed) {
+            return Err(self.deleted());
+        }
         match identity_of(&self.directory) {
             Ok(identity) if identity == self.identity => Ok(()),
             Ok(_) => Err(self.deleted()),
@@ -349,8 +454,29 @@ impl Mailbox {
         Some(self.file_path(place, &name))
     }
 
+    /// What follows a change, once it is recorded and published.
+    fn after_change(&self, inner: &mut Inner) {
+        self.note_reached(inner, false);
+        inner.checkpoint_if_due();
+    }
+
+    /// Notes with the account how far the mailbox got, if that is far, or with `exactly`, if it got
+    /// any further.
+    fn note_reached(&self, inner: &mut Inner, exactly: bool) {
+        let Some(reached) = inner.state.as_ref().map(Reached::of) else { return };
+        let noted = inner.noted.filter(|noted| noted.uid_validity == reached.uid_validity);
+        let is_due = match exactly {
+            true => noted.is_none_or(|noted| noted.is_behind(&reached)),
+            false => reached.is_far_beyond(noted.as_ref()),
+        };
+        if is_due && self.shared.note_reached(&self.directory, reached) {
+            inner.noted = Some(noted.map_or(reached, |noted| noted.or_further(reached)));
+        }
+    }
+
     /// Takes in what others did, if anything; the lock file is held.
     fn look(&self, inner: &mut Inner) -> Result<()> {
+        inner.read_only = false;
         look::look(self, inner)
     }
 
@@ -384,6 +510,14 @@ impl Inner {
             self.snapshot = state.snapshot();
             self.told = Some(state.uid_validity);
             self.unsaved = true;
+        }
+    }
+
+    /// Says in the log what cannot be written and ends no command; once, as it does not go away by
+    /// itself.
+    fn complain(&mut self, error: &Error, so: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!("{error}; {so}");
         }
     }
 
@@ -448,21 +582,6 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
         Err(error) if directory::is_missing(&error) => {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
-        Err(error) => Err(Error::io("cannot look at", directory, error)),
-    }
-}
-
-/// What a file's bytes are when sent.
-pub(crate) fn wire_octets(file: &MessageFile) -> Result<u64> {
-    let mut buffer = vec![0; 64 * 1024];
-    let (mut offset, mut octets, mut last) = (0, 0, 0);
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        if count == 0 {
-            return Ok(octets);
-        }
-        octets += mail::crlf::octets(&buffer[..count], last == b'\r');
-        last = buffer[count - 1];
-        offset += count as u64;
+        Err(error) => Err(Error::reading("cannot look at", directory, error)),
     }
 }

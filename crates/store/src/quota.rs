@@ -13,6 +13,10 @@
 //! else. That the file cannot be read or written changes no command's outcome: it is logged, and
 //! counted anew once it can be.
 //!
+//! In one process the limits hold for all that is on its way together: whoever is about to add
+//! mail has its room [promised](Room) first, before any of its bytes are taken. Two processes see of
+//! one another what is in the file.
+//!
 //! What other programs do to the Maildir without saying so in the file (mutt, `rm`, deliveries
 //! without quota) is found when it is counted anew, and not before.
 
@@ -28,7 +32,7 @@ use count::Stamps;
 use file::Contents;
 use mail::{MailboxName, SystemFlags};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// Age from which a file that says "over quota" is not believed (the Maildir++ rule).
@@ -73,6 +77,16 @@ pub struct Quota {
     /// Held together by changes, from before the first file until the line is appended; held
     /// alone while everything is counted: in this process no change is counted twice or missed.
     counting: RwLock<()>,
+    /// What is promised to mail on its way, and not in the file yet. Whoever holds it waits for no
+    /// count: it may be taken while `counting` is held, and not the other way round.
+    promised: Arc<Mutex<QuotaUsage>>,
+}
+
+/// Room that is promised to mail on its way; it is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    promised: Arc<Mutex<QuotaUsage>>,
+    usage: QuotaUsage,
 }
 
 /// A change of the Maildir that is under way. What it adds and removes is appended when it is
@@ -81,6 +95,8 @@ pub struct Quota {
 pub(crate) struct Change<'a> {
     /// `None` where nothing is to be counted.
     counted: Option<(&'a Quota, RwLockReadGuard<'a, ()>)>,
+    /// What it may add.
+    room: Option<Room>,
     bytes: i64,
     messages: i64,
 }
@@ -104,6 +120,13 @@ impl QuotaUsage {
             messages: self.messages.saturating_add(more.messages),
         }
     }
+
+    fn minus(self, less: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(less.bytes),
+            messages: self.messages.saturating_sub(less.messages),
+        }
+    }
 }
 
 impl Quota {
@@ -117,6 +140,7 @@ impl Quota {
             counts_trash,
             configured: Mutex::default(),
             counting: RwLock::default(),
+            promised: Arc::default(),
         }
     }
 
@@ -136,7 +160,7 @@ impl Quota {
     /// cannot be believed, which takes as long as reading all names.
     pub fn status(&self) -> Result<Option<QuotaStatus>> {
         let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
-        Ok(self.known(QuotaUsage::default())?.status)
+        Ok(self.known()?.status)
     }
 
     /// Whether the limits are passed, now that messages lost `\Deleted` that did not count with
@@ -144,12 +168,6 @@ impl Quota {
     pub fn is_passed_by_undeleting(&self) -> bool {
         let status = if self.counts_trash { None } else { self.status().ok().flatten() };
         status.is_some_and(|status| !status.limits.allow(status.usage))
-    }
-
-    /// `OverQuota` unless there is room for so much more.
-    pub fn check(&self, more: QuotaUsage) -> Result<()> {
-        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
-        self.check_and_look(more).map(drop)
     }
 
     /// Counts everything, and writes the file where there are limits or a file. `progress` is
@@ -188,16 +206,24 @@ impl Quota {
         self.change(file::is_there(&self.path()))
     }
 
-    /// Begins a change that adds so much at most: `OverQuota` where that is too much, and
-    /// nothing is to be changed then. No lock of a mailbox may be held, nor another change.
-    pub(crate) fn begin_adding(&self, more: QuotaUsage) -> Result<Change<'_>> {
-        let is_counted = self.check_and_look(more)?;
-        Ok(self.change(is_counted))
+    /// Keeps room for so much more: `OverQuota` where that is too much, beside what is promised to
+    /// others. `None` where nothing is counted. No lock of a mailbox may be held, nor a change.
+    pub(crate) fn promise(&self, more: QuotaUsage) -> Result<Option<Room>> {
+        self.admit(more, Vec::new())
+    }
+
+    /// Begins a change that adds so much at most; likewise. What was promised to it before, in
+    /// `rooms`, is room that it has.
+    pub(crate) fn begin_adding(&self, more: QuotaUsage, rooms: Vec<Room>) -> Result<Change<'_>> {
+        let room = self.admit(more, rooms)?;
+        let mut change = self.change(room.is_some());
+        change.room = room;
+        Ok(change)
     }
 
     fn change(&self, is_counted: bool) -> Change<'_> {
         let guard = is_counted.then(|| self.counting.read().unwrap_or_else(PoisonError::into_inner));
-        Change { counted: guard.map(|guard| (self, guard)), bytes: 0, messages: 0 }
+        Change { counted: guard.map(|guard| (self, guard)), room: None, bytes: 0, messages: 0 }
     }
 
     /// What the mailbox in that directory counts for, by its messages' names.
@@ -205,30 +231,56 @@ impl Quota {
         count::mailbox(directory, self.counts_trash, &mut |_| {})
     }
 
-    /// As [`Quota::check`]; whether there is something to keep a count of.
-    fn check_and_look(&self, more: QuotaUsage) -> Result<bool> {
-        let known = match self.known(more) {
-            Ok(known) => known,
-            // What cannot be counted cannot be refused: mail is worth more than its count.
-            Err(error) => {
-                tracing::warn!(%error, "the quota could not be counted");
-                return Ok(false);
+    /// Promises room for so much, in the place of `rooms`.
+    fn admit(&self, more: QuotaUsage, rooms: Vec<Room>) -> Result<Option<Room>> {
+        let had = rooms.iter().fold(QuotaUsage::default(), |sum, room| sum.plus(room.usage));
+        // What is in the file and what is promised are looked at together.
+        let promised = self.promised();
+        let (known, mut promised, alone) = match self.judge(promised.minus(had).plus(more)) {
+            Ok(known) => (known, promised, None),
+            Err(_) => {
+                // Nobody waits for a count with this held.
+                drop(promised);
+                let alone = self.counting.write().unwrap_or_else(PoisonError::into_inner);
+                let expected = self.promised().minus(had).plus(more);
+                match self.known_alone(expected) {
+                    Ok(known) => (known, self.promised(), Some(alone)),
+                    // What cannot be counted cannot be refused: mail is worth more than its count.
+                    Err(error) => {
+                        tracing::warn!(%error, "the quota could not be counted");
+                        return Ok(None);
+                    }
+                }
             }
         };
-        match known.status {
-            Some(status) if !status.limits.allow(status.usage.plus(more)) => {
-                Err(Error::new(ErrorKind::OverQuota, "no room is left by the limits of", &self.path()))
-            }
-            _ => Ok(known.has_file),
+        let Known { status, has_file } = known;
+        let others = promised.minus(had);
+        if status.is_some_and(|status| !status.limits.allow(status.usage.plus(others).plus(more))) {
+            drop((promised, alone));
+            return Err(Error::new(ErrorKind::OverQuota, "no room is left by the limits of", &self.path()));
         }
+        if has_file {
+            *promised = others.plus(more);
+        }
+        drop((promised, alone));
+        for mut room in rooms {
+            // It is part of the new one.
+            room.usage = if has_file { QuotaUsage::default() } else { room.usage };
+        }
+        Ok(has_file.then(|| Room { promised: self.promised.clone(), usage: more }))
     }
 
     /// What the file says, or where it cannot be believed, what counting gives.
-    fn known(&self, more: QuotaUsage) -> Result<Known> {
-        if let Ok(known) = self.judge(more) {
+    fn known(&self) -> Result<Known> {
+        if let Ok(known) = self.judge(QuotaUsage::default()) {
             return Ok(known);
         }
         let _alone = self.counting.write().unwrap_or_else(PoisonError::into_inner);
+        self.known_alone(QuotaUsage::default())
+    }
+
+    /// Likewise, if so much more is to come; the caller holds `counting` alone.
+    fn known_alone(&self, more: QuotaUsage) -> Result<Known> {
         // Perhaps another thread has counted meanwhile.
         match self.judge(more) {
             Ok(known) => Ok(known),
@@ -237,6 +289,10 @@ impl Quota {
                 Ok(Known { status: (!limits.is_none()).then_some(status), has_file: true })
             }
         }
+    }
+
+    fn promised(&self) -> MutexGuard<'_, QuotaUsage> {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the file can be believed, by the rules of Maildir++.
@@ -313,7 +369,7 @@ impl Quota {
 impl Change<'_> {
     /// A change of which nothing is counted.
     pub(crate) fn uncounted() -> Self {
-        Change { counted: None, bytes: 0, messages: 0 }
+        Change { counted: None, room: None, bytes: 0, messages: 0 }
     }
 
     /// Whether somebody wants to know sizes.
@@ -351,7 +407,14 @@ impl Drop for Change<'_> {
         if (self.bytes, self.messages) == (0, 0) {
             return;
         }
-        let appended = file::append(&quota.path(), self.bytes, self.messages);
+        let appended = {
+            // Nobody sees it both in the file and promised.
+            let mut promised = quota.promised();
+            if let Some(room) = &mut self.room {
+                *promised = promised.minus(std::mem::take(&mut room.usage));
+            }
+            file::append(&quota.path(), self.bytes, self.messages)
+        };
         drop(guard);
         match appended {
             Ok(Some(length)) if length >= OVERGROWN => {
@@ -365,6 +428,13 @@ impl Drop for Change<'_> {
                 tracing::warn!(%error, "a change is missing from the quota until it is counted anew")
             }
         }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
+        *promised = promised.minus(self.usage);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading the names in `cur/` and `new/`, and nothing else of the messages.
 
+use crate::directory::strange;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, split};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
@@ -30,6 +31,7 @@ impl Place {
 pub(crate) struct Found {
     bytes: Vec<u8>,
     files: Vec<FoundFile>,
+    misnamed: Vec<FoundFile>,
 }
 
 /// A message's file as a scan found it.
@@ -45,6 +47,13 @@ pub(crate) struct FoundFile {
 impl Found {
     pub(crate) fn files(&self) -> &[FoundFile] {
         &self.files
+    }
+
+    /// Files that are no message under the name that they have, in order: their base name is
+    /// empty, or is that of one of [`Found::files`] too. A file that is being moved may be seen
+    /// twice, and so be here.
+    pub(crate) fn misnamed(&self) -> &[FoundFile] {
+        &self.misnamed
     }
 
     /// The file of a base name.
@@ -68,7 +77,8 @@ impl Found {
         info_of(self.suffix(file))
     }
 
-    fn name(&self, file: &FoundFile) -> &[u8] {
+    /// A file's name.
+    pub(crate) fn name(&self, file: &FoundFile) -> &[u8] {
         &self.bytes[file.start as usize..][..usize::from(file.name)]
     }
 
@@ -78,20 +88,29 @@ impl Found {
         let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u8::try_from(name.len())) else {
             return;
         };
-        if is_mail(name) {
-            self.bytes.extend_from_slice(name);
-            self.files.push(FoundFile { start, base: base.len() as u8, name: length, place });
-        }
+        let file = FoundFile { start, base: base.len() as u8, name: length, place };
+        let files = match (is_mail(name), is_nameless(name)) {
+            (true, _) => &mut self.files,
+            (_, true) => &mut self.misnamed,
+            _ => return,
+        };
+        files.push(file);
+        self.bytes.extend_from_slice(name);
     }
 
-    /// Sorts by base name, each once: a message that is being moved may be seen twice, and the
-    /// one in `cur/` counts.
+    /// Sorts by base name, each once: the file in `cur/` comes first, the others are misnamed.
     fn sort(&mut self) {
         let mut files = std::mem::take(&mut self.files);
+        let mut misnamed = std::mem::take(&mut self.misnamed);
         let key = |file: &FoundFile| (self.base(file), file.place == Place::New, self.suffix(file));
         files.sort_by(|a, b| key(a).cmp(&key(b)));
-        files.dedup_by(|later, earlier| self.base(later) == self.base(earlier));
-        self.files = files;
+        files.dedup_by(|later, earlier| {
+            let is_double = self.base(later) == self.base(earlier);
+            misnamed.extend(is_double.then_some(*later));
+            is_double
+        });
+        misnamed.sort_by(|a, b| key(a).cmp(&key(b)));
+        (self.files, self.misnamed) = (files, misnamed);
     }
 }
 
@@ -106,6 +125,11 @@ pub(crate) fn is_mail(name: &[u8]) -> bool {
     !base.is_empty() && base[0] != b'.'
 }
 
+/// Whether a name is that of a message but for its base name, which is empty: `:2,S`.
+pub(crate) fn is_nameless(name: &[u8]) -> bool {
+    name.starts_with(b":")
+}
+
 /// Names in both directories. Directories are not mail. Whether a name is a regular file, and
 /// no symbolic link, is checked when it is opened.
 pub(crate) fn scan(directory: &Path) -> Result<Found> {
@@ -114,7 +138,7 @@ pub(crate) fn scan(directory: &Path) -> Result<Found> {
     for place in [Place::New, Place::Cur] {
         let path = directory.join(place.directory());
         read_names(&path, |name| found.take(name, place))
-            .map_err(|error| Error::io("cannot read", &path, error.into()))?;
+            .map_err(|error| Error::reading("cannot read", &path, error.into()))?;
     }
     found.sort();
     Ok(found)
@@ -125,7 +149,7 @@ pub(crate) fn scan(directory: &Path) -> Result<Found> {
 fn read_names(path: &Path, mut take: impl FnMut(&[u8])) -> rustix::io::Result<()> {
     /// Bytes of names asked for at once: a call of the system for some thousand messages.
     const BUFFER: usize = 128 * 1024;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let directory = rustix::fs::open(path, flags, Mode::empty())?;
     let mut buffer = Vec::with_capacity(BUFFER);
     let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
@@ -167,10 +191,14 @@ impl Stamp {
     pub(crate) fn of(directory: &Path) -> Result<Self> {
         let time = |place: Place| {
             let path = directory.join(place.directory());
-            match std::fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()) {
+            let metadata = std::fs::symlink_metadata(&path);
+            if metadata.as_ref().is_ok_and(|metadata| !metadata.is_dir()) {
+                return Err(strange(&path));
+            }
+            match metadata.and_then(|metadata| metadata.modified()) {
                 Ok(time) => Ok(Some(time)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Error::io("cannot look at", &path, error)),
+                Err(error) => Err(Error::reading("cannot look at", &path, error)),
             }
         };
         Ok(Self { new: time(Place::New)?, cur: time(Place::Cur)? })
@@ -236,5 +264,9 @@ mod tests {
             found.files().iter().map(|file| (found.base(file), file.place)).collect();
         assert_eq!(names, [(&b"1.a"[..], Place::Cur), (b"5.b", Place::New)]);
         assert_eq!(found.suffix(&found.files()[0]), b":2,S");
+        // The name that is there twice is not forgotten.
+        let misnamed: Vec<(&[u8], Place)> =
+            found.misnamed().iter().map(|file| (found.name(file), file.place)).collect();
+        assert_eq!(misnamed, [(&b"1.a"[..], Place::New)]);
     }
 }

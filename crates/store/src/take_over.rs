@@ -12,6 +12,7 @@
 
 pub mod courier;
 pub mod dovecot;
+pub(crate) mod rights;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::split;
@@ -22,7 +23,7 @@ use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::AddAssign;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Largest list that is read, in bytes.
@@ -160,6 +161,8 @@ impl AddAssign for Faults {
 pub(crate) struct Taken {
     /// Whose list it was.
     pub(crate) origin: Origin,
+    /// Where it is.
+    pub(crate) list: PathBuf,
     /// `None`: a new one is needed.
     pub(crate) uid_validity: Option<UidValidity>,
     /// All lines but the first, which says UIDVALIDITY.
@@ -168,11 +171,31 @@ pub(crate) struct Taken {
     pub(crate) faults: Faults,
 }
 
-/// What is taken over of the mailbox in `directory`, and nothing is written; `None` when there
-/// is no list of another server, or none in which anything is sound.
-pub(crate) fn take_over(directory: &Path, preference: Preference) -> Result<Option<Taken>> {
-    for origin in order(directory, preference) {
-        let path = directory.join(origin.list_name());
+/// Where other servers' files of a mailbox are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForeignFiles<'a> {
+    /// The mailbox's directory.
+    pub(crate) directory: &'a Path,
+    /// That of Dovecot's `dovecot-uidlist` and `dovecot-keywords`: another one with `CONTROL=`.
+    pub(crate) dovecot: &'a Path,
+}
+
+impl ForeignFiles<'_> {
+    fn list(&self, origin: Origin) -> PathBuf {
+        let directory = match origin {
+            Origin::Courier => self.directory,
+            Origin::Dovecot => self.dovecot,
+        };
+        directory.join(origin.list_name())
+    }
+}
+
+/// What is taken over of a mailbox, and nothing is written; `None` when there is no list of
+/// another server, or none in which anything is sound.
+pub(crate) fn take_over(files: ForeignFiles<'_>, preference: Preference) -> Result<Option<Taken>> {
+    let directory = files.directory;
+    for origin in order(files, preference) {
+        let path = files.list(origin);
         // A list that is a device or gigantic is as good as a damaged one.
         let Some(bytes) = sound(read_small(&path, SIZE_MAX), &mut Faults::default())? else { continue };
         let mut foreign = match origin {
@@ -185,7 +208,7 @@ pub(crate) fn take_over(directory: &Path, preference: Preference) -> Result<Opti
         }
         let keywords = match origin {
             Origin::Courier => courier::keywords(directory, &mut foreign.faults)?,
-            Origin::Dovecot => dovecot::keywords(directory, &mut foreign.faults)?,
+            Origin::Dovecot => dovecot::keywords(directory, files.dovecot, &mut foreign.faults)?,
         };
         if origin == Origin::Courier {
             courier::uidls(directory, &mut foreign)?;
@@ -193,15 +216,15 @@ pub(crate) fn take_over(directory: &Path, preference: Preference) -> Result<Opti
         let mut faults = foreign.faults;
         let modseq = earlier_modseq(directory, foreign.uid_validity)?;
         let lines = lines(&foreign, &keywords, modseq, &mut faults);
-        return Ok(Some(Taken { origin, uid_validity: foreign.uid_validity, lines, faults }));
+        return Ok(Some(Taken { origin, list: path, uid_validity: foreign.uid_validity, lines, faults }));
     }
     Ok(None)
 }
 
 impl Taken {
     /// Says in the log what was taken and what was not.
-    pub(crate) fn log(&self, directory: &Path) {
-        let list = directory.join(self.origin.list_name());
+    pub(crate) fn log(&self) {
+        let list = &self.list;
         let messages = self.lines.iter().filter(|line| matches!(line, Line::Message { .. })).count();
         tracing::info!(list = %list.display(), messages, "took over UIDs");
         if !self.faults.is_none() {
@@ -211,11 +234,11 @@ impl Taken {
 }
 
 /// Whose lists are there, the one to believe first.
-fn order(directory: &Path, preference: Preference) -> Vec<Origin> {
+fn order(files: ForeignFiles<'_>, preference: Preference) -> Vec<Origin> {
     let mut lists: Vec<(bool, SystemTime, Origin)> = [Origin::Courier, Origin::Dovecot]
         .into_iter()
         .filter_map(|origin| {
-            let time = modified(&directory.join(origin.list_name()))?;
+            let time = modified(&files.list(origin))?;
             Some((preference == Preference::First(origin), time, origin))
         })
         .collect();

@@ -2,12 +2,21 @@
 
 mod basics;
 mod check;
+mod compressed;
 mod crash;
+mod departed;
+mod file_names;
 mod foreign;
+mod glance;
 mod index;
+mod links;
 mod model;
+mod odd;
+mod put_back;
 mod quota;
+mod read_only;
 mod restored;
+mod sizes;
 
 use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;
@@ -67,6 +76,7 @@ fn store(quota_counts_trash: bool) -> Arc<Store> {
         kept_bytes_max: 1 << 20,
         hostname: "host".to_owned(),
         quota_counts_trash,
+        ..StoreSettings::default()
     })
 }
 

@@ -160,10 +160,15 @@ impl Reader {
 
 /// Appends a line, its checksum and line end included.
 pub fn write(out: &mut Vec<u8>, line: &Line<'_>) {
+    framed(out, |out| write_text(out, line));
+}
+
+/// Appends a line whose text `write` gives, its checksum and line end included.
+pub(crate) fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(b"00000000 ");
     let text = out.len();
-    write_text(out, line);
+    write(out);
     let checksum = crc32fast::hash(&out[text..]);
     for (at, digit) in out[start..start + 8].iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[(checksum >> (28 - 4 * at)) as usize & 15];
@@ -262,13 +267,17 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[start..]);
 }
 
-fn parse_line(line: &[u8]) -> Option<Line<'_>> {
+/// The text of a line, without its line end, if its checksum is right.
+pub(crate) fn unframed(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?;
     let (checksum, text) = line.split_once(' ')?;
-    if checksum.len() != 8 || u32::from_str_radix(checksum, 16).ok()? != crc32fast::hash(text.as_bytes()) {
-        return None;
-    }
-    let mut words = text.split(' ');
+    let is_right =
+        checksum.len() == 8 && u32::from_str_radix(checksum, 16).ok()? == crc32fast::hash(text.as_bytes());
+    is_right.then_some(text)
+}
+
+fn parse_line(line: &[u8]) -> Option<Line<'_>> {
+    let mut words = unframed(line)?.split(' ');
     let kind = words.next()?;
     let line = match kind {
         "V" if words.next()? == VERSION.to_string() => {
@@ -329,7 +338,7 @@ fn parse_indices(word: &str) -> Option<Vec<usize>> {
     word.split(',').map(|index| index.parse().ok().filter(|index| *index < KEYWORDS_MAX)).collect()
 }
 
-fn escape(out: &mut Vec<u8>, base: &[u8]) {
+pub(crate) fn escape(out: &mut Vec<u8>, base: &[u8]) {
     for &byte in base {
         if byte.is_ascii_graphic() && byte != b'%' {
             out.push(byte);
@@ -340,7 +349,7 @@ fn escape(out: &mut Vec<u8>, base: &[u8]) {
     }
 }
 
-fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
     if !word.contains('%') {
         return Some(Cow::Borrowed(word.as_bytes()));
     }

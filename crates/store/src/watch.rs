@@ -11,7 +11,7 @@
 //! file system, whose changes elsewhere are not seen here) there is no journal; times of change
 //! serve instead, and another thread rings every few seconds.
 
-use crate::scan::{Place, is_mail};
+use crate::scan::{Place, is_mail, is_nameless};
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask, Watches};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::collections::HashMap;
@@ -339,7 +339,12 @@ impl Watched {
             _ => Place::Cur,
         };
         let what = match mask {
-            _ if mask.contains(EventMask::ISDIR) || !is_mail(name) => return,
+            _ if mask.contains(EventMask::ISDIR) => return,
+            // It has no base name by which it could be followed: a scan gives it one.
+            _ if is_nameless(name) && mask.intersects(EventMask::CREATE | EventMask::MOVED_TO) => {
+                return self.lose(rung);
+            }
+            _ if !is_mail(name) => return,
             _ if mask.intersects(EventMask::CREATE | EventMask::MOVED_TO) => What::Came,
             _ if mask.contains(EventMask::MOVED_FROM) => What::Left,
             _ if mask.contains(EventMask::DELETE) => What::Removed,

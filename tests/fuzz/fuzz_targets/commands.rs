@@ -1,7 +1,7 @@
 //! One line, as a command: parsed or refused with a text that can be sent.
 #![no_main]
 
-use codec::{Decoder, Limits};
+use codec::{Decoder, Event, Limits, Parts};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &[u8]| {
@@ -12,12 +12,14 @@ fuzz_target!(|line: &[u8]| {
         literals_max: 100,
         nesting_max: 50,
         append_max: 1 << 20,
+        parts: Parts::DEFAULT,
     });
     decoder.feed(&[b"a ", line, b"\r\n"].concat());
     for _ in 0..1000 {
         match decoder.next() {
             None => break,
             Some(Err(error)) => assert!(!error.text.is_empty() && !error.text.contains(['\r', '\n'])),
+            Some(Ok(Event::Long)) => drop(decoder.parse_long()),
             Some(Ok(_)) => {}
         }
     }

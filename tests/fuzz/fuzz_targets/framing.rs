@@ -1,7 +1,7 @@
 //! A client's bytes in any chunks: the same events, and memory within the limits.
 #![no_main]
 
-use codec::{Decoder, Event, Limits, decoder::Append};
+use codec::{Decoder, Event, Limits, Parts, decoder::Append};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: Limits = Limits {
@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     literals_max: 4,
     nesting_max: 8,
     append_max: 1_000,
+    parts: Parts::DEFAULT,
 };
 
 fn events(chunks: &mut dyn Iterator<Item = &[u8]>, largest: usize) -> String {

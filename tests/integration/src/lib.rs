@@ -11,6 +11,7 @@ pub mod believer;
 pub mod client;
 pub mod databases;
 pub mod journal;
+pub mod observer;
 pub mod page;
 pub mod play;
 pub mod random;

@@ -27,7 +27,7 @@ pub trait Target {
 }
 
 /// A client's end of a connection.
-pub trait Connection {
+pub trait Connection: Send {
     /// Sends bytes.
     fn send(&mut self, bytes: &[u8]);
 

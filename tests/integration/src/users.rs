@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// `[login]` under which wrong passwords cost no time and nothing is remembered.
+/// `[login]` under which wrong passwords cost next to no time and nothing is remembered.
 pub const AT_ONCE: &str = "[login]\ntrusted-networks = [\"127.0.0.0/8\"]\n\
     cache-lifetime = \"0s\"\ncache-negative-lifetime = \"0s\"\n";
 

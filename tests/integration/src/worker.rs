@@ -16,9 +16,9 @@ pub const DIRECTORY: &str = "RESTANTE_TEST_WORKER_DIRECTORY";
 /// Tells a worker its number and its seed.
 pub const TASK: &str = "RESTANTE_TEST_WORKER_TASK";
 /// The mailboxes that stay.
-pub const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "Lists.rust"];
+pub const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "Lists/rust"];
 /// Those that come and go.
-const ASIDE: [&str; 2] = ["Side.a", "Side.b"];
+const ASIDE: [&str; 2] = ["Side/a", "Side/b"];
 /// From how many messages on they are rather removed.
 const MANY: usize = 30;
 
@@ -32,6 +32,7 @@ pub fn settings() -> StoreSettings {
         lock_wait_ms_max: 60_000,
         keywords_max: 100,
         hostname: "host.example".to_owned(),
+        ..StoreSettings::default()
     }
 }
 
@@ -61,11 +62,6 @@ pub fn identity_of(mailbox: &Mailbox, uid: Uid) -> store::Result<Option<String>>
     let Some(file) = mailbox.open_message(uid)? else { return Ok(None) };
     let text = MessageFile::read_all(&file)?;
     Ok(Some(identity_in(&text).unwrap_or_else(|| panic!("content of UID {uid}: {}", text.escape_ascii()))))
-}
-
-/// The directory of a mailbox.
-pub fn directory_of(maildir: &Path, mailbox: &str) -> PathBuf {
-    if mailbox == "INBOX" { maildir.to_owned() } else { maildir.join(format!(".{mailbox}")) }
 }
 
 /// A snapshot's state as the journal has it.

@@ -488,13 +488,12 @@ fn security_12_names_are_no_filters_for_the_server() {
     let Some(slapd) = Slapd::start(3, ODD) else { return };
     let server = Restante::start(&slapd.table());
     // Each failure delays the next: the table of names is that of the templates' own tests.
-    for name in ["*", "alias1)(mail=*"] {
+    for name in ["*", "alias1*", "alias1)(mail=*"] {
         let mut connection = server.tls();
         connection.line().expect("a greeting");
         let literal = format!("LOGIN \"{}\" secret1", name.replace('\\', "\\\\"));
         let answer = command(&mut connection, &literal, "");
         assert!(answer.starts_with("a NO"), "{name}: {answer}");
-        assert!(LoginName::new(name.as_bytes(), None).is_err(), "{name}");
     }
     // AUTHENTICATE PLAIN with NUL in the name, and with no password: "\0user1\0x\0secret1",
     // "\0user1@example.com\0".

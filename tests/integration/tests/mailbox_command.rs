@@ -51,7 +51,7 @@ fn the_list_says_what_clients_are_told() {
     command(&mut *connection, "SELECT INBOX");
     // The session that has it open does not disturb, and is not disturbed.
     let lines = lines_of(&mailbox(&server, &["list", &server.user()]));
-    for (name, subscribed, ours) in [("INBOX", "no", "INBOX"), ("Lists/rust", "yes", "Lists.rust")] {
+    for (name, subscribed) in [("INBOX", "no"), ("Lists/rust", "yes")] {
         let status =
             command(&mut *connection, &format!("STATUS {name} (MESSAGES UNSEEN UIDVALIDITY UIDNEXT)"));
         let number = |item: &str| {
@@ -61,7 +61,7 @@ fn the_list_says_what_clients_are_told() {
         let count = number("MESSAGES");
         let bytes = (count.parse::<usize>().unwrap() * 14).to_string();
         let expected = [
-            ours.to_owned(),
+            name.to_owned(),
             count,
             number("UNSEEN"),
             bytes,
@@ -77,7 +77,7 @@ fn the_list_says_what_clients_are_told() {
     hand_over(&maildir);
     let lines = lines_of(&mailbox(&server, &["list", &server.user()]));
     assert!(
-        lines.iter().any(|line| line[0] == "Lists.rust" && line[1] == "2" && line[5] == "3"),
+        lines.iter().any(|line| line[0] == "Lists/rust" && line[1] == "2" && line[5] == "3"),
         "{lines:?}"
     );
     let status = command(&mut *connection, "STATUS Lists/rust (MESSAGES UIDNEXT)");
@@ -131,7 +131,7 @@ fn damage_is_found_and_repaired_beside_a_running_server() {
     let (code, said) = checked(&server, &["check", &user]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("INBOX: sound, 5 messages\n"), "{said}");
-    assert!(said.contains("Lists.rust: sound, 1 message\n"), "{said}");
+    assert!(said.contains("Lists/rust: sound, 1 message\n"), "{said}");
     assert!(said.ends_with("2 mailboxes, 6 messages: all sound\n"), "{said}");
 
     // What the client knows must be true afterwards.
@@ -167,6 +167,72 @@ fn damage_is_found_and_repaired_beside_a_running_server() {
     assert!(after.lines().any(|line| line.contains("UID 2 ") && line.contains("$Later")), "{after}");
     assert_eq!(after.matches("FETCH (").count(), 6, "{after}");
     assert_eq!(checked(&server, &["check", &user]).0, Some(0));
+}
+
+/// Before any server has seen them.
+#[test]
+fn misnamed_files_and_links_are_named() {
+    let server = Restante::start("");
+    let maildir = server.maildir();
+    let (inbox, lists) = (make_mailbox(&maildir, "INBOX"), make_mailbox(&maildir, "Lists.rust"));
+    for name in ["cur/1.M1P1.h:2,", "cur/1.M1P1.h:2,S", "new/1.M1P1.h", "cur/:2,S"] {
+        deliver(&inbox, name);
+    }
+    std::fs::create_dir(maildir.join("elsewhere")).unwrap();
+    std::fs::remove_dir(lists.join("tmp")).unwrap();
+    std::os::unix::fs::symlink(maildir.join("elsewhere"), lists.join("tmp")).unwrap();
+    hand_over(&maildir);
+    let user = server.user();
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "damage: files with the base name of another",
+        "new/1.M1P1.h beside cur/1.M1P1.h:2,",
+        "damage: files without a base name",
+        "Lists.rust: DAMAGED",
+        "tmp is a symbolic link",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(inbox.join("cur/:2,S").exists(), "a check changes nothing");
+    let (code, said) = checked(&server, &["repair", &user, "INBOX"]);
+    assert!(code == Some(0) && said.contains("INBOX: repaired, 4 messages\n"), "{code:?} {said}");
+    let (code, said) = checked(&server, &["repair", &user]);
+    assert!(code == Some(1) && said.contains("tmp is a symbolic link"), "{code:?} {said}");
+}
+
+/// What a Maildir may be and what may be in it, as `restante check` has it and as clients see it.
+#[test]
+fn a_maildir_may_be_a_link_and_nothing_in_it() {
+    let mut server = Restante::start("");
+    let (maildir, user) = (server.maildir(), server.user());
+    let there = server.directory().join("there");
+    make_mailbox(&there, "INBOX");
+    deliver(&there, "new/1.M1P1.h");
+    hand_over(&there);
+    if maildir.exists() {
+        std::fs::remove_dir_all(&maildir).unwrap();
+    }
+    std::fs::create_dir_all(maildir.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&there, &maildir).unwrap();
+    let configuration = server.directory().join("restante.toml");
+    let check = |expected: Option<&str>| {
+        let output = Command::new(binary()).args(["check", "--config"]).arg(&configuration).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.contains("symbolic link"), expected.is_some(), "{said}");
+        assert!(said.contains(expected.unwrap_or_default()), "{said}");
+    };
+    check(None);
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    let selected = command(&mut *connection, "SELECT INBOX");
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("[READ-WRITE]"), "{selected}");
+    std::fs::remove_dir_all(there.join("tmp")).unwrap();
+    std::os::unix::fs::symlink("/tmp", there.join("tmp")).unwrap();
+    check(Some("tmp must be a directory, and no symbolic link"));
+    std::fs::rename(&there, there.with_file_name("away")).unwrap();
+    check(Some("is a symbolic link that leads to no directory"));
 }
 
 #[test]
@@ -212,4 +278,59 @@ fn what_cannot_be_checked_has_its_own_exit_code() {
         let (code, said) = checked(&server, &arguments);
         assert!(code == Some(2) && said.contains(expected), "{arguments:?}: {code:?} {said}");
     }
+}
+
+/// Directories that no client sees are named by each command and once in the log; a repair makes
+/// mailboxes of them that the running server shows at once.
+#[test]
+fn directories_that_no_client_sees_are_found_and_repaired() {
+    let mut server = Restante::start("");
+    let maildir = server.maildir();
+    make_mailbox(&maildir, "INBOX");
+    for directory in ["Trash", "Trash.", "INBOX", "x\u{7}y"] {
+        let made = maildir.join(format!(".{directory}"));
+        ["cur", "new", "tmp"].iter().for_each(|part| std::fs::create_dir_all(made.join(part)).unwrap());
+        deliver(&made, "cur/1.M1P1.h:2,");
+    }
+    hand_over(&maildir);
+    let user = server.user();
+    let mut connection = server.connect();
+    connection.line().expect("a greeting");
+    command(&mut *connection, &format!("LOGIN {user} \"{PASSWORD}\""));
+    let listed = command(&mut *connection, "LIST \"\" *");
+    assert_eq!(listed.matches("* LIST").count(), 2, "{listed}");
+
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        ".INBOX: NO MAILBOX, 1 message that no client sees: it is called like the inbox, which is the Maildir itself; restante mailbox repair makes it the mailbox INBOX-2\n",
+        ".Trash.: NO MAILBOX, 1 message that no client sees: ",
+        "makes it the mailbox Trash-2\n",
+        ".x\\u{7}y: NO MAILBOX, ",
+        "2 mailboxes, 1 message: 3 directories with mail that no client sees",
+    ] {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    let (_, said) = checked(&server, &["list", &user]);
+    assert!(said.contains("\nno mailboxes:\n  .INBOX: 1 message that no client sees"), "{said}");
+    let migrate = Command::new(binary())
+        .args(["migrate", "--from", "courier", "--dry-run", &user, "--config"])
+        .arg(server.directory().join("restante.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&migrate.stdout).into_owned();
+    assert!(said.contains("  .Trash.: 1 message that no client sees"), "{said}");
+    assert_eq!(migrate.status.code(), Some(1), "somebody has to look");
+    let (_, said) = checked(&server, &["repair", &user]);
+    assert!(said.contains(".Trash.: repaired, it is the mailbox Trash-2 now\n"), "{said}");
+    let (code, said) = checked(&server, &["check", &user]);
+    assert_eq!(code, Some(0), "{said}");
+    for name in ["Trash", "Trash-2", "INBOX-2", "x_y"] {
+        let status = command(&mut *connection, &format!("STATUS {name} (MESSAGES)"));
+        assert!(status.contains("(MESSAGES 1)"), "{status}");
+    }
+    // A second list of the same account says nothing again.
+    command(&mut *connection, "LIST \"\" *");
+    let log = server.logged().concat();
+    assert_eq!(log.matches("holds messages and is no mailbox").count(), 3, "{log}");
 }

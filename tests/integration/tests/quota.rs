@@ -65,6 +65,7 @@ fn account(maildir: &Path, quota_counts_trash: bool) -> Arc<Account> {
         take_over: store::take_over::Preference::Newer,
         hostname: "host".to_owned(),
         quota_counts_trash,
+        ..StoreSettings::default()
     };
     let account = Store::new(settings).account(maildir, true).unwrap();
     account.quota().set_limits(Some(QuotaLimits::parse("100000S,9C").unwrap()));
@@ -227,6 +228,70 @@ fn quota(server: &Restante, arguments: &[&str]) -> (bool, String, String) {
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// Twenty clients of one user append 1 MB each at the same time into a quota of 5 MB. Half of them
+/// ask first, half send at once; messages are kept as long as there is room, and refused before
+/// they are stored.
+#[test]
+fn parallel_appends_do_not_pass_the_limit_together() {
+    const CLIENTS: usize = 20;
+    const SIZE: usize = 1_000_000;
+    let mut server = Restante::start("");
+    let users = server.directory().join("users");
+    let text = std::fs::read_to_string(&users).unwrap();
+    std::fs::write(&users, text.replacen("::::::\n", "::::::quota=5000000S\n", 1)).unwrap();
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains("reloaded"));
+    for round in 0..3 {
+        let connections: Vec<_> = (0..CLIENTS).map(|_| logged_in(&mut server)).collect();
+        let together = std::sync::Barrier::new(CLIENTS);
+        let message = format!("Subject: a\r\n\r\n{}", "x".repeat(SIZE - 14));
+        let send = |mut connection: Box<dyn Connection>, asks: bool| {
+            together.wait();
+            let command = format!("APPEND INBOX {{{SIZE}{}}}", if asks { "" } else { "+" });
+            if !asks {
+                return self::command(&mut *connection, &format!("{command}\r\n{message}"));
+            }
+            let answer = self::command(&mut *connection, &command);
+            if answer.starts_with('+') {
+                connection.send(format!("{message}\r\n").as_bytes());
+                return String::from_utf8(connection.line().unwrap()).unwrap();
+            }
+            answer
+        };
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let clients = connections.into_iter().enumerate();
+            let threads: Vec<_> = clients
+                .map(|(n, connection)| scope.spawn(move || send(connection, n.is_multiple_of(2))))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let stored = answers.iter().filter(|answer| answer.contains("a OK")).count();
+        let refused = answers.iter().filter(|answer| answer.contains("a NO [OVERQUOTA]")).count();
+        println!("round {round}: {stored} of {CLIENTS} messages are stored");
+        // CRLF becomes LF on disk: there is never room for six.
+        assert_eq!((stored, refused), (5, CLIENTS - 5), "{answers:?}");
+        let mut connection = logged_in(&mut server);
+        let told = command(&mut *connection, "STATUS INBOX (MESSAGES)");
+        assert!(told.contains("(MESSAGES 5)"), "{told}");
+        done(&mut *connection, "SELECT INBOX");
+        done(&mut *connection, "STORE 1:* +FLAGS.SILENT (\\Deleted)");
+        done(&mut *connection, "EXPUNGE");
+    }
+    // Whoever goes away with a message announced leaves its room to others.
+    for _ in 0..5 {
+        let mut gone = logged_in(&mut server);
+        let answer = command(&mut *gone, &format!("APPEND INBOX {{{SIZE}}}"));
+        assert!(answer.starts_with('+'), "{answer}");
+    }
+    let mut connection = logged_in(&mut server);
+    let append = format!("APPEND INBOX {{{}}}", 5 * SIZE);
+    let is_room = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        command(&mut *connection, &append).starts_with('+')
+    });
+    assert!(is_room, "all of it");
 }
 
 #[test]

@@ -69,6 +69,11 @@ fn security_02_nothing_from_before_tls_is_believed_after_it() {
     assert!(before.contains("STARTTLS LOGINDISABLED") && !before.contains("AUTH="), "{before}");
     let refused = command(&mut clear, &format!("LOGIN {} \"{PASSWORD}\"", server.user()));
     assert!(refused.starts_with("a NO [PRIVACYREQUIRED]"), "{refused}");
+    // What would come as a literal is not asked for.
+    for literal in ["LOGIN {5}", "LOGIN anna {5}", "AUTHENTICATE PLAIN {12}"] {
+        let refused = command(&mut clear, literal);
+        assert!(refused.starts_with("a NO [PRIVACYREQUIRED]"), "{literal}: {refused}");
+    }
     let refused = command(&mut clear, "AUTHENTICATE PLAIN AGEAYg==");
     assert!(refused.starts_with("a NO [PRIVACYREQUIRED]"), "{refused}");
     assert!(command(&mut clear, "STARTTLS").starts_with("a OK"));
@@ -276,11 +281,15 @@ fn limits_are_named_when_they_refuse() {
     assert!(appended.starts_with("a NO [TOOBIG]"), "{appended}");
     let long = command(&mut connections[2], &format!("LOGIN {} x", "x".repeat(2000)));
     assert!(long.contains("BAD") || long.contains("BYE"), "{long}");
-    // Some of these come in, the sixth at the latest is told why not.
-    let mut more: Vec<_> = (0..5).map(|_| server.tls()).collect();
-    let greetings: Vec<String> = more.iter_mut().map(|connection| greeting(connection)).collect();
-    let bye = greetings.last().unwrap();
+    // Two more come in; the next is told why not, or cut off where that would need TLS.
+    let mut more: Vec<_> = (0..2).map(|_| server.clear()).collect();
+    more.iter_mut().for_each(|connection| drop(greeting(connection)));
+    let bye = greeting(&mut server.clear());
     assert!(bye.starts_with("* BYE [LIMIT] Too many connections from one address: at most 5"), "{bye}");
+    let mut cut_off = TcpStream::connect(("127.0.0.1", server.tls_port())).unwrap();
+    cut_off.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let error = cut_off.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -397,10 +406,107 @@ fn a_killed_server_loses_no_mail_and_no_uid() {
         take_over: store::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
+        ..store::StoreSettings::default()
     });
     let inbox = store.account(&maildir, false).unwrap().open(&mail::MailboxName::inbox()).unwrap();
     let snapshot = inbox.refresh(false).unwrap().snapshot;
     for uid in told {
         assert!(snapshot.find(mail::Uid::new(uid).unwrap()).is_some(), "UID {uid} was told and is gone");
     }
+}
+
+/// What the server answers to an ID, with literals where it waits for them.
+fn identify(connection: &mut dyn Connection, fields: &[(String, String)], literals: bool) -> String {
+    if !literals {
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("\"{name}\" \"{value}\"")).collect();
+        return command(connection, &format!("ID ({})", fields.join(" ")));
+    }
+    let mut text = "a ID (".to_owned();
+    for string in fields.iter().flat_map(|(name, value)| [name, value]) {
+        connection.send(format!("{text}{{{}}}\r\n", string.len()).as_bytes());
+        let asked = connection.line().unwrap();
+        assert!(asked.starts_with(b"+"), "{}", asked.escape_ascii());
+        text = format!("{string} ");
+    }
+    connection.send(format!("{text})\r\n").as_bytes());
+    let lines = [connection.line().unwrap(), connection.line().unwrap()];
+    String::from_utf8(lines.concat()).unwrap()
+}
+
+#[test]
+fn an_id_of_thirty_kilobytes_is_taken_before_log_in_and_no_flood_of_them() {
+    let server = Restante::start("");
+    // RFC 2971 section 3.3: thirty fields, names of 30 octets, values of 1,024.
+    let fields: Vec<(String, String)> = (0..30).map(|n| (format!("{n:030}"), "x".repeat(1024))).collect();
+    for literals in [false, true] {
+        let mut connection = server.tls();
+        greeting(&mut connection);
+        let answer = identify(&mut connection, &fields, literals);
+        assert!(answer.starts_with("* ID (") && answer.contains("a OK"), "{answer}");
+        log_in(&server, &mut connection);
+    }
+    let mut connection = server.tls();
+    greeting(&mut connection);
+    let answers: Vec<String> = (0..3).map(|_| identify(&mut connection, &fields, false)).collect();
+    assert!(answers[1].contains("a OK"), "{}", answers[1]);
+    assert!(answers[2].starts_with("* BYE Too much was sent before log-in"), "{}", answers[2]);
+}
+
+#[test]
+fn one_user_has_one_maildir_however_the_name_is_written() {
+    let server = Restante::start("");
+    let users = "anna@example.com:{PLAIN}s\nUpper@Example.COM:{PLAIN}s\nplus+tag@example.com:{PLAIN}s\n\
+                 o'neil@example.com:{PLAIN}s\na!#$%&'*-=?^_`{|}~z@example.com:{PLAIN}s\n";
+    std::fs::write(server.directory().join("users"), users).unwrap();
+    hand_over(server.directory());
+    let log_in = |name: &str| {
+        let mut connection = server.tls();
+        greeting(&mut connection);
+        let (length, after) = (name.len(), "{1+}\r\ns");
+        let answer = command(&mut connection, &format!("LOGIN {{{length}+}}\r\n{name} {after}"));
+        (answer.contains("a OK"), connection)
+    };
+    let (_, mut first) = log_in("anna@EXAMPLE.com");
+    let message = "Subject: a\r\n\r\nx\r\n";
+    let append = format!("APPEND INBOX {{{}+}}\r\n{message}", message.len());
+    assert!(command(&mut first, &append).contains("a OK"));
+    for (name, expected) in [
+        ("anna@example.com", Some(1)),
+        ("Anna@example.com", Some(1)),
+        ("anna@example.com ", Some(1)),
+        ("upper@example.com", Some(0)),
+        ("Upper@Example.COM", Some(0)),
+        ("plus+tag@example.com", Some(0)),
+        ("o'neil@example.com", Some(0)),
+        ("a!#$%&'*-=?^_`{|}~z@example.com", Some(0)),
+        ("anna@example.com.", None),
+        ("anna%example.com", None),
+        ("\u{ff41}nna@example.com", None),
+    ] {
+        let (is_in, mut connection) = log_in(name);
+        let status = expected.map(|_| command(&mut connection, "STATUS INBOX (MESSAGES)"));
+        let messages = status.map(|status| u32::from(status.contains("MESSAGES 1")));
+        assert_eq!((is_in, messages), (expected.is_some(), expected), "{name}");
+    }
+    let mut made: Vec<String> = std::fs::read_dir(server.directory().join("mail"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    made.sort();
+    let expected = [
+        "a!#$%&'*-=?^_`{|}~z@example.com",
+        "anna@example.com",
+        "o'neil@example.com",
+        "plus+tag@example.com",
+        "upper@example.com",
+    ];
+    assert_eq!(made, expected, "one Maildir a user");
+
+    // Nor is one made beside the Maildir of a server that kept names as they were written.
+    let mail = server.directory().join("mail");
+    std::fs::rename(mail.join("upper@example.com"), mail.join("Upper@Example.COM")).unwrap();
+    let (is_in, _) = log_in("upper@example.com");
+    assert!(!is_in && !mail.join("upper@example.com").exists());
+    server.wait_for_log(|line| line.contains("Upper@Example.COM is there, whose name differs in case only"));
 }

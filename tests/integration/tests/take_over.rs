@@ -3,19 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+use restante_tests::observer::{Client, USER};
 use restante_tests::target::courier::Courier;
 use restante_tests::target::dovecot::Dovecot;
 use restante_tests::target::restante::{Restante, binary, hand_over};
 use restante_tests::target::stream::Stream;
-use restante_tests::target::{Connection, PASSWORD, Target, make_mailbox};
-use std::collections::BTreeMap;
+use restante_tests::target::{PASSWORD, Target, make_mailbox};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-/// The user, the same with all servers.
-const USER: &str = "user0@example.com";
 
 /// The server that mail comes from and goes back to.
 enum Peer {
@@ -63,100 +60,6 @@ impl Peer {
     fn client(&self) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
         Client::new(Box::new(Stream::new(stream)))
-    }
-}
-
-/// A client that speaks plain IMAP.
-struct Client {
-    connection: Box<dyn Connection>,
-    tag: usize,
-}
-
-impl Client {
-    fn new(mut connection: Box<dyn Connection>) -> Self {
-        assert!(connection.line().unwrap().starts_with(b"* OK"));
-        let mut client = Self { connection, tag: 0 };
-        client.command(&format!("LOGIN {USER} \"{PASSWORD}\""));
-        client
-    }
-
-    /// The untagged answers to a command that is answered with OK.
-    fn command(&mut self, text: &str) -> Vec<String> {
-        self.tag += 1;
-        self.connection.send(format!("a{} {text}\r\n", self.tag).as_bytes());
-        self.answers(text)
-    }
-
-    fn append(&mut self, mailbox: &str, flags: &str, subject: &str) {
-        let message = format!(
-            "From: a@example.com\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\n\r\n{subject}\r\n"
-        );
-        self.tag += 1;
-        let text = format!("APPEND \"{mailbox}\" ({flags}) {{{}}}", message.len());
-        self.connection.send(format!("a{} {text}\r\n", self.tag).as_bytes());
-        assert!(self.connection.line().unwrap().starts_with(b"+"), "{text}");
-        self.connection.send(format!("{message}\r\n").as_bytes());
-        self.answers(&text);
-    }
-
-    fn answers(&mut self, command: &str) -> Vec<String> {
-        let tag = format!("a{} ", self.tag);
-        let mut lines = Vec::new();
-        loop {
-            let line = self.connection.line().unwrap_or_else(|| panic!("{command}: no answer"));
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            match line.strip_prefix(&tag) {
-                Some(answer) => {
-                    assert!(answer.starts_with("OK"), "{command}: {answer}");
-                    return lines;
-                }
-                None => lines.push(line),
-            }
-        }
-    }
-
-    /// Names in LIST's or LSUB's answers: what a server says, and without what differs between
-    /// servers.
-    fn names(&mut self, list: &str) -> BTreeMap<String, String> {
-        let answers = self.command(&format!("{list} \"\" \"*\""));
-        let is_there = |line: &&String| {
-            let attributes = line.to_ascii_lowercase();
-            line.starts_with("* L") && !["\\noselect", "\\nonexistent"].iter().any(|a| attributes.contains(a))
-        };
-        let names = answers.iter().filter(is_there).filter_map(|line| {
-            let (_, name) = line.split_once(") ")?.1.split_once(' ')?;
-            let name = name.trim_matches('"').to_owned();
-            let plain = name.strip_prefix("INBOX.").unwrap_or(&name).replace('.', "/");
-            Some((plain, name))
-        });
-        names.collect()
-    }
-
-    /// All that a client remembers of an account: by mailbox, UIDVALIDITY and UIDNEXT, then UID
-    /// and flags of each message; and subscriptions.
-    fn observe(&mut self) -> BTreeMap<String, Vec<String>> {
-        let mut all = BTreeMap::new();
-        for (plain, name) in self.names("LIST") {
-            let status = self.command(&format!("STATUS \"{name}\" (UIDVALIDITY UIDNEXT)"));
-            let number = |key: &str| {
-                let text = status.iter().find_map(|line| line.split(key).nth(1)).unwrap();
-                text.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>()
-            };
-            let mut lines = vec![number("UIDVALIDITY"), number("UIDNEXT")];
-            self.command(&format!("EXAMINE \"{name}\""));
-            for line in self.command("UID FETCH 1:* (UID FLAGS)") {
-                let Some(uid) = line.split("UID ").nth(1) else { continue };
-                let uid: String = uid.chars().take_while(char::is_ascii_digit).collect();
-                let flags = line.split("FLAGS (").nth(1).unwrap().split(')').next().unwrap();
-                let mut flags: Vec<&str> =
-                    flags.split(' ').filter(|f| !f.is_empty() && *f != "\\Recent").collect();
-                flags.sort_unstable();
-                lines.push(format!("{uid} {}", flags.join(" ")));
-            }
-            all.insert(plain, lines);
-        }
-        all.insert("subscribed".to_owned(), self.names("LSUB").into_keys().collect());
-        all
     }
 }
 

@@ -1,7 +1,9 @@
 //! A password against the sources of a chain, by way of the cache.
 
-use super::{Authenticator, Refusal, unavailable};
+use super::{Authenticator, Client, Refusal, unavailable};
 use crate::chain::Chain;
+use crate::hash_pool::Asker;
+use crate::login_name::LoginName;
 use crate::scheme::{self, Strength};
 use crate::secret::Secret;
 use crate::source::{Found, Query, Source, User};
@@ -123,16 +125,18 @@ impl Authenticator {
         stored: &[Secret],
     ) -> Result<bool, Refusal> {
         let Some(password) = query.password else { return Ok(false) };
+        let asker = self.asker(query.name.full().as_bytes(), query.peer);
         if stored.is_empty() {
             query.trace.step(|| "no password is stored: nobody comes in".to_owned());
-            self.verify(password, &self.dummy, "").await?;
+            self.check_dummy(std::iter::once(source), asker, password).await?;
             return Ok(false);
         }
         for stored in stored {
-            let right = self.verify(password, stored, &user.name).await?;
+            let right = self.verify(asker, password, stored, &user.name).await?;
             let verdict = if right { "matches" } else { "does not match" };
             query.trace.step(|| format!("the password {verdict} what is stored ({})", scheme::name(stored)));
             if right {
+                self.costs.note(source.name(), stored);
                 self.look_at_scheme(source, query, stored).await?;
                 return Ok(true);
             }
@@ -140,17 +144,42 @@ impl Authenticator {
         Ok(false)
     }
 
-    /// Whoever is not there costs what others cost.
-    pub(super) async fn nobody<T>(&self, password: &Secret) -> Result<T, Refusal> {
-        self.verify(password, &self.dummy, "").await?;
+    /// Whoever is not there costs what others cost: those of the sources that were asked for
+    /// `name`; of all, where that is no name.
+    pub(super) async fn nobody<T>(
+        &self,
+        name: Option<&LoginName>,
+        login: &[u8],
+        password: &Secret,
+        client: Client<'_>,
+    ) -> Result<T, Refusal> {
+        let asker = self.asker(login, client.peer);
+        match name {
+            Some(name) => self.check_dummy(self.users.sources_for(name), asker, password).await?,
+            None => self.check_dummy(self.users.sources(), asker, password).await?,
+        }
         Err(Refusal::Credentials)
     }
 
-    async fn verify(&self, password: &Secret, stored: &Secret, user: &str) -> Result<bool, Refusal> {
-        let verified = self.hashes.verify(password, stored).await.ok_or_else(|| {
-            tracing::warn!("too many passwords are being checked: a log-in was refused as unavailable");
-            Refusal::Unavailable
-        })?;
+    /// Does what a check of a password at these sources mostly is, in vain.
+    async fn check_dummy<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a dyn Source>,
+        asker: Asker,
+        password: &Secret,
+    ) -> Result<(), Refusal> {
+        let usual = self.costs.usual(sources.map(Source::name));
+        self.verify(asker, password, usual.as_ref().unwrap_or(&self.dummy), "").await.map(|_| ())
+    }
+
+    async fn verify(
+        &self,
+        asker: Asker,
+        password: &Secret,
+        stored: &Secret,
+        user: &str,
+    ) -> Result<bool, Refusal> {
+        let verified = self.hashes.verify(asker, password, stored).await.ok_or_else(|| self.busy.refuse())?;
         Ok(verified.unwrap_or_else(|bad| {
             tracing::error!(user, "the stored password cannot be used: {bad}");
             false
@@ -186,7 +215,8 @@ impl Authenticator {
     async fn rehash(&self, source: &dyn Source, query: Query<'_>, stored: &Secret) {
         let Some(password) = query.password else { return };
         let user = query.name.full();
-        let hash = match self.hashes.hash(password).await {
+        let asker = self.asker(user.as_bytes(), query.peer);
+        let hash = match self.hashes.hash(asker, password).await {
             Some(Ok(hash)) => hash,
             Some(Err(error)) => return tracing::error!(user, "the password was not hashed anew: {error}"),
             None => return,

@@ -1,25 +1,37 @@
 //! Exchanges whose next step costs what a password check costs.
 
-use super::{Authenticator, Refusal};
+use super::answer_time::AnswerTime;
+use super::{Authenticator, Client, Refusal};
 use crate::sasl::{Exchange, Progress};
+use tokio::time::Instant;
 
 impl Authenticator {
     /// Takes the client's response to the last challenge, as [`Exchange::respond`] does. What
     /// hashes much is done among the password checks; when these are too many, the exchange is
-    /// over and the service unavailable.
-    pub async fn respond(&self, exchange: &mut Exchange, response: &[u8]) -> Result<Progress, Refusal> {
-        if !exchange.is_costly() {
-            return Ok(exchange.respond(response));
-        }
+    /// over and the service unavailable, which the client is told as late as after a password.
+    pub async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        response: &[u8],
+        client: Client<'_>,
+    ) -> Result<Progress, Refusal> {
+        let Some(user) = exchange.costly_for() else { return Ok(exchange.respond(response)) };
+        let asker = self.asker(user, client.peer);
         let (mut taken, response) = (exchange.take(), response.to_vec());
         let work = move || {
             let progress = taken.respond(&response);
             (taken, progress)
         };
-        let done = self.hashes.run(work).await.ok_or_else(|| {
-            tracing::warn!("too many passwords are being checked: a log-in was refused as unavailable");
-            Refusal::Unavailable
-        })?;
+        let began = Instant::now();
+        let Some(done) = self.hashes.run(asker, work).await else {
+            let refusal = self.busy.refuse();
+            self.counters.unavailable.add();
+            if let Some(peer) = client.peer {
+                let delay = self.delays.undecided(peer, began.into_std());
+                AnswerTime::since(began).undecided(delay).await;
+            }
+            return Err(refusal);
+        };
         let (went_on, progress) = done.map_err(|panicked| {
             tracing::error!("an exchange was given up: {panicked}");
             Refusal::Unavailable
@@ -36,6 +48,7 @@ mod tests {
     use crate::cache::CacheSettings;
     use crate::sasl::{Binding, Mechanism};
     use crate::testing::secret;
+    use crate::trace::Trace;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -71,18 +84,21 @@ mod tests {
     #[tokio::test]
     async fn only_plain_passwords_cost_and_only_for_them_there_may_be_no_room() {
         let authenticator = Arc::new(authenticator());
+        let client = Client { peer: None, service: "imap", trace: Trace::OFF };
         let keys = crate::scheme::hash_as(&secret("pencil"), "SCRAM-SHA-1").unwrap();
         for (stored, is_costly) in [("{PLAIN}pencil", true), (keys.as_str(), false), ("{SHA}x", false)] {
             let (mut exchange, proof) = awaiting(stored);
-            let progress = authenticator.respond(&mut exchange, proof.as_bytes()).await;
+            let progress = authenticator.respond(&mut exchange, proof.as_bytes(), client).await;
             assert!(matches!(progress, Ok(Progress::Failed { user }) if user == b"anna"), "{stored}");
 
             let (mut exchange, proof) = awaiting(stored);
             let (end, ended) = std::sync::mpsc::channel::<()>();
             let pool = authenticator.clone();
-            let busy = tokio::spawn(async move { pool.hashes.run(move || ended.recv().is_err()).await });
+            let busy = tokio::spawn(async move {
+                pool.hashes.run(pool.asker(b"other", None), move || ended.recv().is_err()).await
+            });
             tokio::task::yield_now().await;
-            let progress = authenticator.respond(&mut exchange, proof.as_bytes()).await;
+            let progress = authenticator.respond(&mut exchange, proof.as_bytes(), client).await;
             drop(end);
             assert_eq!(busy.await.unwrap(), Some(Ok(true)));
             assert_eq!(progress.is_err(), is_costly, "{stored}: {progress:?}");

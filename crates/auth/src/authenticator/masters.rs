@@ -83,7 +83,9 @@ impl Authenticator {
             Checked::Right(_) => Err(Refusal::NotMaster),
             Checked::Wrong => Err(Refusal::Credentials),
             Checked::Unknown => match query.password {
-                Some(password) => self.nobody(password).await,
+                Some(password) => {
+                    self.nobody(Some(query.name), query.name.full().as_bytes(), password, client).await
+                }
                 None => Err(Refusal::Credentials),
             },
         }

@@ -4,7 +4,7 @@ use super::{Authenticator, Client, Refusal, asked, unavailable};
 use crate::scheme::{Strength, strength};
 use crate::secret::Secret;
 use crate::source::Found;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// What is stored for somebody who wants to prove that they know it.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Authenticator {
         let account = match client.peer {
             Some(peer) => {
                 let account = self.account(login, peer);
-                let wait = self.delays.check(peer, &account, Instant::now()).map_err(|_| {
+                let wait = self.delays.check(peer, &account, Instant::now().into_std()).map_err(|_| {
                     self.counters.banned.add();
                     Refusal::Banned
                 })?;

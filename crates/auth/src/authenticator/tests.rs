@@ -16,6 +16,8 @@ pub(super) struct Fixed {
     /// Answers from memory.
     local: bool,
     asked: Arc<AtomicUsize>,
+    /// How long it takes to find a user, in milliseconds; others take 17.
+    takes_ms: Option<HashMap<&'static str, u64>>,
     /// What it was told to store.
     rehashed: Arc<Mutex<Vec<String>>>,
 }
@@ -40,6 +42,10 @@ impl Source for Fixed {
         Box::pin(async move {
             if self.down {
                 return Err(Unavailable { source_name: "fixed".to_owned(), reason: "down".to_owned() });
+            }
+            if let Some(takes_ms) = &self.takes_ms {
+                let takes_ms = takes_ms.get(query.name.full()).copied().unwrap_or(17);
+                tokio::time::sleep(std::time::Duration::from_millis(takes_ms)).await;
             }
             Ok(match query.name.variants().find_map(|name| self.users.get(name)) {
                 Some((hash, user)) => Found::Stored(user.clone(), vec![secret(hash)]),
@@ -396,7 +402,7 @@ async fn security_14_proofs_are_counted_banned_and_delayed_as_passwords_are() {
     let authenticator = Authenticator::new(links, Vec::new(), Settings { delays, ..settings(None) }).unwrap();
     assert!(authenticator.stored(b"anna", None, from(PEER)).await.unwrap().secrets.is_some());
     for _ in 0..3 {
-        assert_eq!(authenticator.disproven(b"anna", from(PEER)).await, Refusal::Credentials);
+        assert_eq!(authenticator.disproven(b"anna", from(PEER), Instant::now()).await, Refusal::Credentials);
     }
     let banned = authenticator.stored(b"anna", None, from(PEER)).await;
     assert_eq!(banned.unwrap_err(), Refusal::Banned, "nothing is told to a banned address");
@@ -477,4 +483,93 @@ async fn security_14_names_that_others_vouch_for_are_not_folded_into_one() {
             "{name}"
         );
     }
+}
+
+/// Over users whose checks take as long as the schemes did.
+fn over_schemes(delays: delay::Settings) -> Authenticator {
+    let users = ["des", "sha512", "bcrypt", "slow", "slower"].map(|name| (name, "{PLAIN}a"));
+    let takes_ms = [("des", 2), ("sha512", 4), ("bcrypt", 51), ("slow", 183), ("slower", 4_321)].into();
+    let source = Fixed { takes_ms: Some(takes_ms), ..Fixed::with(&users) };
+    Authenticator::new(links(vec![source]), Vec::new(), Settings { delays, ..settings(None) }).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_30_when_a_failure_is_answered_does_not_tell_who_is_there() {
+    let trusted = || delay::Settings { trusted: vec!["192.0.2.0/24".parse().unwrap()], ..Default::default() };
+    for (delays, usual_ms, slower_ms) in [(delay::Settings::default(), 2_000, 6_000), (trusted(), 250, 4_500)]
+    {
+        let authenticator = over_schemes(delays);
+        let users = ["nobody", "../", "des", "sha512", "bcrypt", "slow", "slower"];
+        for (number, user) in (1..).zip(users) {
+            let before = Instant::now();
+            let peer = from([192, 0, 2, number]);
+            let outcome = authenticator.password(user.as_bytes(), &secret("wrong"), None, peer).await;
+            assert_eq!(outcome, Err(Refusal::Credentials));
+            // What takes longer than the delay shows in steps only.
+            let expected_ms = if user == "slower" { slower_ms } else { usual_ms };
+            assert_eq!(before.elapsed().as_millis(), expected_ms, "{user}");
+        }
+    }
+    // Of a proof, the time that it took to check is in it too.
+    let (authenticator, began) = (over_schemes(delay::Settings::default()), Instant::now());
+    tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    authenticator.disproven(b"bcrypt", from(PEER), began).await;
+    assert_eq!(began.elapsed().as_millis(), 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_30_nobody_costs_what_those_cost_who_came_in() {
+    let sha512 = crate::scheme::hash_as(&secret("a"), "SHA512-CRYPT").unwrap();
+    let users = [("anna", Box::leak(sha512.clone().into_boxed_str()) as &'static str), ("bert", "{PLAIN}b")];
+    let authenticator = over(vec![Fixed::with(&users)], None);
+    let usual = || authenticator.costs.usual(std::iter::once("fixed")).map(|stored| stored.expose().to_vec());
+    // By failures nobody can choose what is learned.
+    assert!(outcome(&authenticator, "bert", "wrong").await.is_err());
+    assert_eq!(usual(), None);
+    assert!(outcome(&authenticator, "anna", "a").await.is_ok());
+    assert_eq!(usual(), Some(sha512.clone().into_bytes()));
+    assert_eq!(outcome(&authenticator, "nobody", "a").await, Err(Refusal::Credentials), "nor is it matched");
+    let later = over(vec![Fixed::with(&users)], None).succeeding(&authenticator);
+    assert!(later.costs.usual(std::iter::once("fixed")).is_some(), "a reload keeps it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn security_29_an_address_that_fills_the_queue_refuses_nobody_else() {
+    let links = links(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])]);
+    let zero = std::time::Duration::ZERO;
+    let cache = CacheSettings { lifetime: zero, negative_lifetime: zero, entries_max: 1 };
+    let settings = Settings { hashes_at_once: 1, hashes_waiting_max: 10, cache, ..settings(None) };
+    let authenticator = Arc::new(Authenticator::new(links, Vec::new(), settings).unwrap());
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let pool = authenticator.clone();
+    let asker = pool.hashes.asker(None, b"", true);
+    let busy = tokio::spawn(async move { pool.hashes.run(asker, move || ended.recv().is_err()).await });
+    tokio::task::yield_now().await;
+    let attempt = |user: &'static str, password: String, peer| {
+        let authenticator = authenticator.clone();
+        tokio::spawn(async move {
+            let outcome = authenticator.password(user.as_bytes(), &secret(&password), None, from(peer)).await;
+            outcome.map(|user| user.name)
+        })
+    };
+    let attacks: Vec<_> = (0..50).map(|n| attempt("anna", n.to_string(), [192, 0, 2, 1])).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let rightful: Vec<_> = (1..=9).map(|n| attempt("bert", "b".to_owned(), [198, 51, 100, n])).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let before = Instant::now();
+    drop(end);
+    for one in rightful {
+        assert_eq!(one.await.unwrap(), Ok("bert".to_owned()));
+    }
+    let mut refused = 0;
+    for one in attacks {
+        refused += usize::from(one.await.unwrap() == Err(Refusal::Unavailable));
+    }
+    assert_eq!((refused as u64, authenticator.counters().unavailable.get()), (49, 49));
+    assert!(before.elapsed().as_secs() >= 2, "these refusals are delayed too");
+    assert_eq!(busy.await.unwrap(), Some(Ok(true)));
 }

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::settings::Settings;
+use crate::dovecot_location;
 use crate::secret::Secret;
 use crate::source::{User, is_true};
 
@@ -57,13 +58,15 @@ pub(super) fn user(settings: &Settings, entry: &Entry) -> Result<User, String> {
     let mut user = User {
         name,
         home: text(&names.home)?.map(|home| below(settings.mail_root.as_deref(), home)),
-        maildir: text(&names.maildir)?.map(maildir),
         uid: id(settings.uid, &names.uid)?,
         gid: id(settings.gid, &names.gid)?,
         mailhost: text(&names.mailhost)?.map(str::to_owned),
         groups: groups(settings, entry)?,
         ..User::default()
     };
+    if let Some(value) = text(&names.maildir)? {
+        maildir(&mut user, value)?;
+    }
     for path in [&user.home, &user.maildir].into_iter().flatten() {
         if path.split('/').any(|part| part == "..") {
             return Err(format!("{path:?} of {:?} leads out of where mail is", entry.dn));
@@ -122,11 +125,16 @@ fn below(root: Option<&str>, path: &str) -> String {
     }
 }
 
-/// As Courier, Dovecot and qmail-ldap write it.
-fn maildir(value: &str) -> String {
-    let path = value.strip_prefix("maildir:").unwrap_or(value);
-    let path = path.strip_prefix("~/").unwrap_or(path);
-    if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path.to_owned() }
+/// As Courier, Dovecot and qmail-ldap write it. Only Dovecot has words behind the path.
+fn maildir(user: &mut User, value: &str) -> Result<(), String> {
+    match value.starts_with("maildir:") {
+        true => dovecot_location::take(user, value)?,
+        false => user.maildir = Some(value.strip_prefix("~/").unwrap_or(value).to_owned()),
+    }
+    if let Some(path) = user.maildir.as_mut().filter(|path| path.len() > 1) {
+        path.truncate(path.trim_end_matches('/').len());
+    }
+    Ok(())
 }
 
 /// Courier's form is passed on; of qmail-ldap's two numbers it is made. A limit of 0 is none.

@@ -159,6 +159,11 @@ impl Scram {
         matches!(self.proofs, Proofs::Plain { .. })
     }
 
+    /// Who wants to come in; empty before [`Scram::first`].
+    pub(super) fn user(&self) -> &[u8] {
+        &self.user
+    }
+
     /// Takes `client-final-message`: `Ok` is `server-final-message`, `Err` the end.
     pub(super) fn last(&mut self, message: &[u8]) -> Result<Vec<u8>, Progress> {
         let (bound, proof) = self.read_last(message).map_err(Progress::Malformed)?;

@@ -1,7 +1,7 @@
 //! What a row says of a user.
 
+use crate::dovecot_location;
 use crate::login_name::{LoginName, normalize};
-use crate::passwd_file::maildir;
 use crate::secret::Secret;
 use crate::source::{User, is_true};
 
@@ -39,7 +39,11 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "name" => user.name = value,
             "home" => user.home = filled(value),
             "maildir" => user.maildir = filled(value),
-            "mail" => user.maildir = filled(value).map(|value| maildir(&value)).transpose()?,
+            "mail" => {
+                if let Some(value) = filled(value) {
+                    dovecot_location::take(&mut user, &value)?;
+                }
+            }
             "uid" => user.uid = Some(number(&value)?),
             "gid" => user.gid = Some(number(&value)?),
             "mailhost" => user.mailhost = filled(value),
@@ -51,6 +55,7 @@ pub(super) fn user_of(row: Columns) -> Result<(User, Option<Secret>), String> {
             "allow_nets" if !value.is_empty() => {
                 return Err("column allow_nets is not obeyed: compare %r in user-query".to_owned());
             }
+            other if dovecot_location::take_field(&mut user, other, &value)? => {}
             other => user.extra.push((other.to_owned(), value)),
         }
     }

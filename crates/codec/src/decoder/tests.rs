@@ -11,6 +11,7 @@ fn limits() -> Limits {
         literals_max: 3,
         nesting_max: 5,
         append_max: 1000,
+        parts: Parts::DEFAULT,
     }
 }
 
@@ -26,10 +27,15 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                 Some(Ok(Event::Request(request))) => {
                     format!("{} {:?}", request.tag.as_str(), request.command)
                 }
+                Some(Ok(Event::Long)) => {
+                    let parsed = decoder.parse_long();
+                    parsed.map_or_else(|error| error.text, |request| format!("{} long", request.tag.as_str()))
+                }
                 Some(Ok(Event::Continue)) => "+".to_owned(),
+                Some(Ok(Event::Unasked(tag))) => format!("{} unasked", tag.as_str()),
                 Some(Ok(Event::Line(line))) => format!("line {}", line.escape_ascii()),
                 Some(Ok(Event::Append(Append::Start { tag, mailbox }))) => {
-                    format!("{} append to {mailbox}", tag.as_str())
+                    format!("{} append to {}", tag.as_str(), mailbox.text().unwrap_or_default())
                 }
                 Some(Ok(Event::Append(Append::Message(message)))) => {
                     refuse = Some(message.size > 500);
@@ -48,7 +54,7 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                 Some(Err(error)) => {
                     let tag = error.tag.as_ref().map_or("*", Tag::as_str);
                     let fatal = if error.fatal { " (fatal)" } else { "" };
-                    let big = if error.too_big { " (too big)" } else { "" };
+                    let big = error.code.map_or(String::new(), |code| format!(" [{code}]"));
                     format!("{tag} error{big}{fatal}: {}", error.text)
                 }
             };
@@ -119,10 +125,10 @@ fn security_08_bytes_of_a_refused_literal_are_no_commands() {
     // A synchronizing one does not come when it is refused.
     check(b"a APPEND x {600}\r\nb NOOP\r\n", &["a append to x", "message of 600", "b Noop"]);
     let large = format!("a LOGIN u {{{}+}}\r\n{evil} {{3+}}\r\nabc\r\nb NOOP\r\n", evil.len());
-    check(large.as_bytes(), &["a error (too big): Literal too large: at most 20 bytes", "b Noop"]);
+    check(large.as_bytes(), &["a error [TOOBIG]: Literal too large: at most 20 bytes", "b Noop"]);
     check(
         b"a LOGIN u {21}\r\nb NOOP\r\n",
-        &["a error (too big): Literal too large: at most 20 bytes", "b Noop"],
+        &["a error [TOOBIG]: Literal too large: at most 20 bytes", "b Noop"],
     );
     check(b"a BAD( {3+}\r\nx y\r\nb NOOP\r\n", &["a error: Unknown command BAD", "b Noop"]);
     check(
@@ -131,17 +137,17 @@ fn security_08_bytes_of_a_refused_literal_are_no_commands() {
     );
     check(
         b"a LOGIN u {99999999999999999999+}\r\n",
-        &["a error (too big) (fatal): Literal too large: at most 20 bytes"],
+        &["a error [TOOBIG] (fatal): Literal too large: at most 20 bytes"],
     );
 }
 
 #[test]
 fn security_07_literals_are_counted_and_summed() {
     let too_many = b"a ID ({1+}\r\nx {1+}\r\ny {1+}\r\nz {1+}\r\nw)\r\nb NOOP\r\n";
-    check(too_many, &["a error (too big): Too many literals in one command: at most 3", "b Noop"]);
+    check(too_many, &["a error [TOOBIG]: Too many literals in one command: at most 3", "b Noop"]);
     let too_much =
         [b"a ID ({20+}\r\n".as_slice(), &[b'x'; 20], b" {11+}\r\n01234567890)\r\nb NOOP\r\n"].concat();
-    check(&too_much, &["a error (too big): Literals too large together: at most 30 bytes", "b Noop"]);
+    check(&too_much, &["a error [TOOBIG]: Literals too large together: at most 30 bytes", "b Noop"]);
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn security_01_discard_forgets_what_was_read() {
 fn memory_is_given_back() {
     let mut decoder = Decoder::new(Limits { line_max: 1 << 20, ..limits() });
     decoder.feed(&[b"a ".as_slice(), &vec![b'x'; 1 << 19], b"\r\n"].concat());
-    assert!(matches!(decoder.next(), Some(Err(_))));
+    assert!(matches!(decoder.next(), Some(Ok(Event::Long))) && decoder.parse_long().is_err());
     assert!(decoder.next().is_none());
     decoder.feed(b"");
     assert_eq!((decoder.held(), decoder.bytes.capacity()), (0, 0));
@@ -216,6 +222,31 @@ fn token() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Whoever drives the decoder parses it where nobody waits.
+#[test]
+fn security_31_a_long_command_is_parsed_when_it_is_asked_for() {
+    let limits =
+        Limits { line_max: 1 << 20, literal_max: 100 << 10, literals_sum_max: 200 << 10, ..limits() };
+    let mut decoder = Decoder::new(limits);
+    let set = "1,".repeat(LONG / 2);
+    let (long, literal) = (format!("a FETCH {set}1 FLAGS\r\n"), format!("b SEARCH TEXT {{{LONG}+}}\r\n"));
+    let literal = format!("{literal}{}\r\n", "x".repeat(LONG));
+    decoder.feed(format!("{long}{literal}c NOOP\r\n").as_bytes());
+    for tag in ["a", "b"] {
+        assert!(matches!(decoder.next(), Some(Ok(Event::Long))), "{tag}");
+        assert!(decoder.next().is_none(), "nothing comes before it is parsed");
+        assert_eq!(decoder.parse_long().expect("a command").tag.as_str(), tag);
+    }
+    assert!(decoder.held() <= "c NOOP\r\n".len(), "what was parsed is given back");
+    assert!(matches!(decoder.next(), Some(Ok(Event::Request(_)))));
+    assert!(decoder.parse_long().is_err(), "there is none");
+    let bytes = format!("{}\r\nd NOOP\r\n", "a FETCH 1,".to_owned() + &"1,".repeat(LONG));
+    assert_eq!(
+        events(&mut Decoder::new(limits), &[bytes.as_bytes()]),
+        ["Expected a set such as 1,3:5 or 7:*", "d Noop"]
+    );
+}
+
 proptest! {
     #[test]
     fn any_bytes_in_any_chunks_give_the_same(tokens in prop::collection::vec(token(), 0..20), size in 1_usize..50) {
@@ -223,5 +254,21 @@ proptest! {
         let whole = events(&mut Decoder::new(limits()), &[&stream]);
         let chunks: Vec<&[u8]> = stream.chunks(size).collect();
         prop_assert_eq!(events(&mut Decoder::new(limits()), &chunks), whole, "{}", stream.escape_ascii());
+    }
+}
+
+#[test]
+fn literals_of_closed_commands_are_not_asked_for_and_never_run() {
+    for (input, expected) in [
+        (&b"a LOGIN {4}\r\nb NOOP\r\n"[..], &["a unasked", "b Noop"][..]),
+        (b"a login anna {4}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a LOGIN {4+}\r\nanna {8+}\r\nx LOGOUT\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a AUTHENTICATE PLAIN {9999}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
+        (b"a STATUS {4+}\r\nWork (MESSAGES)\r\n", &["a Status { mailbox: \"Work\", items: [Messages] }"]),
+        (b"a LOGINS {4}\r\nanna\r\n", &["+", "a error: Unknown command LOGINS"]),
+    ] {
+        let mut decoder = Decoder::new(limits());
+        decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);
+        assert_eq!(events(&mut decoder, &[input]), expected, "{}", input.escape_ascii());
     }
 }

@@ -1,31 +1,33 @@
 //! APPEND (RFC 3501 section 6.3.11): what stands before its message, which is streamed.
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, Refused};
 use crate::command::{AppendMessage, Tag, WireName};
+use crate::decoder::Limits;
 use mail::flag::Flags;
 
 /// What stands before a literal of an APPEND.
 pub(crate) struct AppendBefore {
     pub(crate) tag: Tag,
     /// Mailbox and arguments, size not set yet; or what was expected.
-    pub(crate) arguments: Parsed<(WireName, AppendMessage)>,
+    pub(crate) arguments: Result<(WireName, AppendMessage), Refused>,
 }
 
 /// Reads a command up to a literal's announcement. `None` when it is no APPEND, or the literal
 /// is the mailbox's name.
-pub(crate) fn append_before(bytes: &[u8]) -> Option<AppendBefore> {
-    let mut cursor = Cursor::new(bytes, 0);
+pub(crate) fn append_before(bytes: &[u8], limits: &Limits) -> Option<AppendBefore> {
+    let mut cursor = Cursor::new(bytes, limits);
     let tag = cursor.tag()?;
     if !cursor.eat_word("APPEND ") || cursor.is_at_end() {
         return None;
     }
     cursor.eat_space();
-    Some(AppendBefore { tag, arguments: arguments(&mut cursor, bytes) })
+    let arguments = arguments(&mut cursor, bytes);
+    Some(AppendBefore { tag, arguments: arguments.map_err(|text| cursor.refused(text)) })
 }
 
 fn arguments(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Parsed<(WireName, AppendMessage)> {
     let mailbox = cursor.mailbox()?;
-    if mailbox.contains('\0') || memchr::memchr(0, bytes).is_some() {
+    if memchr::memchr(0, bytes).is_some() {
         return Err("NUL is not allowed in commands".to_owned());
     }
     cursor.space_before("a message after the mailbox name")?;

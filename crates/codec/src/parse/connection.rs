@@ -1,6 +1,6 @@
 //! ID (RFC 2971), AUTHENTICATE (with RFC 4959), LOGIN, ENABLE (RFC 5161).
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, Part};
 use crate::command::Command;
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
@@ -60,6 +60,7 @@ pub(super) fn login(cursor: &mut Cursor<'_>) -> Parsed<Command> {
 pub(super) fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let mut names = Vec::new();
     while cursor.eat_space() && !cursor.is_at_end() {
+        cursor.count(Part::Name)?;
         names.push(cursor.keyword("a capability")?);
     }
     if names.is_empty() {

@@ -1,28 +1,85 @@
 //! Reading a command from left to right: the elements that commands share.
 
 use crate::command::{Tag, WireName};
+use crate::decoder::{Limits, Parts};
 use mail::date::{DateTime, Day};
 use mail::flag::Flags;
 use mail::set::SetEnd;
-use mail::{Keyword, ModSeq, NumberSet, SystemFlags, utf7};
+use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 use std::num::NonZeroU32;
 
 /// What was read, or what was expected instead.
 pub(super) type Parsed<T> = Result<T, String>;
+
+/// Why a command is refused.
+pub(crate) struct Refused {
+    /// What was expected, or which limit is exceeded.
+    pub(crate) text: String,
+    /// The response code where it is a limit: see [`crate::DecodeError::code`].
+    pub(crate) code: Option<&'static str>,
+}
+
+/// What of a command is counted: see [`Parts`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    SearchKey,
+    Pattern,
+    Item,
+    Name,
+    Range,
+}
 
 /// A position in a framed command: lines with their literals in between, so that a literal can
 /// be read where its announcement stands.
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
     nesting_max: usize,
+    parts: Parts,
+    /// Parts that may still come.
+    left: Parts,
+    /// There was one too many.
+    over_limit: bool,
 }
 
 impl<'a> Cursor<'a> {
     /// Longest tag.
     pub(super) const TAG_MAX: usize = 128;
 
-    pub(super) fn new(bytes: &'a [u8], nesting_max: usize) -> Self {
-        Self { rest: bytes, nesting_max }
+    pub(super) fn new(bytes: &'a [u8], limits: &Limits) -> Self {
+        let (nesting_max, parts) = (limits.nesting_max, limits.parts);
+        Self { rest: bytes, nesting_max, parts, left: parts, over_limit: false }
+    }
+
+    /// For what a command begins with: its tag, and its name.
+    pub(super) fn of_tag(bytes: &'a [u8]) -> Self {
+        let parts = Parts::DEFAULT;
+        Self { rest: bytes, nesting_max: 0, parts, left: parts, over_limit: false }
+    }
+
+    /// Counts a part ahead of reading it; the refusal when it is one too many.
+    pub(super) fn count(&mut self, part: Part) -> Parsed<()> {
+        let (max, left, what) = match part {
+            Part::SearchKey => (self.parts.search_keys_max, &mut self.left.search_keys_max, "search keys"),
+            Part::Pattern => (self.parts.patterns_max, &mut self.left.patterns_max, "patterns"),
+            Part::Item => (self.parts.items_max, &mut self.left.items_max, "items"),
+            Part::Name => (self.parts.names_max, &mut self.left.names_max, "names"),
+            Part::Range => (self.parts.ranges_max, &mut self.left.ranges_max, "ranges in sets"),
+        };
+        match left.checked_sub(1) {
+            Some(fewer) => {
+                *left = fewer;
+                Ok(())
+            }
+            None => {
+                self.over_limit = true;
+                Err(format!("Too many {what} in one command: at most {max}"))
+            }
+        }
+    }
+
+    /// The refusal of a command of which nothing more is read, as it ended with this text.
+    pub(super) fn refused(&self, text: String) -> Refused {
+        Refused { text, code: self.over_limit.then_some("LIMIT") }
     }
 
     /// Deepest nesting that is followed.
@@ -192,7 +249,7 @@ impl<'a> Cursor<'a> {
         Ok(literal.to_vec())
     }
 
-    /// A mailbox's name: modified UTF-7 undone, or UTF-8 as it stands.
+    /// A mailbox's name; see [`WireName`].
     pub(super) fn mailbox(&mut self) -> Parsed<WireName> {
         let bytes = self.astring("a mailbox name")?;
         wire_name(bytes)
@@ -227,6 +284,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn set(&mut self) -> Parsed<NumberSet> {
         let mut ranges = Vec::new();
         loop {
+            self.count(Part::Range)?;
             let from = self.set_end()?;
             let to = if self.eat(b':') { self.set_end()? } else { from };
             ranges.push((from, to));
@@ -255,6 +313,7 @@ impl<'a> Cursor<'a> {
             if in_list && self.eat(b')') || !in_list && self.rest.is_empty() {
                 break;
             }
+            self.count(Part::Name)?;
             if self.eat(b'\\') {
                 let name = format!("\\{}", self.atom("a flag")?);
                 match SystemFlags::by_name(&name) {
@@ -299,7 +358,7 @@ impl<'a> Cursor<'a> {
 fn wire_name(bytes: Vec<u8>) -> Parsed<WireName> {
     let name =
         String::from_utf8(bytes).map_err(|_| "Expected a mailbox name in modified UTF-7".to_owned())?;
-    Ok(utf7::decode(&name).unwrap_or(name))
+    Ok(WireName::decode(name))
 }
 
 fn is_atom_char(byte: u8) -> bool {

@@ -1,11 +1,8 @@
 //! LIST (RFC 3501, RFC 5258, RFC 5819, RFC 6154), LSUB, XLIST.
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, Part};
 use super::mailbox::status_items;
-use crate::command::{Command, List, ListSelect};
-
-/// Patterns in one LIST.
-const PATTERNS_MAX: usize = 100;
+use crate::command::{Command, List, ListSelect, WireName};
 
 pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let mut list = List::default();
@@ -24,9 +21,7 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
             if cursor.eat(b')') {
                 break;
             }
-            if list.patterns.len() >= PATTERNS_MAX {
-                return Err(format!("Too many patterns: at most {PATTERNS_MAX}"));
-            }
+            cursor.count(Part::Pattern)?;
             list.patterns.push(cursor.list_mailbox()?);
         }
         if list.patterns.is_empty() {
@@ -56,7 +51,7 @@ pub(super) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Xlist { reference, pattern })
 }
 
-fn plain(cursor: &mut Cursor<'_>) -> Parsed<(String, String)> {
+fn plain(cursor: &mut Cursor<'_>) -> Parsed<(WireName, WireName)> {
     cursor.space("a reference and a pattern")?;
     let reference = cursor.mailbox()?;
     cursor.space("a pattern after the reference")?;

@@ -1,7 +1,7 @@
 //! Commands about one mailbox: SELECT to STATUS.
 
 use super::cursor::{Cursor, Parsed};
-use crate::command::{Command, StatusItem};
+use crate::command::{Command, StatusItem, WireName};
 
 pub(super) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Command> {
     let mailbox = name(cursor)?;
@@ -80,7 +80,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     if items.is_empty() { Err("Expected at least one STATUS item".to_owned()) } else { Ok(items) }
 }
 
-fn name(cursor: &mut Cursor<'_>) -> Parsed<String> {
+fn name(cursor: &mut Cursor<'_>) -> Parsed<WireName> {
     cursor.space("a mailbox name")?;
     cursor.mailbox()
 }

@@ -1,6 +1,6 @@
 //! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208 section 7).
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, Part};
 use crate::command::Command;
 
 pub(super) fn get_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
@@ -23,6 +23,7 @@ pub(super) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         if cursor.eat(b')') {
             return Ok(Command::SetQuota { root, limits });
         }
+        cursor.count(Part::Name)?;
         let resource = cursor.keyword("a resource such as STORAGE")?;
         cursor.space("a limit after the resource")?;
         limits.push((resource, cursor.number("a limit of at most 63 bits")?));

@@ -1,6 +1,6 @@
 //! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 7162).
 
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Parsed, Part};
 use crate::command::{Command, DateOrder, Search, SearchDate, SearchKey, SearchReturn};
 use mail::SystemFlags;
 
@@ -31,13 +31,16 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Vec<SearchReturn>> {
         if cursor.eat(b')') {
             break;
         }
-        options.push(match cursor.keyword("a return option of SEARCH")?.as_str() {
+        let option = match cursor.keyword("a return option of SEARCH")?.as_str() {
             "MIN" => SearchReturn::Min,
             "MAX" => SearchReturn::Max,
             "ALL" => SearchReturn::All,
             "COUNT" => SearchReturn::Count,
             other => return Err(format!("Unknown return option {other}")),
-        });
+        };
+        if !options.contains(&option) {
+            options.push(option);
+        }
     }
     if options.is_empty() {
         options.push(SearchReturn::All);
@@ -67,6 +70,7 @@ fn key(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
     if depth >= cursor.nesting_max() {
         return Err(format!("Search keys are nested too deep: at most {} levels", cursor.nesting_max()));
     }
+    cursor.count(Part::SearchKey)?;
     match cursor.peek() {
         Some(b'(') => {
             cursor.eat(b'(');

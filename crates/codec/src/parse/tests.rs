@@ -1,10 +1,21 @@
 //! Commands, line by line.
 
 use super::*;
+use crate::decoder::Parts;
 use proptest::prelude::*;
 
+const LIMITS: Limits = Limits {
+    line_max: 8 << 20,
+    literal_max: 1 << 20,
+    literals_sum_max: 1 << 20,
+    literals_max: 100,
+    nesting_max: 8,
+    append_max: 1 << 20,
+    parts: Parts::DEFAULT,
+};
+
 fn parsed(line: &str) -> String {
-    match request(line.as_bytes(), 8) {
+    match request(line.as_bytes(), &LIMITS) {
         Ok(request) => format!("{:?}", request.command),
         Err(error) => error.text,
     }
@@ -17,7 +28,7 @@ fn check(line: &str, expected: &str) {
 /// Two spellings of one command.
 fn same(line: &str, other: &str) {
     let (one, two) =
-        (request(format!("a {line}").as_bytes(), 8), request(format!("a {other}").as_bytes(), 8));
+        (request(format!("a {line}").as_bytes(), &LIMITS), request(format!("a {other}").as_bytes(), &LIMITS));
     assert!(one.is_ok(), "{line}: {one:?}");
     assert_eq!(one, two);
 }
@@ -54,13 +65,14 @@ fn simple_commands() {
 
 #[test]
 fn secrets_are_read_as_sent() {
-    let Ok(Request { command: Command::Login { password, .. }, .. }) = request(b"a LOGIN u \"p\\\\w \"", 8)
+    let Ok(Request { command: Command::Login { password, .. }, .. }) =
+        request(b"a LOGIN u \"p\\\\w \"", &LIMITS)
     else {
         panic!("a LOGIN");
     };
     assert_eq!(*password, b"p\\w ");
     let Ok(Request { command: Command::Authenticate { initial, .. }, .. }) =
-        request(b"a AUTHENTICATE PLAIN AGEAYg==", 8)
+        request(b"a AUTHENTICATE PLAIN AGEAYg==", &LIMITS)
     else {
         panic!("an AUTHENTICATE");
     };
@@ -75,7 +87,10 @@ fn mailbox_commands() {
         ("SELECT a (QUX)", "Unknown parameter QUX"),
         ("SELECT Entw&APw-rfe", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
         ("SELECT \"Entwürfe\"", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
-        ("SELECT Tom&Jerry", "Select { mailbox: \"Tom&Jerry\", read_only: false, condstore: false }"),
+        ("SELECT Tom&-Jerry", "Select { mailbox: \"Tom&Jerry\", read_only: false, condstore: false }"),
+        ("SELECT Tom&Jerry", "Select { mailbox: (no modified UTF-7), read_only: false, condstore: false }"),
+        ("CREATE &AGEAYgBj-", "Create { mailbox: (no modified UTF-7) }"),
+        ("CREATE \"&AOQ-ä\"", "Create { mailbox: (no modified UTF-7) }"),
         ("CREATE a]b", "Create { mailbox: \"a]b\" }"),
         ("CREATE", "Expected a mailbox name"),
         ("CREATE a%", "Unexpected text after the arguments of CREATE"),
@@ -91,7 +106,7 @@ fn mailbox_commands() {
     }
     let Ok(Request { command: Command::List(list), .. }) = request(
         b"a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a* %/b) RETURN (CHILDREN STATUS (UNSEEN) SPECIAL-USE)",
-        8,
+        &LIMITS,
     ) else {
         panic!("a LIST");
     };
@@ -150,7 +165,8 @@ fn fetch_items_and_sections() {
             "[Section { section: Section { part: [], text: HeaderFields { not: false, names: [\"TO\", \"X-A\"] } }, peek: false, partial: None }]",
         ),
     ] {
-        let Ok(Request { command: Command::Fetch(fetch), .. }) = request(format!("a {line}").as_bytes(), 8)
+        let Ok(Request { command: Command::Fetch(fetch), .. }) =
+            request(format!("a {line}").as_bytes(), &LIMITS)
         else {
             panic!("{line}: {}", parsed(&format!("a {line}")));
         };
@@ -231,7 +247,8 @@ fn search_keys() {
             "[Header { field: \"CC\", text: [120] }, Header { field: \"y\", text: [] }]",
         ),
     ] {
-        let Ok(Request { command: Command::Search(search), .. }) = request(format!("a {line}").as_bytes(), 8)
+        let Ok(Request { command: Command::Search(search), .. }) =
+            request(format!("a {line}").as_bytes(), &LIMITS)
         else {
             panic!("{line}: {}", parsed(&format!("a {line}")));
         };
@@ -262,25 +279,107 @@ fn security_10_nul_is_refused_everywhere() {
 fn a_set_of_a_megabyte_is_read() {
     let set: Vec<String> = (1..150_000).map(|n| (2 * n).to_string()).collect();
     let Ok(Request { command: Command::Fetch(fetch), .. }) =
-        request(format!("a UID FETCH {} FLAGS", set.join(",")).as_bytes(), 8)
+        request(format!("a UID FETCH {} FLAGS", set.join(",")).as_bytes(), &LIMITS)
     else {
         panic!("a FETCH");
     };
     assert_eq!(fetch.set.ranges.len(), 149_999);
 }
 
+/// What is parsed is bounded by its count: the text of these is far below the limit on bytes.
+#[test]
+fn security_27_one_part_too_many_is_refused_by_name() {
+    let items = |count: usize| (0..count).map(|n| format!("BODY[{}] ", n + 1)).collect::<String>();
+    let headers = |items: usize, names: usize| {
+        let item = |n: usize| {
+            let names: Vec<String> = (0..names).map(|name| format!("X-{n}-{name}")).collect();
+            format!("BODY[HEADER.FIELDS ({})]", names.join(" "))
+        };
+        (0..items).map(item).collect::<Vec<_>>().join(" ")
+    };
+    let names = |count: usize| (0..count).map(|n| format!(" k{n}")).collect::<String>();
+    let resources = |count: usize| (0..count).map(|n| format!(" R{n} 1")).collect::<String>();
+    for (within, above, what) in [
+        (
+            format!("SEARCH {}", "SEEN ".repeat(1_000)),
+            format!("SEARCH {}", "SEEN ".repeat(1_001)),
+            "search keys in one command: at most 1000",
+        ),
+        (
+            format!("SEARCH {}", "OR NEW NEW ".repeat(333)),
+            format!("SEARCH {}", "OR NEW NEW ".repeat(381_000)),
+            "search keys in one command: at most 1000",
+        ),
+        (
+            format!("LIST \"\" ({})", "a ".repeat(100)),
+            format!("LIST \"\" ({})", "a ".repeat(101)),
+            "patterns in one command: at most 100",
+        ),
+        (
+            format!("FETCH 1 ({})", items(1_000)),
+            format!("FETCH 1 ({})", items(1_001)),
+            "items in one command: at most 1000",
+        ),
+        (
+            format!("FETCH 1 ({})", headers(100, 10)),
+            format!("FETCH 1 ({})", headers(1_000, 1_000)),
+            "names in one command: at most 1000",
+        ),
+        (
+            format!("STORE 1 FLAGS ({})", names(1_000)),
+            format!("STORE 1 FLAGS {}", names(1_001)),
+            "names in one command: at most 1000",
+        ),
+        (
+            format!("ENABLE{}", names(1_000)),
+            format!("ENABLE{}", names(1_001)),
+            "names in one command: at most 1000",
+        ),
+        (
+            format!("SETQUOTA a ({})", resources(1_000)),
+            format!("SETQUOTA a ({})", resources(1_001)),
+            "names in one command: at most 1000",
+        ),
+        (
+            format!("SEARCH UID {} 1,2,3", "1,".repeat(999_996) + "1"),
+            format!("SEARCH UID {} 1,2,3,4", "1,".repeat(999_996) + "1"),
+            "ranges in sets in one command: at most 1000000",
+        ),
+    ] {
+        let taken = request(format!("a {within}").as_bytes(), &LIMITS);
+        assert!(taken.is_ok(), "{}: {taken:?}", &within[..60]);
+        let error = request(format!("a {above}").as_bytes(), &LIMITS).expect_err(what);
+        assert_eq!((error.text, error.code), (format!("Too many {what}"), Some("LIMIT")));
+    }
+    let before = append_before(format!("a APPEND x ({}) ", names(1_001)).as_bytes(), &LIMITS);
+    let Err(refused) = before.expect("an APPEND").arguments else { panic!("1001 names") };
+    assert_eq!(
+        (refused.text.as_str(), refused.code),
+        ("Too many names in one command: at most 1000", Some("LIMIT"))
+    );
+}
+
+#[test]
+fn what_is_asked_twice_is_one_item_and_one_option() {
+    same(
+        "FETCH 1 (FLAGS flags BODY[HEADER.FIELDS (a B)] body[header.fields (A b)])",
+        "FETCH 1 (FLAGS BODY[HEADER.FIELDS (A B)])",
+    );
+    same("SEARCH RETURN (MIN MIN max MIN) ALL", "SEARCH RETURN (MIN MAX) ALL");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_survived(bytes: Vec<u8>) {
-        let _ = request(&bytes, 8);
-        let _ = request(&[b"a SEARCH ", &bytes[..]].concat(), 8);
-        let _ = request(&[b"a FETCH 1 ", &bytes[..]].concat(), 8);
-        let _ = request(&[b"a LIST ", &bytes[..]].concat(), 8);
-        let _ = append_before(&[b"a APPEND ", &bytes[..]].concat());
+        let _ = request(&bytes, &LIMITS);
+        let _ = request(&[b"a SEARCH ", &bytes[..]].concat(), &LIMITS);
+        let _ = request(&[b"a FETCH 1 ", &bytes[..]].concat(), &LIMITS);
+        let _ = request(&[b"a LIST ", &bytes[..]].concat(), &LIMITS);
+        let _ = append_before(&[b"a APPEND ", &bytes[..]].concat(), &LIMITS);
     }
 
     #[test]
     fn words_of_the_grammar_are_survived(words in prop::collection::vec("[A-Z(){}\\[\\]<>.*%\"\\\\0-9+:, -]{0,9}", 0..12)) {
-        let _ = request(format!("a {}", words.join(" ")).as_bytes(), 8);
+        let _ = request(format!("a {}", words.join(" ")).as_bytes(), &LIMITS);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crlf::ToWire;
+use crate::source::tests::Windowed;
 use proptest::prelude::*;
 
 /// Parts as lines: type, body, children by nesting.
@@ -104,11 +105,142 @@ fn messages_in_messages() {
     let structure = Structure::of(message.as_bytes());
     let inner = structure.parts[1].envelope.as_ref().unwrap();
     assert_eq!(inner.subject.as_deref(), Some(&b"inner"[..]));
-    // An encoded message is a leaf: its bytes are not there.
-    check(
-        "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3Vi",
-        &["message/rfc822 U3Vi"],
+}
+
+#[test]
+fn an_encoded_message_is_one_text_as_it_lies_there() {
+    for kind in ["message/rfc822", "message/global"] {
+        for encoding in ["base64", "Quoted-Printable", "\"base64\""] {
+            let head = format!("Content-Type: {kind}\nContent-Transfer-Encoding: {encoding}");
+            check(&format!("{head}\n\nU3Vi\n\nSub:"), &[kind, " text/plain U3Vi\\n\\nSub:"]);
+            let message =
+                format!("Content-Type: multipart/mixed; boundary=b\n\n--b\n{head}\n\nU3Vi\nU3Vi\n--b--\n");
+            check(&message, &["multipart/mixed", &format!(" {kind}"), "  text/plain U3Vi\\nU3Vi"]);
+            let structure = Structure::of(message.as_bytes());
+            let (outer, inner) = (&structure.parts[1], &structure.parts[2]);
+            assert_eq!(inner.envelope.as_deref(), Some(&Envelope::default()));
+            assert_eq!((inner.body, &inner.encoding), (outer.body, &outer.encoding));
+            assert_eq!((inner.header.octets, inner.header.start), (0, outer.body.start));
+            assert_eq!((structure.section(&[1, 1]), structure.section(&[1, 2])), (Some(2), None));
+        }
+    }
+    // What is no encoding leaves a message to be read.
+    for encoding in ["8bit", "BINARY", "x-none", "utf-8", "7 bit"] {
+        check(
+            &format!(
+                "Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\nSubject: x\n\ny"
+            ),
+            &["message/rfc822", " text/plain y"],
+        );
+    }
+}
+
+/// RFC 3501 section 9: what is a message has an envelope and a body.
+fn assert_messages_are_whole(structure: &Structure) {
+    for part in &structure.parts {
+        match &part.content {
+            Content::Message(inner) => assert!(structure.parts[*inner].envelope.is_some()),
+            _ => assert!(part.media_subtype != b"rfc822" || part.media_type != b"message"),
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_not_taken_apart_is_text() {
+    let deep = format!("{}\nbottom\n", "Content-Type: message/rfc822\n\n".repeat(500));
+    let structure = Structure::of(deep.as_bytes());
+    assert_messages_are_whole(&structure);
+    let last = structure.parts.last().expect("a part");
+    assert_eq!((&last.media_type[..], &last.media_subtype[..]), (&b"text"[..], &b"plain"[..]));
+    let many = "--b\n\nSubject: x\n\ny\n".repeat(20_000);
+    for kind in ["digest", "mixed"] {
+        let many = format!("Content-Type: multipart/{kind}; boundary=b\n\n{many}");
+        assert_messages_are_whole(&Structure::of(many.as_bytes()));
+    }
+}
+
+#[test]
+fn boundaries_in_the_pieces_of_rfc_2231_are_found() {
+    for parameter in [
+        "boundary*0*=us-ascii''%3D_ab12cd34%3D5;\n boundary*1*=e; boundary*2=nd",
+        "boundary*=us-ascii'en'%3D_ab12cd34%3D5end",
+        "boundary*0=\"=_ab12\"; boundary*1=\"cd34=5end\"",
+        "boundary*=%3D_ab12cd34%3D5end",
+        "boundary*=x; boundary=\"=_ab12cd34=5end\"",
+    ] {
+        check(
+            &format!(
+                "Content-Type: multipart/mixed; {parameter}\n\n--=_ab12cd34=5end\n\none\n--=_ab12cd34=5end--\n"
+            ),
+            &["multipart/mixed", " text/plain one"],
+        );
+    }
+}
+
+#[test]
+fn quoted_types_and_dispositions_are_read() {
+    for kind in ["\"text/html\"", "\"text\"/\"html\"", "text/\"html\"", "TEXT / HTML"] {
+        let structure = Structure::of(format!("Content-Type: {kind}; charset=utf-8\n\nx").as_bytes());
+        let part = &structure.parts[0];
+        assert_eq!((&part.media_type[..], &part.media_subtype[..]), (&b"text"[..], &b"html"[..]), "{kind}");
+        assert_eq!(part.parameters, [(b"charset".to_vec(), b"utf-8".to_vec())], "{kind}");
+    }
+    for value in [
+        "\"attachment\"; filename=x",
+        "\"ATTACHMENT; filename=x\"",
+        "attachment filename=x",
+        "; filename=x",
+        "filename=x",
+        "filename=\"x\"",
+    ] {
+        let structure = Structure::of(format!("Content-Disposition: {value}\n\n").as_bytes());
+        let expected = (b"attachment".to_vec(), vec![(b"filename".to_vec(), b"x".to_vec())]);
+        assert_eq!(structure.parts[0].disposition, Some(expected), "{value}");
+    }
+    for value in ["", "\"\"", ";", "(comment)"] {
+        let structure = Structure::of(format!("Content-Disposition: {value}\n\n").as_bytes());
+        assert_eq!(structure.parts[0].disposition, None, "{value}");
+    }
+}
+
+#[test]
+fn long_values_are_cut_between_encoded_words() {
+    let word = "=?utf-8?q?gr=C3=BC=C3=9Fe?= ";
+    let words = word.repeat(100_000);
+    let structure = Structure::of(
+        format!(
+            "Content-Description: {words}\nContent-Disposition: attachment; filename=\"{words}\"\n\
+             Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: {words}\n\n--b--\n"
+        )
+        .as_bytes(),
     );
+    let (outer, inner) = (&structure.parts[0], &structure.parts[2]);
+    assert_eq!(outer.media_subtype, b"digest", "what is too long hides nothing behind it");
+    let file_name = outer.disposition.as_ref().map(|(_, parameters)| &parameters[0].1);
+    let subject = inner.envelope.as_ref().and_then(|envelope| envelope.subject.as_ref());
+    for (value, length_max) in
+        [(outer.description.as_ref(), 64 << 10), (file_name, 64 << 10), (subject, 1 << 20)]
+    {
+        let value = value.expect("a value");
+        assert!(value.trim_ascii_end().ends_with(b"?="), "{}", value[value.len() - 40..].escape_ascii());
+        assert!(value.len() <= length_max && value.len() + 100 > length_max, "{}", value.len());
+    }
+}
+
+#[test]
+fn a_line_is_a_boundary_up_to_a_length() {
+    let message = |boundary: usize, blanks: usize| {
+        let (boundary, blanks) = ("b".repeat(boundary), " ".repeat(blanks));
+        format!(
+            "Content-Type: multipart/mixed; boundary={boundary}\n\n--{boundary}{blanks}\n\none\n--{boundary}--\n"
+        )
+    };
+    for (boundary, blanks, is_one) in
+        [(1, 4_000, true), (1, 5_000, false), (1_000, 0, true), (1_001, 0, false)]
+    {
+        let structure = Structure::of(message(boundary, blanks).as_bytes());
+        assert_eq!(structure.parts.len() == 2, is_one, "{boundary} {blanks}");
+    }
 }
 
 #[test]
@@ -198,6 +330,9 @@ fn line() -> impl Strategy<Value = String> {
         "Content-Type: multipart/mixed; boundary=a",
         "Content-Type: multipart/digest; boundary=b",
         "Content-Type: message/rfc822",
+        "Content-Type: message/global",
+        "Content-Transfer-Encoding: base64",
+        "Content-Disposition: attachment; filename=x",
         "Subject: x",
         "\r",
         "-- a",
@@ -211,6 +346,7 @@ proptest! {
         let message = lines.join(if crlf { "\r\n" } else { "\n" });
         let message = message.as_bytes();
         let structure = Structure::of(message);
+        assert_messages_are_whole(&structure);
         let mut parent = vec![None; structure.parts.len()];
         for (id, part) in structure.parts.iter().enumerate() {
             match &part.content {
@@ -231,6 +367,20 @@ proptest! {
             let (inner, outer) = (&structure.parts[id], &structure.parts[parent.expect("every part has a parent")]);
             prop_assert!(outer.body.start <= inner.header.start && inner.body.end <= outer.body.end.max(inner.body.start));
             let _ = structure.section(&[1, 1, 2]);
+        }
+    }
+
+    #[test]
+    fn windows_do_not_matter(lines in prop::collection::vec(line(), 0..30), crlf: bool, window in 1_usize..20) {
+        let message = lines.join(if crlf { "\r\n" } else { "\n" });
+        let message = message.as_bytes();
+        let structure = Structure::of(message);
+        prop_assert_eq!(&Structure::read(&Windowed(message, window)), &Ok(structure.clone()));
+        let outline = Structure::outline(&Windowed(message, window)).expect("infallible");
+        for (part, of_outline) in structure.parts.iter().zip(&outline.parts) {
+            prop_assert_eq!((part.header, part.body, &part.content), (of_outline.header, of_outline.body, &of_outline.content));
+            prop_assert_eq!((&part.media_type, &part.encoding), (&of_outline.media_type, &of_outline.encoding));
+            prop_assert_eq!(part.charset(), of_outline.charset());
         }
     }
 

@@ -4,7 +4,8 @@
 //! means. Exit codes are for scripts: 0 sound, 1 damage is there, 2 something could not be
 //! checked.
 
-use super::OneUser;
+use super::{OneUser, odd};
+use crate::mailbox_names::meanings;
 use crate::progress::Progress;
 use clap::Args;
 use mail::MailboxName;
@@ -43,6 +44,8 @@ struct Summary {
     repaired: u64,
     /// Mailboxes with damage that another repair will not end either.
     failed: u64,
+    /// Directories with messages that are no mailboxes now.
+    odd: u64,
 }
 
 /// Checks, or repairs too.
@@ -56,7 +59,7 @@ pub(super) fn run(options: &Options, repair: bool) -> ExitCode {
     print!("{}", summary.text(repair));
     match summary {
         Summary { failed: 1.., .. } => ExitCode::from(UNCHECKED),
-        Summary { damaged: 1.., .. } => ExitCode::from(DAMAGE),
+        Summary { damaged: 1.., .. } | Summary { odd: 1.., .. } => ExitCode::from(DAMAGE),
         _ => ExitCode::SUCCESS,
     }
 }
@@ -68,13 +71,18 @@ fn check(
     account: &Arc<Account>,
     summary: &mut Summary,
 ) -> Result<(), String> {
+    let mut lines = String::new();
+    if options.mailboxes.is_empty() {
+        lines = odd_directories(repair, account, summary)?;
+    }
     let all = account.checkable().map_err(|error| error.to_string())?;
     let mut chosen: Vec<(MailboxName, u64)> = Vec::new();
     if options.mailboxes.is_empty() {
         chosen = all;
     } else {
         for text in &options.mailboxes {
-            match all.iter().find(|(name, _)| client_name(text).as_ref() == Some(name)) {
+            let found = meanings(text).into_iter().find_map(|name| all.iter().find(|(it, _)| *it == name));
+            match found {
                 Some(found) if chosen.contains(found) => {}
                 Some(found) => chosen.push(found.clone()),
                 None => {
@@ -86,7 +94,6 @@ fn check(
     }
     let progress = Progress::new(Some(chosen.iter().map(|(_, entries)| entries).sum()), "messages");
     let how = CheckOptions { repair, sizes: options.sizes };
-    let mut lines = String::new();
     for (name, _) in &chosen {
         match account.check(name, how, &mut |n| progress.advance(n)) {
             Ok(report) => {
@@ -105,15 +112,29 @@ fn check(
     Ok(())
 }
 
-/// The mailbox that a client calls by this name: levels parted by `/`, or by Courier's dots
-/// behind `INBOX.`, or by dots, as `restante mailbox list` has them.
-fn client_name(text: &str) -> Option<MailboxName> {
-    if text.eq_ignore_ascii_case("INBOX") {
-        return Some(MailboxName::inbox());
+/// Says which directories with messages are no mailboxes; a repair gives them names first, so
+/// that they are checked with the others.
+fn odd_directories(repair: bool, account: &Arc<Account>, summary: &mut Summary) -> Result<String, String> {
+    let mut lines = String::new();
+    for odd in account.odd_directories().map_err(|error| error.to_string())? {
+        let shown = odd.shown();
+        if !repair || odd.becomes.is_none() {
+            summary.odd += 1;
+            lines.push_str(&format!("{shown}: NO MAILBOX, {}\n", odd::description(&odd)));
+            continue;
+        }
+        match account.repair_odd_directory(&odd) {
+            Ok(name) => {
+                summary.repaired += 1;
+                lines.push_str(&format!("{shown}: repaired, it is the mailbox {name} now\n"));
+            }
+            Err(error) => {
+                summary.failed += 1;
+                lines.push_str(&format!("{shown}: could not be repaired: {error}\n"));
+            }
+        }
     }
-    let after_prefix = text.split_at_checked(6).filter(|(prefix, _)| prefix.eq_ignore_ascii_case("INBOX."));
-    let name = after_prefix.map_or(text, |(_, rest)| rest);
-    MailboxName::new(&name.replace('/', ".")).ok()
+    Ok(lines)
 }
 
 impl Summary {
@@ -137,6 +158,10 @@ impl Summary {
             (damaged, false) => {
                 parts.push(format!("{} damaged; see restante mailbox repair", grouped(damaged)))
             }
+        }
+        if self.odd > 0 {
+            let directories = counted(self.odd, "directory with mail", "directories with mail");
+            parts.push(format!("{directories} that no client sees"));
         }
         if self.failed > 0 {
             parts.push(format!("{} could not be checked", grouped(self.failed)));
@@ -183,6 +208,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::CurMissing => {
             "cur/ is missing: bring it back, as with an empty one all messages would be taken for expunged"
         }
+        FindingKind::DirectoryStrange => {
+            "a symbolic link or no directory, which is never followed: put a directory in its place"
+        }
         FindingKind::DirectoryMissing => "a directory of the Maildir is missing",
         FindingKind::OwnFile => "a file of Restante's has the wrong owner, permissions or kind",
         FindingKind::ListGone => {
@@ -201,6 +229,15 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::IndexDamaged => "the index cannot be read",
         FindingKind::IndexWrong => "the index says something else than UID list and Maildir",
         FindingKind::CacheDamaged => "damaged records in the cache",
+        FindingKind::FileDouble => {
+            "files with the base name of another: each gets one of its own when the mailbox is opened or repaired"
+        }
+        FindingKind::FileNameless => {
+            "files without a base name: each gets one when the mailbox is opened or repaired"
+        }
+        FindingKind::Unreadable => {
+            "messages that are compressed and cannot be served: only gzip and zstd are read; decompress the others in place, under their names"
+        }
         FindingKind::NameSize => {
             "sizes in file names that are not the messages': rename them without ,S= and ,W=, with no session open"
         }
@@ -208,9 +245,6 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::FileNew => "new messages since the last look",
         FindingKind::FileGone => "messages removed by other programs since the last look",
         FindingKind::FlagsNew => "messages flagged by other programs since the last look",
-        FindingKind::FileDouble => {
-            "files of the same base name, of which only the second counts: compare them, and remove the first"
-        }
         FindingKind::EntryIgnored => "entries of new/ and cur/ that are never mail",
         FindingKind::Leftover => {
             "leftovers older than 36 hours: removed when the mailbox is opened or repaired"
@@ -220,7 +254,7 @@ fn meaning(kind: FindingKind) -> &'static str {
     }
 }
 
-fn messages(count: u64) -> String {
+pub(super) fn messages(count: u64) -> String {
     counted(count, "message", "messages")
 }
 
@@ -251,21 +285,6 @@ mod tests {
             [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")]
         {
             assert_eq!(grouped(number), expected);
-        }
-    }
-
-    #[test]
-    fn names_are_those_of_clients() {
-        for (text, expected) in [
-            ("inbox", Some("INBOX")),
-            ("Lists/rust", Some("Lists.rust")),
-            ("Lists.rust", Some("Lists.rust")),
-            ("INBOX.Lists.rust", Some("Lists.rust")),
-            ("inbox.Entwürfe", Some("Entwürfe")),
-            ("", None),
-            ("a//b", None),
-        ] {
-            assert_eq!(client_name(text).as_ref().map(MailboxName::as_str), expected, "{text}");
         }
     }
 

@@ -5,14 +5,16 @@ use super::oauth;
 use super::parse::{Entries, Problem, Values};
 use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
+use crate::admission;
 use crate::certificate::NameFrom;
 use crate::log::Format;
+use crate::mail_place::DovecotLocation;
+use crate::mailbox_names;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
 use auth::Mechanism;
-use codec::Limits;
+use codec::{Limits, Parts};
 use ipnet::IpNet;
-use mail::MailboxName;
 use session::{NamespaceStyle, Settings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub(crate) struct Configuration {
     pub(crate) handshake_timeout_ms: u64,
     /// The Maildir's template.
     pub(crate) maildir: String,
+    /// What Dovecot has elsewhere.
+    pub(crate) dovecot: DovecotLocation,
     /// Who the server becomes.
     pub(crate) user: Option<String>,
     /// And its group.
@@ -60,12 +64,8 @@ pub(crate) struct Configuration {
     pub(crate) control_socket_is_given: bool,
     /// How log-ins are decided.
     pub(crate) log_ins: auth::authenticator::Settings,
-    /// Connections in all, from one address, of one user from one address.
-    pub(crate) connections_max: usize,
-    /// Connections from one address.
-    pub(crate) connections_per_address_max: usize,
-    /// Connections of one user from one address.
-    pub(crate) connections_per_user_max: usize,
+    /// Who may connect.
+    pub(crate) connections: admission::Limits,
     /// In milliseconds.
     pub(crate) write_timeout_ms: u64,
     /// Jobs on files at once.
@@ -149,6 +149,11 @@ impl Configuration {
             tls13_only: tls.text("minimum-version") == "1.3",
             handshake_timeout_ms: tls.number("handshake-timeout"),
             maildir: mail.text("maildir"),
+            dovecot: DovecotLocation {
+                control: mail.text_if("dovecot-control"),
+                inbox: mail.text_if("dovecot-inbox"),
+                is_fs: mail.text("dovecot-layout") == "fs",
+            },
             user: mail.text_if("user"),
             group: mail.text_if("group"),
             own_uids: own_uids(&mail),
@@ -162,9 +167,12 @@ impl Configuration {
                 .map_or_else(|| super::DEFAULT_CONTROL_SOCKET.into(), PathBuf::from),
             control_socket_is_given: login.text_if("control-socket").is_some(),
             log_ins: log_ins(&login, &hostname),
-            connections_max: limits.count("connections"),
-            connections_per_address_max: limits.count("connections-per-address"),
-            connections_per_user_max: limits.count("connections-per-user-and-address"),
+            connections: admission::Limits {
+                all: limits.count("connections"),
+                per_network: limits.count("connections-per-address"),
+                before_login: limits.count("connections-before-login"),
+                per_user: limits.count("connections-per-user-and-address"),
+            },
             write_timeout_ms: limits.number("write-timeout"),
             file_jobs: limits.count("file-jobs"),
             listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
@@ -174,6 +182,9 @@ impl Configuration {
             store: StoreSettings {
                 utf8_names: mail.bool("utf8-names"),
                 lock_wait_ms_max: mail.number("lock-wait"),
+                name_escape: mail.text_if("name-escape").and_then(|text| text.chars().next()),
+                mailboxes_max: mail.count("mailboxes"),
+                levels_max: mail.count("levels"),
                 keywords_max: mail.count("keywords"),
                 kept_bytes_max: mail.count("kept-memory"),
                 take_over: match mail.text("take-over").as_str() {
@@ -201,6 +212,9 @@ impl Configuration {
             ("group of [mail]", self.group == old.group),
             ("own-uid of [mail]", self.own_uids.is_some() == old.own_uids.is_some()),
             ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
+            ("name-escape of [mail]", store.name_escape == old_store.name_escape),
+            ("mailboxes of [mail]", store.mailboxes_max == old_store.mailboxes_max),
+            ("levels of [mail]", store.levels_max == old_store.levels_max),
             ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
             ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
             ("take-over of [mail]", store.take_over == old_store.take_over),
@@ -248,6 +262,11 @@ impl Configuration {
             if let SourceKind::Wrong(what) = &source.kind {
                 wrong(format!("[[users]] number {number} {what}"));
             }
+        }
+        if let Some(escape) = self.store.name_escape.filter(|escape| "./&-".contains(*escape)) {
+            wrong(format!(
+                "name-escape in [mail] cannot be {escape}, which parts levels or begins modified UTF-7"
+            ));
         }
         for mechanism in &self.session.mechanisms {
             match Mechanism::by_name(mechanism) {
@@ -326,10 +345,17 @@ fn session_settings(
     ];
     let special_uses = uses.map(|(attribute, key)| SpecialUse {
         attribute,
-        names: special_use.texts(key).iter().filter_map(|name| MailboxName::new(name).ok()).collect(),
+        names: special_use.texts(key).iter().flat_map(|name| mailbox_names::meanings(name)).collect(),
     });
     let before_login = limits.count("line-before-login");
     let nesting_max = limits.count("nesting");
+    let parts = Parts {
+        search_keys_max: limits.count("search-keys"),
+        patterns_max: limits.count("list-patterns"),
+        items_max: limits.count("fetch-items"),
+        names_max: limits.count("names"),
+        ranges_max: limits.count("set-ranges"),
+    };
     Settings {
         hostname: hostname.to_owned(),
         id: vec![
@@ -347,9 +373,11 @@ fn session_settings(
             line_max: before_login,
             literal_max: before_login,
             literals_sum_max: before_login,
-            literals_max: 10,
+            // An ID may have thirty names and as many values (RFC 2971 section 3.3).
+            literals_max: 64,
             nesting_max: nesting_max.min(8),
             append_max: 0,
+            parts,
         },
         limits: Limits {
             line_max: limits.count("line"),
@@ -358,6 +386,7 @@ fn session_settings(
             literals_max: limits.count("literals"),
             nesting_max,
             append_max: limits.number("message"),
+            parts,
         },
         bytes_before_login_max: limits.number("bytes-before-login"),
         login_timeout_ms: login.number("timeout"),

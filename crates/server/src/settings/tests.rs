@@ -21,6 +21,7 @@ fn the_file_of_a_small_site_is_enough() {
     assert_eq!(configuration.session.hostname, "mail.example.com");
     assert!(configuration.passwd_files().eq([&PathBuf::from("/etc/restante/users")]));
     assert_eq!(configuration.session.limits.append_max, 100 << 20);
+    assert_eq!(configuration.session.limits.parts, codec::Parts::DEFAULT);
     assert_eq!(configuration.session.idle_timeout_ms, 30 * 60 * 1000);
     assert!(configuration.cleartext_from.is_empty() && configuration.listen.is_empty());
 }
@@ -74,6 +75,10 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
         (
             "[mail]\nmaildir = \"/srv/%u\"\n".to_owned(),
             "r.toml: [[users]] wants passwd-file, such as passwd-file = \"/etc/restante/users\"",
+        ),
+        (
+            with("", "").replace("[mail]\n", "[mail]\nname-escape = \".\"\n"),
+            "r.toml: name-escape in [mail] cannot be ., which parts levels or begins modified UTF-7",
         ),
         ("[mail\n".to_owned(), "r.toml:1:6: not valid TOML: "),
     ] {

@@ -28,8 +28,6 @@ pub(crate) struct Append {
     current: Option<(Delivery, Flags, Option<i64>)>,
     /// Messages read before it.
     read: Vec<(Delivery, Flags, Option<i64>)>,
-    /// Flags of all messages so far, and their sizes as announced.
-    announced: Vec<(Flags, u64)>,
     /// Why nothing will be appended.
     failed: Option<Answer>,
 }
@@ -45,7 +43,6 @@ impl Session {
             target: None,
             current: None,
             read: Vec::new(),
-            announced: Vec::new(),
             failed,
         }));
     }
@@ -109,17 +106,15 @@ impl Session {
             Some(target) => target,
             None => self.append_target(&append.wire_name)?,
         };
-        append.announced.push((message.flags.clone(), message.size));
-        let room = target.check_room(append.announced.iter().map(|(flags, size)| (flags, *size)));
-        room.map_err(|error| for_target(&error))?;
-        let delivery = target.deliver().map_err(|error| for_target(&error))?;
+        let delivery = target.deliver_announced(&message.flags, message.size);
+        let delivery = delivery.map_err(|error| for_target(&error))?;
         append.target = Some(target);
         let date = message.date.map(|date| date.unix);
         append.current = Some((delivery, message.flags, date));
         Ok(!message.non_sync)
     }
 
-    fn append_target(&self, wire_name: &str) -> Result<Arc<Mailbox>, Answer> {
+    fn append_target(&self, wire_name: &WireName) -> Result<Arc<Mailbox>, Answer> {
         let Some(account) = &self.account else { return Err(Answer::bad("Log in first")) };
         let name = namespace::mailbox_name(self.settings.namespace, wire_name).map_err(|bad| bad.answer())?;
         account.open(&name).map_err(|error| for_target(&error))

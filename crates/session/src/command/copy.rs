@@ -2,6 +2,7 @@
 
 use crate::context::{Answer, Context, Progress, Task};
 use crate::namespace::mailbox_name;
+use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use mail::{NumberSet, Uid, UidSet};
 use std::sync::Arc;
@@ -9,16 +10,20 @@ use store::{Account, Copied, ErrorKind, Mailbox};
 
 /// The task of a COPY, or of a MOVE with `remove`.
 ///
+/// Messages whose expunge is withheld are passed over, as UID COPY passes over them: COPYUID says
+/// what was copied. A NO would have to undo the rest (RFC 3501 section 6.4.7), for messages that
+/// somebody else removed. It is the answer where nothing of what was named is left.
+///
 /// One call of the store each: a COPY must leave nothing behind when it fails (RFC 3501 section
 /// 6.4.7), and so cannot be done in batches.
-pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: String, remove: bool) -> Box<dyn Task> {
+pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: WireName, remove: bool) -> Box<dyn Task> {
     Box::new(Copy { set, by_uid, mailbox, remove })
 }
 
 struct Copy {
     set: NumberSet,
     by_uid: bool,
-    mailbox: String,
+    mailbox: WireName,
     remove: bool,
 }
 
@@ -49,20 +54,20 @@ impl Copy {
             Err(answer) => return Ok(answer),
         };
         let snapshot = selected.view.snapshot();
-        let (there, gone): (Vec<Uid>, Vec<Uid>) =
-            messages.into_iter().map(|(_, uid)| uid).partition(|&uid| snapshot.find(uid).is_some());
-        // Part of what was named by number would be neither all nor nothing.
-        if !gone.is_empty() && !self.by_uid {
-            return Ok(super::expunge_issued());
-        }
-        let uids: UidSet = there.into_iter().collect();
+        let uids: UidSet =
+            messages.into_iter().map(|(_, uid)| uid).filter(|&uid| snapshot.find(uid).is_some()).collect();
         let source = &selected.mailbox;
         let copied = match (uids.is_empty(), self.remove) {
             (true, _) => None,
             (false, false) => Some(source.copy(&uids, &target)?),
             (false, true) => Some(source.move_to(&uids, &target)?),
         };
-        Ok(self.done(context, copied.and_then(copy_uid)))
+        let copied = copied.and_then(copy_uid);
+        // A number names a message that the client has: with none of them left, nothing is done.
+        if copied.is_none() && !self.by_uid {
+            return Ok(super::expunge_issued());
+        }
+        Ok(self.done(context, copied))
     }
 
     /// The destination. A name that does not exist, or that can never exist, is told apart:
@@ -172,14 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_copied_when_a_message_is_gone() {
-        let (fixture, mut client) = fixture(3);
-        fs::remove_file(fixture.path(2)).expect("removed");
-        let answer = client.command("COPY 1:3 Archive");
-        assert!(answer.contains("a NO [EXPUNGEISSUED]"), "{answer}");
-        check(&mut client, "STATUS Archive (MESSAGES)", "* STATUS Archive (MESSAGES 0)\na OK");
-        let answer = without_validity(&mut client, "UID COPY 1:3 Archive");
-        assert!(answer.ends_with("a OK [COPYUID V 1,3 1:2] Copy completed\r\n"), "{answer}");
+    fn messages_whose_expunge_is_withheld_are_passed_over() {
+        let (fixture, mut client) = fixture(5);
+        for (remove, command, expected) in [
+            (2, "UID COPY 2 Archive", "* 2 EXPUNGE\r\na OK Copy completed\r\n"),
+            (2, "COPY 1:3 Archive", "* 2 EXPUNGE\r\na OK [COPYUID V 1,4 1:2] Copy completed\r\n"),
+            (
+                2,
+                "COPY 2 Archive",
+                "* 2 EXPUNGE\r\na NO [EXPUNGEISSUED] Some of these messages are expunged\r\n",
+            ),
+            (
+                1,
+                "MOVE 1 Archive",
+                "* 1 EXPUNGE\r\na NO [EXPUNGEISSUED] Some of these messages are expunged\r\n",
+            ),
+        ] {
+            fs::remove_file(fixture.path(remove)).expect("removed");
+            // By FETCH the expunge is seen, and not announced.
+            check(&mut client, "FETCH 1 FLAGS", "* 1 FETCH (FLAGS (\\Seen))\na OK");
+            assert_eq!(without_validity(&mut client, command), expected, "{command}");
+        }
+        let mut other = fixture.site.log_in();
+        check(&mut other, "STATUS Archive (MESSAGES)", "* STATUS Archive (MESSAGES 2)\na OK");
     }
 
     #[test]

@@ -2,29 +2,25 @@
 
 use super::once::once;
 use crate::context::{Answer, Context, Task};
-use crate::namespace::Spelling;
+use crate::namespace::new_mailbox_name;
+use codec::command::WireName;
 use mail::MailboxName;
 use store::{Account, ErrorKind};
 
 /// The task of a CREATE.
-pub(crate) fn create(mailbox: String) -> Box<dyn Task> {
+pub(crate) fn create(mailbox: WireName) -> Box<dyn Task> {
     once(move |context, account| run(context, account, &mailbox))
 }
 
-fn run(context: &Context<'_>, account: &Account, wire: &str) -> store::Result<Answer> {
-    let spelling = Spelling::of(context.settings.namespace, wire);
-    // "This is a declaration that the client intends to create mailbox names under this name";
-    // here every mailbox can have others below it.
-    let wire = wire.strip_suffix(spelling.separator()).unwrap_or(wire);
-    let name = match spelling.read(wire) {
+fn run(context: &Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
+    let name = match new_mailbox_name(context.settings.namespace, wire) {
         Ok(name) if name.is_inbox() => return Ok(already_exists()),
         Ok(name) => name,
         Err(unusable) => return Ok(unusable.answer()),
     };
     match account.create(&name) {
         Ok(()) => {}
-        Err(error) if error.kind == ErrorKind::AlreadyExists => return Ok(already_exists()),
-        Err(error) => return Err(error),
+        Err(error) => return refused(error),
     }
     create_levels_above(account, &name);
     Ok(Answer::ok("CREATE completed"))
@@ -37,15 +33,30 @@ fn run(context: &Context<'_>, account: &Account, wire: &str) -> store::Result<An
 /// mailbox asked for is there.
 pub(crate) fn create_levels_above(account: &Account, name: &MailboxName) {
     for level in std::iter::successors(name.parent(), MailboxName::parent) {
-        if level.as_str().eq_ignore_ascii_case("INBOX") {
+        if level.is_inbox() {
             continue;
         }
         match account.create(&level) {
+            // No room for them: the mailbox asked for was the last one.
+            Err(error) if error.kind == ErrorKind::Limit => return,
             Err(error) if error.kind != ErrorKind::AlreadyExists => {
                 tracing::warn!(%error, "a level above a new mailbox could not be made");
             }
             _ => {}
         }
+    }
+}
+
+/// What a client is told of a mailbox that could not be made, or be renamed; other failures stay
+/// errors. A limit is the client's to know, and nothing for the log.
+pub(crate) fn refused(error: store::Error) -> store::Result<Answer> {
+    match error.kind {
+        ErrorKind::AlreadyExists => Ok(already_exists()),
+        ErrorKind::Limit => {
+            tracing::debug!("{error}");
+            Ok(Answer::no("LIMIT", "No more mailboxes, or no more levels of them, are allowed here"))
+        }
+        _ => Err(error),
     }
 }
 
@@ -106,7 +117,8 @@ LIST "" T%
     #[test]
     fn security_22_names_that_cannot_be_are_refused() {
         let long = "x".repeat(241);
-        for name in ["\"\"", "/", "//", "/a", "a//b", ".", "..", "../b", "a/../b", "a.b", "\"a\tb\""] {
+        for name in ["\"\"", "/", "//", "/a", "a//b", ".", "..", "../b", "a/../b", "\"a\tb\"", "&AGE-", "x&"]
+        {
             check(Plain, &[], &format!("CREATE {name}\n  NO [CANNOT]\n"));
         }
         check(Plain, &[], &format!("CREATE {long}\n  NO [CANNOT]\n"));

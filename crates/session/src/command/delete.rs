@@ -3,17 +3,18 @@
 use super::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::mailbox_name;
+use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use store::Account;
 
 /// The task of a DELETE.
-pub(crate) fn delete(mailbox: String) -> Box<dyn Task> {
+pub(crate) fn delete(mailbox: WireName) -> Box<dyn Task> {
     once(move |context, account| run(context, account, &mailbox))
 }
 
 /// What lies below the mailbox stays, and its name then is a level without a mailbox. The
 /// subscription stays too: "the server MUST NOT unilaterally remove" it (section 6.3.6).
-fn run(context: &mut Context<'_>, account: &Account, wire: &str) -> store::Result<Answer> {
+fn run(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
     let name = match mailbox_name(context.settings.namespace, wire) {
         Ok(name) if name.is_inbox() => return Ok(Answer::no("CANNOT", "The inbox cannot be deleted")),
         Ok(name) => name,
@@ -39,7 +40,7 @@ mod tests {
     fn what_lies_below_stays() {
         check(
             Plain,
-            &["a", "a.b", "c"],
+            &["a", "a/b", "c"],
             r#"
 DELETE a
   OK DELETE completed

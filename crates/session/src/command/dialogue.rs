@@ -4,7 +4,7 @@ use crate::testing::{Client, Site};
 use crate::{NamespaceStyle, SpecialUse};
 use mail::MailboxName;
 
-/// A site whose user has these mailboxes, levels joined by `.`, in a directory that is removed
+/// A site whose user has these mailboxes, levels joined by `/`, in a directory that is removed
 /// with it.
 pub(super) struct TestSite {
     pub(super) site: Site,

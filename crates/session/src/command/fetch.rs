@@ -3,6 +3,11 @@
 //! A message's response is begun when everything in it is known but the bytes of its long
 //! literals: what cannot be read is found out before anything is announced, and leaves the
 //! message out. A message of any length goes out in pieces, its file kept open.
+//!
+//! A message whose expunge is withheld is answered by number as far as anything is known of it;
+//! what only its file had is left out, and NO \[EXPUNGEISSUED\] is the answer to the whole once
+//! all else was sent (RFC 2180 section 4.1, RFC 5530). NIL in its place, with OK, would be kept
+//! as an empty message by clients. UID FETCH passes over it.
 
 mod message;
 mod section;
@@ -10,10 +15,10 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::header_fields;
+use super::header_fields::{self, Names};
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
-use crate::view::View;
+use crate::view::{Shown, View, Withheld};
 use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};
 use codec::response::fetch::Writer;
 use mail::flag::Flags;
@@ -21,7 +26,7 @@ use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{ErrorKind, FlagChange, Kind, Pass, Row, Snapshot};
+use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
 pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
@@ -57,6 +62,17 @@ impl Item {
     }
 }
 
+/// The header fields that an item names.
+fn field_names(item: &FetchItem) -> impl Iterator<Item = &str> {
+    let names = match item {
+        FetchItem::Section {
+            section: Section { text: SectionText::HeaderFields { names, .. }, .. }, ..
+        } => names.as_slice(),
+        _ => &[],
+    };
+    names.iter().map(String::as_str)
+}
+
 /// What is asked of each message.
 #[derive(Debug)]
 struct Plan {
@@ -67,6 +83,8 @@ struct Plan {
     modseq: bool,
     /// A section is asked for without PEEK.
     sets_seen: bool,
+    /// The header fields that any item names.
+    names: Arc<Names>,
 }
 
 impl Plan {
@@ -78,6 +96,7 @@ impl Plan {
             // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
             modseq: command.changed_since.is_some(),
             sets_seen: false,
+            names: Arc::new(Names::new(command.items.iter().flat_map(field_names))),
         };
         for item in std::mem::take(&mut command.items) {
             match &item {
@@ -100,27 +119,33 @@ impl Plan {
 }
 
 impl Plan {
-    /// Writes what the snapshot tells of a message, and notes what the client knows by it.
-    fn tell_row(
+    /// Writes what is told of a message beside its content, and notes what the client knows by it.
+    fn tell(
         &self,
         writer: &mut Writer,
         out: &mut Vec<u8>,
-        row: Row<'_>,
-        flags: bool,
-        modseq: bool,
+        shown: Shown<'_>,
+        wanted: Wanted,
         view: &mut View,
     ) {
         if self.uid {
-            writer.uid(out, row.uid());
+            writer.uid(out, shown.uid);
         }
-        if flags {
-            writer.flags(out, row.system_flags(), row.keywords(), view.is_recent(row.uid()));
-            view.told_flags(row.uid(), row.modseq());
+        if wanted.flags {
+            writer.flags(out, shown.system, shown.keywords, view.is_recent(shown.uid));
+            view.told_flags(shown.uid, shown.modseq);
         }
-        if modseq {
-            writer.modseq(out, row.modseq());
+        if wanted.modseq {
+            writer.modseq(out, shown.modseq);
         }
     }
+}
+
+/// Which items are told that change with time.
+#[derive(Clone, Copy)]
+struct Wanted {
+    flags: bool,
+    modseq: bool,
 }
 
 struct FetchTask {
@@ -135,7 +160,7 @@ struct FetchTask {
     next_row: usize,
     /// The message under way.
     current: Option<Message>,
-    /// Some messages were expunged, and the client was not told of it.
+    /// Something was left out, as its message is gone.
     gone: bool,
     /// The first failure; messages after it are sent all the same.
     failed: Option<store::Error>,
@@ -150,7 +175,7 @@ impl Task for FetchTask {
         }
         let mut pace = Pace::new();
         if self.plan.items.is_empty() {
-            return self.tell_from_snapshot(context, &mut pace);
+            return self.tell_from_view(context, &mut pace);
         }
         loop {
             if context.out.is_full() || pace.is_spent() {
@@ -177,6 +202,10 @@ impl Task for FetchTask {
         self.command.by_uid
     }
 
+    fn only_answers(&self) -> bool {
+        true
+    }
+
     fn by_uid(&self) -> bool {
         self.command.by_uid
     }
@@ -199,42 +228,52 @@ impl FetchTask {
         None
     }
 
-    /// Answers from the snapshot alone: nothing is asked for that a file would have to tell.
-    fn tell_from_snapshot(&mut self, context: &mut Context<'_>, pace: &mut Pace) -> store::Result<Progress> {
+    /// Answers from the view alone: nothing is asked for that a file would have to tell.
+    fn tell_from_view(&mut self, context: &mut Context<'_>, pace: &mut Pace) -> store::Result<Progress> {
         let Some(selected) = context.selected.as_mut() else { return self.finish() };
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
-        let modseq = self.plan.modseq || (context.enabled.condstore && self.plan.flags);
-        let since = self.command.changed_since;
+        let flags = self.plan.flags;
+        let modseq = self.plan.modseq || (context.enabled.condstore && flags);
         while !context.out.is_full() && !pace.is_spent() {
             let Some((number, uid)) = self.messages.as_mut().and_then(Iterator::next) else {
                 return self.finish();
             };
             pace.row();
-            let Some(row) = snapshot.find_from(uid, self.next_row) else {
-                self.gone = true;
-                continue;
-            };
-            self.next_row = row.index() + 1;
-            if since.is_none_or(|since| row.modseq() > since) {
+            let row = snapshot.find_from(uid, self.next_row);
+            self.next_row = row.map_or(self.next_row, |row| row.index() + 1);
+            let withheld = if row.is_none() { self.withheld(selected, uid) } else { None };
+            let Some(shown) = row.map(Shown::from).or(withheld.as_ref().map(Shown::from)) else { continue };
+            if self.is_wanted(shown) {
                 let out = context.out.buffer();
                 let mut writer = Writer::new(out, number);
-                self.plan.tell_row(&mut writer, out, row, self.plan.flags, modseq, &mut selected.view);
+                self.plan.tell(&mut writer, out, shown, Wanted { flags, modseq }, &mut selected.view);
                 writer.finish(out);
             }
         }
         Ok(Progress::More)
     }
 
-    /// A message that is there, and changed as CHANGEDSINCE wants it.
+    /// A message that is not there any more, as it is answered by number.
+    fn withheld(&self, selected: &Selected, uid: Uid) -> Option<Withheld> {
+        if self.command.by_uid { None } else { selected.view.withheld(uid).cloned() }
+    }
+
+    /// It changed as CHANGEDSINCE wants it.
+    fn is_wanted(&self, shown: Shown<'_>) -> bool {
+        self.command.changed_since.is_none_or(|since| shown.modseq > since)
+    }
+
+    /// A message to answer, if it changed as CHANGEDSINCE wants it.
     fn look_at(&mut self, context: &mut Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
         let selected = context.selected.as_mut()?;
-        let Some(row) = selected.view.snapshot().find_from(uid, self.next_row) else {
-            self.gone = true;
-            return None;
+        let wanted = match selected.view.snapshot().find_from(uid, self.next_row) {
+            Some(row) => {
+                self.next_row = row.index() + 1;
+                self.is_wanted(row.into())
+            }
+            None => self.withheld(selected, uid).is_some_and(|withheld| self.is_wanted((&withheld).into())),
         };
-        self.next_row = row.index() + 1;
-        let wanted = self.command.changed_since.is_none_or(|since| row.modseq() > since);
-        wanted.then(|| Message::new(number, uid, selected.mark.take()))
+        wanted.then(|| Message::new(number, uid, selected.mark.take(), self.plan.names.clone()))
     }
 
     /// Prepares a message or, once that is done, writes it. A message left out counts as written.
@@ -251,13 +290,16 @@ impl FetchTask {
             match message.prepare(&self.plan.items, pass, pace) {
                 Ok(Prepared::All) => {}
                 Ok(Prepared::Part) => return Ok(Written::Part),
-                Ok(Prepared::Gone) => {
-                    self.gone = true;
-                    return Ok(Written::All);
-                }
                 Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
                 Err(error) => {
                     self.failed.get_or_insert(error);
+                    return Ok(Written::All);
+                }
+            }
+            if message.lacks_items() {
+                self.gone = true;
+                let asked = self.plan.uid || self.plan.flags || self.plan.modseq;
+                if self.command.by_uid || !(asked || message.has_items()) {
                     return Ok(Written::All);
                 }
             }
@@ -276,29 +318,30 @@ impl FetchTask {
         Ok(written)
     }
 
-    /// Begins the response with what the snapshot tells; `false` when the message is gone.
+    /// Begins the response with what the view tells; `false` when it knows nothing of the message.
     ///
     /// Flags that this very command changed are told whether asked for or not, so that no second
     /// response has to tell them.
     fn begin(&self, context: &mut Context<'_>, message: &mut Message, marked: bool) -> bool {
         let Some(selected) = context.selected.as_mut() else { return false };
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
-        let hint = self.next_row.saturating_sub(1);
-        let Some(row) = snapshot.find_from(message.uid(), hint) else { return false };
+        let row = snapshot.find_from(message.uid(), self.next_row.saturating_sub(1));
+        let withheld = selected.view.withheld(message.uid()).cloned();
+        let Some(shown) = row.map(Shown::from).or(withheld.as_ref().map(Shown::from)) else { return false };
         let flags = marked || self.plan.flags;
         // RFC 7162 section 3.1: MODSEQ goes with flags once the client knows CONDSTORE.
         let modseq = self.plan.modseq || (context.enabled.condstore && flags);
         let out = context.out.buffer();
         let writer = message.begin(out);
         if marked && self.command.by_uid && !self.plan.uid {
-            writer.uid(out, row.uid());
+            writer.uid(out, shown.uid);
         }
-        self.plan.tell_row(writer, out, row, flags, modseq, &mut selected.view);
+        self.plan.tell(writer, out, shown, Wanted { flags, modseq }, &mut selected.view);
         true
     }
 
     /// A message that is gone is no failure of a UID FETCH, which leaves it out; by number the
-    /// client is told that its numbers are out of date (RFC 2180 section 4.1.2, RFC 5530).
+    /// client is told that something was left out (RFC 2180 section 4.1.2, RFC 5530).
     fn finish(&mut self) -> store::Result<Progress> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -324,7 +367,8 @@ fn mark_seen(selected: &mut Selected, uid: Uid, pace: &mut Pace) -> bool {
     match selected.mailbox.store_flags(&[uid].into_iter().collect(), &change, None::<ModSeq>) {
         Ok(stored) => {
             super::see(selected, stored.snapshot);
-            true
+            stored.refusal.iter().for_each(|error| tracing::debug!("{error}"));
+            stored.changed.contains(uid)
         }
         Err(error) => {
             tracing::warn!("{error}");

@@ -2,44 +2,57 @@
 //! STATUS by RFC 5819).
 //!
 //! Reference and mailbox argument are joined as they stand, as Courier and Dovecot do: there
-//! is no character to break out with. What is listed is decided at once, from one look at the
-//! store; lines are then written as the client takes them.
+//! is no character to break out with. What is listed is decided from one look at the store, which
+//! takes several pieces of work where patterns are many; lines are then written as the client
+//! takes them.
 
+use super::pace::Pace;
 use super::status::Count;
 use crate::context::{Answer, Context, Progress, Task};
 use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
 use crate::settings::NamespaceStyle;
-use codec::command::{List, StatusItem};
+use codec::command::{List, StatusItem, WireName};
 use codec::response::list;
 use mail::MailboxName;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use store::{Account, ErrorKind};
-
-/// Mailboxes whose STATUS is told in one piece of work, a count.
-const STATUS_A_PIECE: usize = 16;
+use store::{Account, ErrorKind, Mailbox};
 
 /// The task of a LIST.
 pub(crate) fn list(command: List) -> Box<dyn Task> {
-    Box::new(Listing { request: command, verb: "LIST", lines: None, counting: None })
+    Box::new(Listing::new(command, "LIST"))
 }
 
 /// The task of an XLIST: a LIST that marks the inbox, and knows special uses by the names that
 /// they had before RFC 6154 too.
-pub(crate) fn xlist(reference: String, pattern: String) -> Box<dyn Task> {
+pub(crate) fn xlist(reference: WireName, pattern: WireName) -> Box<dyn Task> {
     let request = List { reference, patterns: vec![pattern], ..List::default() };
-    Box::new(Listing { request, verb: "XLIST", lines: None, counting: None })
+    Box::new(Listing::new(request, "XLIST"))
 }
 
 struct Listing {
     request: List,
     verb: &'static str,
-    /// What is still to be written; made by the first piece of work.
+    /// What is to be chosen from; made by the first piece of work, and gone when all is chosen.
+    choice: Option<Choice>,
+    /// What is still to be written; there when all is chosen.
     lines: Option<VecDeque<Line>>,
     /// STATUS of the first line, begun and not done.
     counting: Option<Count>,
+    /// Mailboxes that were opened ahead for STATUS, and how many lines they are enough for.
+    opened: Vec<Arc<Mailbox>>,
+    opened_lines: usize,
+}
+
+/// The names that there are, while those that match are being chosen.
+struct Choice {
+    /// Trees still to be chosen from, each with the patterns in its spelling.
+    trees: VecDeque<(Tree, Vec<Pattern>)>,
+    /// Whether the first nodes of the first tree match.
+    matches: Vec<bool>,
+    lines: VecDeque<Line>,
 }
 
 /// A response to be written.
@@ -62,20 +75,36 @@ impl Task for Listing {
             if let Some(refusal) = refusal(&self.request) {
                 return Ok(Progress::Done(refusal));
             }
-            self.lines = Some(self.choose(context, account)?);
+            let choice = match self.choice.take() {
+                Some(choice) => choice,
+                None => self.begin(context, account)?,
+            };
+            match self.choose(choice) {
+                Ok(lines) => self.lines = Some(lines),
+                Err(choice) => {
+                    self.choice = Some(choice);
+                    return Ok(Progress::More);
+                }
+            }
         }
-        let mut counted = 0;
-        while let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) {
-            if let Some(line) = self.write(context, account, line) {
+        let mut pace = Pace::new();
+        loop {
+            self.open_ahead(account);
+            let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) else { break };
+            if let Some(line) = self.write(context, account, line, &mut pace) {
                 self.lines.get_or_insert_default().push_front(line);
                 return Ok(Progress::More);
             }
-            counted += usize::from(self.request.return_status.is_some());
-            if context.out.is_full() || counted == STATUS_A_PIECE {
+            self.opened_lines = self.opened_lines.saturating_sub(1);
+            if context.out.is_full() || pace.is_spent() {
                 return Ok(Progress::More);
             }
         }
         Ok(Progress::Done(Answer::ok(&format!("{} completed", self.verb))))
+    }
+
+    fn only_answers(&self) -> bool {
+        true
     }
 }
 
@@ -87,12 +116,29 @@ fn refusal(request: &List) -> Option<Answer> {
 }
 
 impl Listing {
-    /// All lines, in order.
-    fn choose(&self, context: &Context<'_>, account: &Account) -> store::Result<VecDeque<Line>> {
+    /// Lines whose mailboxes are opened together (a count): together they take about a piece.
+    const OPENED_AHEAD: usize = 16;
+
+    fn new(request: List, verb: &'static str) -> Self {
+        Self { request, verb, choice: None, lines: None, counting: None, opened: Vec::new(), opened_lines: 0 }
+    }
+
+    /// Opens the mailboxes of the next lines together, as each may have to wait for the disk.
+    fn open_ahead(&mut self, account: &Arc<Account>) {
+        let opens = self.request.return_status.as_deref().is_some_and(Count::opens);
+        let Some(lines) = self.lines.as_ref().filter(|_| opens && self.opened_lines == 0) else { return };
+        self.opened_lines = Self::OPENED_AHEAD.min(lines.len());
+        let names = lines.iter().take(self.opened_lines).filter_map(|line| line.status_of.as_ref());
+        self.opened = account.open_ahead(names);
+    }
+
+    /// Looks what there is.
+    fn begin(&self, context: &Context<'_>, account: &Account) -> store::Result<Choice> {
         let request = &self.request;
         let style = context.settings.namespace;
+        let (mut trees, matches) = (VecDeque::new(), Vec::new());
         if let Some(root) = root_asked(style, request) {
-            return Ok(VecDeque::from([root]));
+            return Ok(Choice { trees, matches, lines: root.into_iter().collect() });
         }
         let mailboxes = account.list()?;
         let subscribed = if request.select.subscribed || request.return_subscribed {
@@ -100,20 +146,34 @@ impl Listing {
         } else {
             Vec::new()
         };
-        let mut lines = VecDeque::new();
         for (spelling, patterns) in patterns(style, &request.reference, &request.patterns) {
             let builder = Builder::new(spelling).mailboxes(&mailboxes).subscriptions(&subscribed);
-            let tree = builder.build(&context.settings.special_uses);
-            lines.extend(self.matched(&tree, &patterns));
+            trees.push_back((builder.build(&context.settings.special_uses), patterns));
         }
-        Ok(lines)
+        Ok(Choice { trees, matches, lines: VecDeque::new() })
+    }
+
+    /// Chooses on: all lines, in order, or what is still to be chosen from.
+    fn choose(&self, mut choice: Choice) -> Result<VecDeque<Line>, Choice> {
+        let mut pace = Pace::new();
+        while let Some((tree, patterns)) = choice.trees.front() {
+            for node in &tree.nodes()[choice.matches.len()..] {
+                if pace.is_spent() {
+                    return Err(choice);
+                }
+                pace.compare(node.wire.len(), patterns.len());
+                choice.matches.push(patterns.iter().any(|pattern| pattern.matches(&node.wire)));
+            }
+            choice.lines.extend(self.matched(tree, &choice.matches));
+            choice.matches.clear();
+            choice.trees.pop_front();
+        }
+        Ok(choice.lines)
     }
 
     /// The names of one tree that are to be listed.
-    fn matched(&self, tree: &Tree, patterns: &[Pattern]) -> Vec<Line> {
+    fn matched(&self, tree: &Tree, matches: &[bool]) -> Vec<Line> {
         let nodes = tree.nodes();
-        let matches: Vec<bool> =
-            nodes.iter().map(|node| patterns.iter().any(|pattern| pattern.matches(&node.wire))).collect();
         let mut below = vec![Below::default(); nodes.len()];
         if self.request.select.recursive_match {
             for index in (0..nodes.len()).filter(|&index| self.is_selected(&nodes[index])) {
@@ -144,7 +204,7 @@ impl Listing {
             spelling,
             wire: node.wire.clone(),
             child_info: if below.selected { self.criteria() } else { Vec::new() },
-            status_of: status.then(|| node.name.clone()),
+            status_of: node.name.clone().filter(|_| status),
         }
     }
 
@@ -166,7 +226,8 @@ impl Listing {
             attributes.extend(&node.uses);
         }
         if self.verb == "XLIST" {
-            attributes.extend(node.name.is_inbox().then_some("\\Inbox"));
+            let is_inbox = node.name.as_ref().is_some_and(MailboxName::is_inbox);
+            attributes.extend(is_inbox.then_some("\\Inbox"));
             attributes.extend(node.uses.iter().filter_map(|attribute| old_use(attribute)));
         }
         attributes
@@ -180,10 +241,16 @@ impl Listing {
     }
 
     /// Writes a line and its STATUS; gives it back when the STATUS takes another piece.
-    fn write(&mut self, context: &mut Context<'_>, account: &Arc<Account>, mut line: Line) -> Option<Line> {
+    fn write(
+        &mut self,
+        context: &mut Context<'_>,
+        account: &Arc<Account>,
+        mut line: Line,
+        pace: &mut Pace,
+    ) -> Option<Line> {
         let items = self.request.return_status.as_deref().unwrap_or_default();
         let count = match &line.status_of {
-            Some(name) => match counted(self.counting.take(), account, name, items) {
+            Some(name) => match counted(self.counting.take(), account, name, items, pace) {
                 Ok(Counted::All(count)) => Some(count),
                 Ok(Counted::Part(count)) => {
                     self.counting = Some(count);
@@ -224,10 +291,11 @@ fn counted(
     account: &Arc<Account>,
     name: &MailboxName,
     items: &[StatusItem],
+    pace: &mut Pace,
 ) -> store::Result<Counted> {
     let mut count = match begun {
         Some(count) => count,
-        None => Count::begin(account, name, items)?,
+        None => Count::begin(account, name, items, pace)?,
     };
     Ok(if count.go_on()? { Counted::All(count) } else { Counted::Part(count) })
 }
@@ -261,29 +329,31 @@ impl Line {
 
 /// The answer to an empty mailbox argument: separator and root of the reference. With RFC
 /// 5258's syntax an empty pattern is nothing special, and matches nothing.
-fn root_asked(style: NamespaceStyle, request: &List) -> Option<Line> {
+fn root_asked(style: NamespaceStyle, request: &List) -> Option<Option<Line>> {
     let [pattern] = request.patterns.as_slice() else { return None };
-    (!request.extended && pattern.is_empty()).then(|| root(style, &request.reference))
+    (!request.extended && pattern.text() == Some("")).then(|| root(style, &request.reference))
 }
 
-/// Separator and root of a reference (RFC 3501 section 6.3.8).
-pub(super) fn root(style: NamespaceStyle, reference: &str) -> Line {
+/// Separator and root of a reference (RFC 3501 section 6.3.8); `None` for one that is no name.
+pub(super) fn root(style: NamespaceStyle, reference: &WireName) -> Option<Line> {
+    let reference = reference.text()?;
     let spelling = Spelling::of(style, reference);
     let separator = spelling.separator();
     // Up to the last separator, so that the root is in the form of the reference.
     let root = reference.rfind(separator).map_or("", |end| &reference[..=end]);
-    Line::no_select(spelling, root.to_owned())
+    Some(Line::no_select(spelling, root.to_owned()))
 }
 
 /// Patterns with the reference before them, by spelling. Those that can match nothing are left
 /// out.
 pub(super) fn patterns(
     style: NamespaceStyle,
-    reference: &str,
-    patterns: &[String],
+    reference: &WireName,
+    patterns: &[WireName],
 ) -> BTreeMap<Spelling, Vec<Pattern>> {
     let mut grouped: BTreeMap<Spelling, Vec<Pattern>> = BTreeMap::new();
-    for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
+    let Some(reference) = reference.text() else { return grouped };
+    for pattern in patterns.iter().filter_map(WireName::text).filter(|pattern| !pattern.is_empty()) {
         let joined = format!("{reference}{pattern}");
         let spelling = Spelling::of(style, &joined);
         let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
@@ -311,7 +381,7 @@ mod tests {
     fn names_levels_and_children() {
         check(
             Plain,
-            &["Lists.rust.users", "Lists-old", "Entwürfe", "Junk"],
+            &["Lists/rust/users", "Lists-old", "Entwürfe", "Junk"],
             r#"
 LIST "" ""
   * LIST (\Noselect) "/" ""
@@ -351,7 +421,7 @@ LIST "" inbox
     fn the_alias_is_listed_when_it_is_asked_for() {
         check(
             Plain,
-            &["Sent", "Lists.rust"],
+            &["Sent", "Lists/rust"],
             r#"
 LIST "" "INBOX*"
   * LIST (\HasNoChildren) "/" INBOX
@@ -381,7 +451,7 @@ LIST "" (INBOX.Sent Sent INBOX) RETURN (SPECIAL-USE)
     fn couriers_style() {
         check(
             Courier,
-            &["Sent Items", "Lists.rust"],
+            &["Sent Items", "Lists/rust"],
             r#"
 LIST "" *
   * LIST (\HasChildren) "." INBOX
@@ -404,7 +474,7 @@ LIST "Inbox." L%
     fn children_that_match_are_told_of() {
         check(
             Plain,
-            &["foo2.bar1", "foo2.bar2", "foo2", "baz2", "baz2.bar2", "baz2.bar22", "eps2", "eps2.mamba"],
+            &["foo2/bar1", "foo2/bar2", "foo2", "baz2", "baz2/bar2", "baz2/bar22", "eps2", "eps2/mamba"],
             r#"
 SUBSCRIBE foo2/bar1
   OK
@@ -453,7 +523,7 @@ LIST (REMOTE RECURSIVEMATCH) "" *
     fn options_say_what_is_told() {
         check(
             Plain,
-            &["Sent Items", "a.b"],
+            &["Sent Items", "a/b"],
             r#"
 SUBSCRIBE a/b
   OK
@@ -487,6 +557,31 @@ XLIST "" %
   OK XLIST completed
 "#,
         );
+    }
+
+    /// As many patterns as may be, as long as may be, on a thousand names.
+    #[test]
+    fn security_28_many_patterns_are_compared_in_pieces() {
+        let names: Vec<String> = (0..1_000).map(|n| format!("{n:03}{}", "x".repeat(200))).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let site = site(Plain, &names);
+        let mut client = site.site.log_in();
+        let pattern = format!("{}y", "*x".repeat(190));
+        let patterns = vec![pattern.as_str(); 99].join(" ");
+        let before = client.worked;
+        play(
+            &mut client,
+            &format!(
+                "LIST \"\" ({patterns} 00%)\n{}  OK\n",
+                (0..10).fold(String::new(), |all, n| {
+                    all + &format!("  * LIST () \"/\" {n:03}{}\n", "x".repeat(200))
+                })
+            ),
+        );
+        let pieces = client.worked - before;
+        assert!((10..100).contains(&pieces), "{pieces} pieces");
+        let answer = client.command(&format!("LIST \"\" ({patterns} {pattern} 00%)"));
+        assert_eq!(answer, "a NO [LIMIT] Too many patterns in one command: at most 100\r\n");
     }
 
     /// An answer longer than the output holds comes whole, and in pieces.

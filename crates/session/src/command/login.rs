@@ -19,8 +19,13 @@ impl Session {
         if capability::may_send_password(self.connection) {
             self.doing = Doing::Ask { tag, attempt: Some(attempt) };
         } else {
-            self.tagged(&tag, &Answer::no("PRIVACYREQUIRED", "No password without TLS: use STARTTLS"));
+            self.refuse_cleartext(&tag);
         }
+    }
+
+    /// The answer to a log-in without TLS where that is not allowed.
+    pub(crate) fn refuse_cleartext(&mut self, tag: &Tag) {
+        self.tagged(tag, &Answer::no("PRIVACYREQUIRED", "No password without TLS: use STARTTLS"));
     }
 
     /// The client's answer to a challenge.

@@ -7,17 +7,18 @@ use super::list::{Line, patterns, root};
 use crate::context::{Answer, Context, Progress, Task};
 use crate::mailbox_tree::{Builder, Tree};
 use crate::pattern::Pattern;
+use codec::command::WireName;
 use std::collections::VecDeque;
 use store::Account;
 
 /// The task of an LSUB.
-pub(crate) fn lsub(reference: String, pattern: String) -> Box<dyn Task> {
+pub(crate) fn lsub(reference: WireName, pattern: WireName) -> Box<dyn Task> {
     Box::new(Lsub { reference, pattern, lines: None })
 }
 
 struct Lsub {
-    reference: String,
-    pattern: String,
+    reference: WireName,
+    pattern: WireName,
     /// What is still to be written; made by the first piece of work.
     lines: Option<VecDeque<Line>>,
 }
@@ -39,22 +40,26 @@ impl Task for Lsub {
         }
         Ok(Progress::Done(Answer::ok("LSUB completed")))
     }
+
+    fn only_answers(&self) -> bool {
+        true
+    }
 }
 
 /// All lines, in order.
 fn choose(
     context: &Context<'_>,
     account: &Account,
-    reference: &str,
-    pattern: &str,
+    reference: &WireName,
+    pattern: &WireName,
 ) -> store::Result<VecDeque<Line>> {
     let style = context.settings.namespace;
-    if pattern.is_empty() {
-        return Ok(VecDeque::from([root(style, reference)]));
+    if pattern.text() == Some("") {
+        return Ok(root(style, reference).into_iter().collect());
     }
     let subscriptions = account.subscriptions()?;
     let mut lines = VecDeque::new();
-    for (spelling, patterns) in patterns(style, reference, &[pattern.to_owned()]) {
+    for (spelling, patterns) in patterns(style, reference, std::slice::from_ref(pattern)) {
         let tree = Builder::new(spelling).subscriptions(&subscriptions).build(&[]);
         lines.extend(patterns.iter().flat_map(|pattern| matched(&tree, pattern)));
     }
@@ -84,7 +89,7 @@ mod tests {
     fn subscribed_names_and_levels_above_them() {
         check(
             Plain,
-            &["foo.bar.deep", "zap", "Entwürfe"],
+            &["foo/bar/deep", "zap", "Entwürfe"],
             r#"
 LSUB "" *
   OK

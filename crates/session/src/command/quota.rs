@@ -8,7 +8,8 @@
 
 use super::once::once;
 use crate::context::{Answer, Context, Task};
-use crate::namespace::Spelling;
+use crate::namespace::spelled_name;
+use codec::command::WireName;
 use codec::response::quota::{Resource, quota, quota_root};
 use store::{Account, QuotaStatus};
 
@@ -29,14 +30,13 @@ pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn Task> {
 }
 
 /// The task of a GETQUOTAROOT. The mailbox need not be there, but its name must be one.
-pub(crate) fn get_quota_root(mailbox: String) -> Box<dyn Task> {
+pub(crate) fn get_quota_root(mailbox: WireName) -> Box<dyn Task> {
     once(move |context, account| root_of(context, account, &mailbox))
 }
 
-fn root_of(context: &mut Context<'_>, account: &Account, wire: &str) -> store::Result<Answer> {
-    let spelling = Spelling::of(context.settings.namespace, wire);
-    let name = match spelling.read(wire) {
-        Ok(name) => name,
+fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
+    let (spelling, name) = match spelled_name(context.settings.namespace, wire) {
+        Ok(spelled) => spelled,
         Err(unusable) => return Ok(unusable.answer()),
     };
     let status = status(account)?;
@@ -92,6 +92,42 @@ mod tests {
         }
         let limits = QuotaLimits::parse(limits).expect("limits");
         site.site.account("user").quota().set_limits(Some(limits));
+    }
+
+    /// RFC 9208 section 4.3.1: refused before the message is asked for, beside what other sessions
+    /// of the user have announced.
+    #[test]
+    fn room_is_kept_for_what_is_announced() {
+        let site = site(Plain, &["a"]);
+        let account = site.site.account("user");
+        account.quota().set_limits(Some(QuotaLimits::parse("100S").expect("limits")));
+        let mut clients: Vec<_> = (0..20).map(|_| site.site.log_in()).collect();
+        let announce = |client: &mut crate::testing::Client, command: &str| {
+            let answer = client.send(format!("a {command}\r\n").as_bytes());
+            let answer = String::from_utf8(answer).expect("text");
+            assert!(answer.starts_with("+ ") || answer.starts_with("a NO [OVERQUOTA]"), "{answer}");
+            answer.starts_with('+')
+        };
+        let mut announced = Vec::new();
+        for (n, client) in clients.iter_mut().enumerate() {
+            let mailbox = ["INBOX", "a"][n % 2];
+            announced.extend(announce(client, &format!("APPEND {mailbox} {{20}}")).then_some(n));
+        }
+        assert_eq!(announced, [0, 1, 2, 3, 4]);
+        // What is not there is told first, and TRYCREATE stays what it is.
+        let answer = clients[9].command("APPEND b {20}");
+        assert!(answer.starts_with("a NO [TRYCREATE]"), "{answer}");
+        // One goes away, one is broken off, one comes whole: two have room after them.
+        drop(clients.remove(4));
+        let answer = clients[3].send(b"01234567890123456789 garbage\r\n");
+        assert!(answer.starts_with(b"a BAD"), "{}", String::from_utf8_lossy(&answer));
+        let answer = clients[2].send(b"01234567890123456789\r\n");
+        assert!(answer.starts_with(b"a OK"), "{}", String::from_utf8_lossy(&answer));
+        let after: Vec<bool> =
+            clients[10..].iter_mut().map(|client| announce(client, "APPEND a {20}")).collect();
+        assert_eq!(after.iter().filter(|is_room| **is_room).count(), 2, "{after:?}");
+        let usage = account.quota().status().expect("a status").expect("limits").usage;
+        assert_eq!((usage.bytes, usage.messages), (20, 1));
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! RENAME (RFC 3501 section 6.3.5).
 
-use super::create::{already_exists, create_levels_above};
+use super::create::{already_exists, create_levels_above, refused};
 use super::once::once;
 use crate::context::{Answer, Context, Selected, Task};
-use crate::namespace::{Spelling, mailbox_name};
+use crate::namespace::{mailbox_name, new_mailbox_name};
+use codec::command::WireName;
 use mail::MailboxName;
 use std::sync::Arc;
-use store::{Account, ErrorKind};
+use store::Account;
 
 /// The task of a RENAME.
-pub(crate) fn rename(from: String, to: String) -> Box<dyn Task> {
+pub(crate) fn rename(from: WireName, to: WireName) -> Box<dyn Task> {
     once(move |context, account| run(context, account, &from, &to))
 }
 
 /// All below the mailbox goes with it. The inbox stays, and its messages go.
-fn run(context: &mut Context<'_>, account: &Arc<Account>, from: &str, to: &str) -> store::Result<Answer> {
+fn run(
+    context: &mut Context<'_>,
+    account: &Arc<Account>,
+    from: &WireName,
+    to: &WireName,
+) -> store::Result<Answer> {
     let style = context.settings.namespace;
-    let spelling = Spelling::of(style, to);
-    let to = to.strip_suffix(spelling.separator()).unwrap_or(to);
-    let (from, to) = match (mailbox_name(style, from), spelling.read(to)) {
+    let (from, to) = match (mailbox_name(style, from), new_mailbox_name(style, to)) {
         (Ok(from), Ok(to)) => (from, to),
         (Err(unusable), _) | (_, Err(unusable)) => return Ok(unusable.answer()),
     };
@@ -30,8 +34,7 @@ fn run(context: &mut Context<'_>, account: &Arc<Account>, from: &str, to: &str) 
     }
     match account.rename(&from, &to) {
         Ok(()) => {}
-        Err(error) if error.kind == ErrorKind::AlreadyExists => return Ok(already_exists()),
-        Err(error) => return Err(error),
+        Err(error) => return refused(error),
     }
     create_levels_above(account, &to);
     if !from.is_inbox() {
@@ -49,7 +52,7 @@ fn follow(
     to: &MailboxName,
 ) -> store::Result<()> {
     let Some(selected) = context.selected.as_mut() else { return Ok(()) };
-    let Some(new_name) = renamed(selected.mailbox.name(), from, to) else { return Ok(()) };
+    let Some(Ok(new_name)) = selected.mailbox.name().renamed(from, to) else { return Ok(()) };
     let mailbox = account.open(&new_name)?;
     let snapshot = mailbox.refresh(false)?.snapshot;
     if snapshot.uid_validity() != selected.view.snapshot().uid_validity() {
@@ -62,18 +65,8 @@ fn follow(
     Ok(())
 }
 
-/// The name that `name` has after the renaming; `None` where it is not concerned.
-fn renamed(name: &MailboxName, from: &MailboxName, to: &MailboxName) -> Option<MailboxName> {
-    if name == from {
-        return Some(to.clone());
-    }
-    let below = name.is_below(from).then(|| &name.as_str()[from.as_str().len()..])?;
-    MailboxName::new(&format!("{to}{below}")).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::NamespaceStyle::{Courier, Plain};
     use crate::command::dialogue::{check, play, site};
 
@@ -81,7 +74,7 @@ mod tests {
     fn with_all_that_lies_below() {
         check(
             Plain,
-            &["a", "a.b", "a.b.c", "ab", "x.y"],
+            &["a", "a/b", "a/b/c", "ab", "x/y"],
             r#"
 RENAME a z/a
   OK RENAME completed
@@ -116,7 +109,7 @@ STATUS cde (MESSAGES)
     fn what_cannot_be_renamed() {
         check(
             Plain,
-            &["a", "a.b", "c", "d.b"],
+            &["a", "a/b", "c", "d/b"],
             r#"
 RENAME a c
   NO [ALREADYEXISTS]
@@ -149,7 +142,7 @@ LIST "" *
 
     #[test]
     fn a_selected_mailbox_stays_selected() {
-        let site = site(Plain, &["a", "a.b"]);
+        let site = site(Plain, &["a", "a/b"]);
         let mut client = site.site.select("a/b");
         play(
             &mut client,
@@ -180,7 +173,7 @@ DELETE c
     fn the_inbox_stays() {
         check(
             Plain,
-            &["INBOX.x", "c"],
+            &["INBOX/x", "c"],
             r#"
 RENAME INBOX old/2026
   OK
@@ -197,19 +190,5 @@ LIST "" *
   OK
 "#,
         );
-    }
-
-    #[test]
-    fn names_below_are_renamed_too() {
-        for (name, expected) in [
-            ("a", Some("x.y")),
-            ("a.b", Some("x.y.b")),
-            ("a.b.c", Some("x.y.b.c")),
-            ("ab", None),
-            ("INBOX", None),
-        ] {
-            let new = |name: &str| MailboxName::new(name).expect(name);
-            assert_eq!(renamed(&new(name), &new("a"), &new("x.y")), expected.map(new), "{name}");
-        }
     }
 }

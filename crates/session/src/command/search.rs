@@ -1,6 +1,7 @@
 //! SEARCH (RFC 3501 section 6.4.4; RETURN by RFC 4731, MODSEQ by RFC 7162).
 
 mod evaluate;
+mod helpers;
 mod key;
 #[cfg(test)]
 mod tests;
@@ -11,17 +12,20 @@ use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};
 use codec::response::{Code, Condition, untagged};
-use evaluate::{Candidate, Verdict, holds_in_memory};
-use key::{Cost, Key, Uncompiled};
+use evaluate::{Candidate, Means, Verdict, holds_in_memory};
+use helpers::Helpers;
+use key::{Cost, Keys, Known, Uncompiled};
 use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use store::{ErrorKind, Pass};
 
 /// Threads that read for one search at most: other users want to read too.
 const THREADS_MAX: usize = 8;
 
 /// A message that was looked at and found, or could not be read.
-type Looked = (SeqNum, Uid, store::Result<(Verdict, ModSeq)>);
+type Looked = (SeqNum, Uid, store::Result<ModSeq>);
 
 /// The task of a SEARCH or UID SEARCH.
 pub(crate) fn search(command: Search) -> Box<dyn Task> {
@@ -36,11 +40,15 @@ struct SearchTask {
 
 /// A search under way.
 struct State {
-    key: Key,
+    keys: Keys,
     /// All messages, in order.
     messages: Vec<(SeqNum, Uid)>,
-    /// How many of them were looked at.
+    /// How many of them were begun.
     done: usize,
+    /// Those of them that the last piece of work did not get to the end of.
+    begun: Vec<Candidate>,
+    /// Of the message that is looked at, where all is in memory.
+    known: Known,
     /// One for each thread that looks.
     passes: Vec<Pass>,
     found: Vec<Found>,
@@ -67,20 +75,18 @@ impl Task for SearchTask {
         let (Some(state), Some(selected)) = (&mut self.state, context.selected.as_ref()) else {
             return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
         };
-        if state.key.cost() == Cost::Memory {
+        if state.keys.cost() == Cost::Memory {
             return Ok(match state.look_in_memory(&selected.view, self.command.by_uid) {
                 true => Progress::Done(self.finish(context)),
                 false => Progress::More,
             });
         }
-        let looked = state.look(&selected.view);
-        for (number, uid, verdict) in looked {
-            match verdict {
-                Ok((Verdict::Found, modseq)) => state.found.push(Found {
+        for (number, uid, outcome) in state.look(&selected.view) {
+            match outcome {
+                Ok(modseq) => state.found.push(Found {
                     number: if self.command.by_uid { uid.get() } else { number.get() },
                     modseq,
                 }),
-                Ok((Verdict::NotFound, _)) => {}
                 Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
                 Err(error) => {
                     if !state.unreadable {
@@ -90,14 +96,20 @@ impl Task for SearchTask {
                 }
             }
         }
-        if state.done < state.messages.len() {
+        if state.done < state.messages.len() || !state.begun.is_empty() {
             return Ok(Progress::More);
         }
+        // Messages that took several pieces came behind those that did not.
+        state.found.sort_unstable_by_key(|found| found.number);
         Ok(Progress::Done(self.finish(context)))
     }
 
     fn may_expunge(&self) -> bool {
         self.command.by_uid
+    }
+
+    fn only_answers(&self) -> bool {
+        true
     }
 
     fn by_uid(&self) -> bool {
@@ -113,8 +125,8 @@ impl SearchTask {
         };
         let messages = selected.view.resolve(&NumberSet::whole(), true).unwrap_or_default();
         let last = messages.last().copied();
-        let key = match Key::compile(&self.command, last) {
-            Ok(key) => key,
+        let keys = match Keys::compile(&self.command, last) {
+            Ok(keys) => keys,
             Err(Uncompiled::BadCharset) => {
                 return Err(Answer::no("BADCHARSET", "The charset is not known")
                     .with_code(Code::BadCharset(key::CHARSETS.to_vec())));
@@ -122,20 +134,22 @@ impl SearchTask {
             Err(Uncompiled::TooDeep) => return Err(Answer::bad("Search keys are nested too deeply")),
         };
         // Where files are read, all processors read.
-        let threads = match key.cost() {
+        let threads = match keys.cost() {
             Cost::File => std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
             _ => 1,
         };
         let passes = (0..threads).map(|_| selected.mailbox.pass()).collect();
-        if key.has_modseq() {
+        if keys.has_modseq() {
             context.enable_condstore();
         }
-        Ok(State { key, messages, done: 0, passes, found: Vec::new(), unreadable: false })
+        let known = keys.known_of_none();
+        let (begun, found) = (Vec::new(), Vec::new());
+        Ok(State { keys, messages, done: 0, begun, known, passes, found, unreadable: false })
     }
 
     fn finish(&mut self, context: &mut Context<'_>) -> Answer {
         let Some(state) = self.state.take() else { return Answer::bad("Nothing was searched") };
-        let modseq = state.key.has_modseq();
+        let modseq = state.keys.has_modseq();
         let out = context.out.buffer();
         match &self.command.return_options {
             Some(options) => {
@@ -167,7 +181,13 @@ impl State {
             // Expunged and not yet told: it keeps its number and is not found.
             let Some(found) = snapshot.find_from(uid, row) else { continue };
             row = found.index() + 1;
-            if holds_in_memory(&self.key, number, found, view) {
+            self.known.forget();
+            let keys = &self.keys;
+            let truth = keys.hold(&mut self.known, &mut |key, _| -> Result<bool, Infallible> {
+                pace.key();
+                Ok(holds_in_memory(key, keys, number, found, view))
+            });
+            if truth == Ok(true) {
                 let number = if by_uid { uid.get() } else { number.get() };
                 self.found.push(Found { number, modseq: found.modseq() });
             }
@@ -175,45 +195,92 @@ impl State {
         self.done == self.messages.len()
     }
 
-    /// Looks at some more messages, with as many threads as there are passes; what was found of
-    /// each, in order.
+    /// Looks at some more messages, with as many threads as there are passes and can be had; what
+    /// was found of each.
     fn look(&mut self, view: &View) -> Vec<Looked> {
-        let rest = &self.messages[self.done..];
-        let (key, next) = (&self.key, AtomicUsize::new(0));
-        let look_at = |pass: &mut Pass| {
-            // A thread begins as who started it; said once, it costs nothing at each message.
-            let _entered = pass.enter();
-            let (mut pace, mut looked, mut row) = (Pace::new(), Vec::new(), 0);
-            while !pace.is_spent() {
-                let Some(&(number, uid)) = rest.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                pace.row();
-                // Expunged and not yet told: it keeps its number and is not found.
-                let Some(found) = view.snapshot().find_from(uid, row) else { continue };
-                row = found.index() + 1;
-                let verdict = Candidate::new(number, found, view, pass, &mut pace).evaluate(key);
-                let verdict = verdict.map(|verdict| (verdict, found.modseq()));
-                if !matches!(verdict, Ok((Verdict::NotFound, _))) {
-                    looked.push((number, uid, verdict));
-                }
+        let Self { keys, messages, done, begun, passes, .. } = self;
+        let Some((own, others)) = passes.split_first_mut() else { return Vec::new() };
+        let (keys, messages, next) = (&*keys, &messages[..], AtomicUsize::new(*done));
+        let waiting = Mutex::new(std::mem::take(begun));
+        let work = Work { keys, messages, next: &next, waiting: &waiting, view };
+        let helpers = Helpers::take(others.len());
+        let looked = std::thread::scope(|scope| {
+            let begin = |pass| std::thread::Builder::new().spawn_scoped(scope, || work.look(pass)).ok();
+            // Where no thread can be had, those that are there do it all.
+            let threads: Vec<_> = others.iter_mut().take(helpers.count()).map_while(begin).collect();
+            let mut looked = work.look(own);
+            for thread in threads {
+                looked.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
             looked
-        };
-        let mut looked = match self.passes.split_first_mut() {
-            Some((own, others)) => std::thread::scope(|scope| {
-                let begin = |pass| std::thread::Builder::new().spawn_scoped(scope, || look_at(pass)).ok();
-                // Where no thread can be had, those that are there do it all.
-                let threads: Vec<_> = others.iter_mut().map_while(begin).collect();
-                let mut looked = look_at(own);
-                for thread in threads {
-                    looked.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-                }
-                looked
-            }),
-            None => Vec::new(),
-        };
-        looked.sort_by_key(|(number, ..)| *number);
-        self.done = self.messages.len().min(self.done + next.into_inner());
+        });
+        *done = messages.len().min(next.into_inner());
+        *begun = waiting.into_inner().unwrap_or_else(PoisonError::into_inner);
         looked
+    }
+}
+
+/// What the threads of one piece of a search share.
+struct Work<'a> {
+    keys: &'a Keys,
+    messages: &'a [(SeqNum, Uid)],
+    /// The message that is begun next.
+    next: &'a AtomicUsize,
+    /// Messages that were begun and not ended.
+    waiting: &'a Mutex<Vec<Candidate>>,
+    view: &'a View,
+}
+
+impl Work<'_> {
+    /// One thread's part.
+    fn look(&self, pass: &mut Pass) -> Vec<Looked> {
+        // A thread begins as who started it; said once, it costs nothing at each message.
+        let _entered = pass.enter();
+        let (mut pace, mut looked, mut row) = (Pace::new(), Vec::new(), 0);
+        let mut spare = None;
+        while !pace.is_spent() {
+            let Some(mut candidate) = self.candidate(spare.take()) else { break };
+            let Some(&(number, uid)) = self.messages.get(candidate.place) else { break };
+            pace.row();
+            // Expunged and not yet told: it keeps its number and is not found.
+            if let Some(found) = self.view.snapshot().find_from(uid, row) {
+                row = found.index() + 1;
+                let mut means = Means { keys: self.keys, view: self.view, pass, pace: &mut pace };
+                match candidate.evaluate(number, found, &mut means) {
+                    Ok(Verdict::Found) => looked.push((number, uid, Ok(found.modseq()))),
+                    Ok(Verdict::NotFound) => {}
+                    Ok(Verdict::Later) => {
+                        self.lock_waiting().push(candidate);
+                        break;
+                    }
+                    Err(error) => looked.push((number, uid, Err(error))),
+                }
+            }
+            spare = Some(candidate);
+        }
+        looked
+    }
+
+    /// A message that an earlier piece began, else the next one.
+    fn candidate(&self, spare: Option<Candidate>) -> Option<Candidate> {
+        if let Some(begun) = self.lock_waiting().pop() {
+            return Some(begun);
+        }
+        let place = self.next.fetch_add(1, Ordering::Relaxed);
+        if place >= self.messages.len() {
+            return None;
+        }
+        Some(match spare {
+            Some(mut candidate) => {
+                candidate.begin(place);
+                candidate
+            }
+            None => Candidate::new(place, self.keys),
+        })
+    }
+
+    fn lock_waiting(&self) -> std::sync::MutexGuard<'_, Vec<Candidate>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,18 +3,19 @@
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::namespace;
 use crate::view::View;
+use codec::command::WireName;
 use codec::response::{Code, Condition, list, untagged};
 use mail::UidSet;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Snapshot};
 
 /// The task of a SELECT, or of an EXAMINE with `read_only`.
-pub(crate) fn select(mailbox: String, read_only: bool, condstore: bool) -> Box<dyn Task> {
+pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn Task> {
     Box::new(Select { mailbox, read_only, condstore })
 }
 
 struct Select {
-    mailbox: String,
+    mailbox: WireName,
     read_only: bool,
     condstore: bool,
 }
@@ -93,7 +94,6 @@ pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> U
 
 /// The untagged responses of RFC 3501 section 6.3.1.
 fn tell(context: &mut Context<'_>, selected: &mut Selected) {
-    let condstore = context.enabled.condstore;
     selected.view.tell_keywords(selected.read_only, context.out);
     let out = context.out.buffer();
     let snapshot = selected.view.snapshot();
@@ -106,7 +106,64 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     }
     ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");
     ok(out, Code::UidNext(snapshot.uid_next()), "Next UID");
-    if condstore {
-        ok(out, Code::HighestModSeq(selected.view.highest_modseq()), "Highest");
+    // Whether the client asked for it or not (RFC 7162 section 3.1.2.1).
+    ok(out, Code::HighestModSeq(selected.view.highest_modseq()), "Highest");
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::fixture::{Fixture, PLAIN, check};
+    use std::fs;
+
+    /// Another user's mail, which a link in the inbox's place would show.
+    #[test]
+    fn security_22_an_inbox_of_links_is_refused() {
+        for directory in ["cur", "new", "tmp"] {
+            let mut fixture = Fixture::new(&[(PLAIN, "")]);
+            fixture.site.add_user("other", "secret");
+            fixture.site.account("other");
+            let mut client = fixture.site.log_in();
+            check(&mut client, "CREATE Box", "a OK");
+            let (ours, theirs) = (fixture.maildir(), fixture.site.maildir("other"));
+            fs::write(theirs.join(directory).join("1.theirs:2,S"), PLAIN).expect("a message");
+            fs::remove_dir_all(ours.join(directory)).expect("removed");
+            std::os::unix::fs::symlink(theirs.join(directory), ours.join(directory)).expect("a link");
+            let mut client = fixture.site.log_in();
+            check(&mut client, "SELECT INBOX", "a NO [CORRUPTION]");
+            check(&mut client, "STATUS INBOX (MESSAGES)", "a NO [CORRUPTION]");
+            assert!(client.command("SELECT Box").contains("a OK [READ-WRITE]"));
+            assert!(theirs.join(directory).join("1.theirs:2,S").exists());
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_written_is_served_read_only() {
+        let fixture = Fixture::new(&[(PLAIN, "S")]);
+        let maildir = fixture.maildir();
+        let set_mode = |mode| {
+            for path in [&maildir, &maildir.join("cur"), &maildir.join("new"), &maildir.join("tmp")] {
+                let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+                fs::set_permissions(path, permissions).expect("its mode");
+            }
+        };
+        for name in ["restante-uidlist", "restante-uidlist.lock", "restante-index"] {
+            let _ = fs::remove_file(maildir.join(name));
+        }
+        set_mode(0o500);
+        if fs::write(maildir.join("probe"), "").is_ok() {
+            eprintln!("SKIPPED: root may write everything");
+            return;
+        }
+        // What has it in memory would write it again.
+        let site = crate::testing::Site::new(maildir.parent().expect("its site"));
+        for _ in 0..2 {
+            let mut client = site.log_in();
+            assert!(client.command("SELECT INBOX").contains("a OK [READ-ONLY]"));
+            check(&mut client, "FETCH 1 BODY[TEXT]<0.5>", "* 1 FETCH (BODY[TEXT]<0> {5}\nfirst)\na OK");
+            check(&mut client, "STORE 1 +FLAGS (\\Flagged)", "a NO [READ-ONLY]");
+            let answer = client.command("APPEND INBOX {3+}\r\nx\r\n");
+            assert!(answer.contains("a NO [NOPERM]"), "{answer}");
+        }
+        set_mode(0o700);
     }
 }

@@ -4,21 +4,22 @@
 //!
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
+use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
-use crate::namespace::Spelling;
-use codec::command::StatusItem;
+use crate::namespace::spelled_name;
+use codec::command::{StatusItem, WireName};
 use codec::response::list;
 use mail::{MailboxName, SystemFlags};
 use std::sync::Arc;
-use store::{Account, Mailbox, Pass, Row, Snapshot};
+use store::{Account, Glance, Mailbox, Pass, Row, Snapshot};
 
 /// The task of a STATUS.
-pub(crate) fn status(mailbox: String, items: Vec<StatusItem>) -> Box<dyn Task> {
+pub(crate) fn status(mailbox: WireName, items: Vec<StatusItem>) -> Box<dyn Task> {
     Box::new(Status { wire: mailbox, items, count: None })
 }
 
 struct Status {
-    wire: String,
+    wire: WireName,
     items: Vec<StatusItem>,
     /// Begun by the first piece of work.
     count: Option<Count>,
@@ -29,26 +30,36 @@ impl Task for Status {
         let Some(account) = context.account else {
             return Ok(Progress::Done(Answer::bad("Log in first")));
         };
-        let spelling = Spelling::of(context.settings.namespace, &self.wire);
+        let (spelling, name) = match spelled_name(context.settings.namespace, &self.wire) {
+            Ok(spelled) => spelled,
+            Err(unusable) => return Ok(Progress::Done(unusable.answer())),
+        };
         let count = match &mut self.count {
             Some(count) => count,
-            None => match spelling.read(&self.wire) {
-                Ok(name) => self.count.insert(Count::begin(account, &name, &self.items)?),
-                Err(unusable) => return Ok(Progress::Done(unusable.answer())),
-            },
+            None => self.count.insert(Count::begin(account, &name, &self.items, &mut Pace::new())?),
         };
         if !count.go_on()? {
             return Ok(Progress::More);
         }
-        let name = spelling.write(count.mailbox.name());
-        count.write(context, &name, &self.items);
+        count.write(context, &spelling.write(&name), &self.items);
         Ok(Progress::Done(Answer::ok("STATUS completed")))
+    }
+
+    fn only_answers(&self) -> bool {
+        true
     }
 }
 
-/// A mailbox being counted. Only SIZE and DELETED-STORAGE take time: sizes that no file name
-/// tells are read off the files.
-pub(crate) struct Count {
+/// A mailbox being counted.
+pub(crate) enum Count {
+    /// It was never opened, and need not be for the items that are asked for.
+    Glanced(Glance),
+    Opened(Box<Opened>),
+}
+
+/// A mailbox that is open. Only SIZE and DELETED-STORAGE take time: sizes that no file name tells
+/// are read off the files.
+pub(crate) struct Opened {
     mailbox: Arc<Mailbox>,
     snapshot: Arc<Snapshot>,
     pass: Pass,
@@ -62,16 +73,73 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Sizes asked for in one piece of work (messages): some tens of milliseconds where every
-    /// file must be read.
-    const SIZES_A_PIECE: usize = 256;
+    /// Whether some item takes more than the names of files: a mailbox must be opened for it.
+    pub(crate) fn opens(items: &[StatusItem]) -> bool {
+        let tells = |item: &StatusItem| of_glance(&Glance::default(), *item).is_some();
+        !items.iter().all(|item| tells(item) || *item == StatusItem::AppendLimit)
+    }
 
-    /// Opens the mailbox and looks what is there.
+    /// Looks what is there.
     pub(crate) fn begin(
         account: &Arc<Account>,
         name: &MailboxName,
         items: &[StatusItem],
+        pace: &mut Pace,
     ) -> store::Result<Self> {
+        if !Self::opens(items)
+            && let Some(glance) = account.glance(name)?
+        {
+            pace.glance(glance.messages);
+            return Ok(Self::Glanced(glance));
+        }
+        pace.mailbox();
+        Opened::begin(account, name, items).map(|opened| Self::Opened(Box::new(opened)))
+    }
+
+    /// Does a piece; whether all is counted.
+    pub(crate) fn go_on(&mut self) -> store::Result<bool> {
+        match self {
+            Self::Glanced(_) => Ok(true),
+            Self::Opened(opened) => opened.go_on(),
+        }
+    }
+
+    /// Writes the STATUS response. HIGHESTMODSEQ in it shows that the client knows CONDSTORE
+    /// (RFC 7162 section 3.1).
+    pub(crate) fn write(&self, context: &mut Context<'_>, wire: &str, items: &[StatusItem]) {
+        let values: Vec<(StatusItem, u64)> =
+            items.iter().map(|&item| (item, self.value(context, item))).collect();
+        if items.contains(&StatusItem::HighestModSeq) {
+            context.enable_condstore();
+        }
+        list::status(context.out.buffer(), wire, &values);
+    }
+
+    fn value(&self, context: &Context<'_>, item: StatusItem) -> u64 {
+        match self {
+            // What it does not tell is no count of this mailbox.
+            Self::Glanced(glance) => of_glance(glance, item).unwrap_or(context.settings.limits.append_max),
+            Self::Opened(opened) => opened.value(context, item),
+        }
+    }
+}
+
+/// What a glance tells; `None` for the items that take more than the names of files.
+fn of_glance(glance: &Glance, item: StatusItem) -> Option<u64> {
+    Some(match item {
+        StatusItem::Messages => glance.messages as u64,
+        StatusItem::Unseen => (glance.messages - glance.seen) as u64,
+        StatusItem::Deleted => glance.deleted as u64,
+        _ => return None,
+    })
+}
+
+impl Opened {
+    /// Sizes asked for in one piece of work (messages): some tens of milliseconds where every
+    /// file must be read.
+    const SIZES_A_PIECE: usize = 256;
+
+    fn begin(account: &Arc<Account>, name: &MailboxName, items: &[StatusItem]) -> store::Result<Self> {
         let mailbox = account.open(name)?;
         let snapshot = mailbox.refresh(false)?.snapshot;
         let wants = |item| items.contains(&item);
@@ -81,8 +149,7 @@ impl Count {
         Ok(Self { mailbox, snapshot, pass, sized, wants_size, size: 0, wants_deleted, deleted_storage: 0 })
     }
 
-    /// Does a piece; whether all is counted.
-    pub(crate) fn go_on(&mut self) -> store::Result<bool> {
+    fn go_on(&mut self) -> store::Result<bool> {
         let end = self.snapshot.len().min(self.sized + Self::SIZES_A_PIECE);
         for row in (self.sized..end).filter_map(|index| self.snapshot.row(index)) {
             // What is gone meanwhile has no size.
@@ -95,17 +162,6 @@ impl Count {
         }
         self.sized = end;
         Ok(end == self.snapshot.len())
-    }
-
-    /// Writes the STATUS response. HIGHESTMODSEQ in it shows that the client knows CONDSTORE
-    /// (RFC 7162 section 3.1).
-    pub(crate) fn write(&self, context: &mut Context<'_>, wire: &str, items: &[StatusItem]) {
-        let values: Vec<(StatusItem, u64)> =
-            items.iter().map(|&item| (item, self.value(context, item))).collect();
-        if items.contains(&StatusItem::HighestModSeq) {
-            context.enable_condstore();
-        }
-        list::status(context.out.buffer(), wire, &values);
     }
 
     fn value(&self, context: &Context<'_>, item: StatusItem) -> u64 {
@@ -186,7 +242,7 @@ LIST "" a RETURN (STATUS (SIZE RECENT))
 
     #[test]
     fn what_is_no_mailbox_has_none() {
-        let site = site(Plain, &["a.b"]);
+        let site = site(Plain, &["a/b"]);
         let mut client = site.site.log_in();
         play(
             &mut client,
@@ -200,7 +256,7 @@ STATUS nothing (MESSAGES)
   NO [NONEXISTENT]
 STATUS a//b (MESSAGES)
   NO [CANNOT]
-STATUS a.b (MESSAGES)
+STATUS a/. (MESSAGES)
   NO [CANNOT]
 "#,
         );
@@ -235,12 +291,42 @@ STATUS INBOX (DELETED DELETED-STORAGE)
         );
     }
 
+    /// Names and flags are enough for these, and a mailbox that nobody has opened stays as it is.
+    #[test]
+    fn what_names_tell_is_counted_without_opening() {
+        let site = site(Plain, &["a", "b"]);
+        let maildir = site.site.maildir("user").join(".a");
+        put(&maildir, "cur", "1.M1P1.host:2,ST");
+        put(&maildir, "cur", "2.M1P1.host:2,F");
+        put(&maildir, "new", "3.M1P1.host");
+        let counted = "STATUS a (MESSAGES 3 UNSEEN 2 DELETED 1 APPENDLIMIT 67108864)";
+        let dialogue = format!(
+            "STATUS a (MESSAGES UNSEEN DELETED APPENDLIMIT)\n  * {counted}\n  OK\n\
+             LIST \"\" % RETURN (STATUS (UNSEEN))\n  * LIST () \"/\" INBOX\n  * STATUS INBOX (UNSEEN 0)\n  \
+             * LIST () \"/\" a\n  * STATUS a (UNSEEN 2)\n  * LIST () \"/\" b\n  * STATUS b (UNSEEN 0)\n  OK\n"
+        );
+        let mut client = site.site.log_in();
+        play(&mut client, &dialogue);
+        for name in [".", ".a", ".b"] {
+            let ours = std::fs::read_dir(site.site.maildir("user").join(name)).expect("a directory");
+            let ours = ours.filter(|entry| {
+                let name = entry.as_ref().expect("an entry").file_name();
+                name.to_string_lossy().starts_with("restante-")
+            });
+            assert_eq!(ours.count(), 0, "{name} was opened");
+        }
+        // The same of one that was.
+        site.site.select("a");
+        play(&mut client, &dialogue);
+        play(&mut client, "STATUS nothing (MESSAGES)\n  NO [NONEXISTENT]\n");
+    }
+
     /// More messages than one piece of work takes.
     #[test]
     fn sizes_are_summed_in_pieces() {
         let site = site(Plain, &["a"]);
         let maildir = site.site.maildir("user").join(".a");
-        let count = 2 * super::Count::SIZES_A_PIECE + 1;
+        let count = 2 * super::Opened::SIZES_A_PIECE + 1;
         (0..count).for_each(|n| put(&maildir, "cur", &format!("{n}.M1P1.host:2,")));
         let mut client = site.site.log_in();
         let line = format!("* STATUS a (SIZE {})", 15 * count);

@@ -3,9 +3,16 @@
 //! New flags are told by the view's advance at the command's end, as changes of others are, and
 //! so in one order and once. What the command itself does about telling is to *not* have it
 //! done: `.SILENT` keeps the view from telling a message whose flags the client can work out.
+//!
+//! A message whose expunge is withheld can be named by number still. Its flags are changed in the
+//! view and told from there, and the command succeeds: RFC 2180 section 4.2 recommends NO without
+//! `.SILENT`, which clients show to their users, who see nothing wrong. With UNCHANGEDSINCE it
+//! is among the MODIFIED, as what happened to it happened since (RFC 7162 section 3.1.3).
 
 use super::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::failure;
+use crate::view::Shown;
 use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;
 use codec::response::{Code, Condition, untagged};
@@ -29,8 +36,8 @@ pub(crate) fn store(command: Store) -> Box<dyn Task> {
         set: command.set,
         messages: None,
         modified: UidSet::new(),
-        gone: false,
         undeleted: false,
+        refusal: None,
     })
 }
 
@@ -44,10 +51,10 @@ struct StoreTask {
     messages: Option<std::vec::IntoIter<(SeqNum, Uid)>>,
     /// Messages left alone, as they changed since: numbers as the command's.
     modified: UidSet,
-    /// Some messages were expunged, and the client was not told of it.
-    gone: bool,
     /// Some messages lost `\Deleted`.
     undeleted: bool,
+    /// Some messages cannot be changed at all.
+    refusal: Option<Answer>,
 }
 
 impl Task for StoreTask {
@@ -113,7 +120,9 @@ impl StoreTask {
         let uids: UidSet = batch.iter().map(|&(_, uid)| uid).collect();
         let stored = selected.mailbox.store_flags(&uids, &self.change, self.unchanged_since)?;
         super::see(selected, stored.snapshot.clone());
-        self.gone |= !stored.gone.is_empty();
+        if let Some(error) = stored.refusal.as_ref().filter(|_| self.refusal.is_none()) {
+            self.refusal = Some(failure::answer(error));
+        }
         let was_deleted = |uid| before.find(uid).is_some_and(|row| is_deleted(&row));
         let is_kept = |row: Row<'_>| !is_deleted(&row);
         self.undeleted |= stored
@@ -122,7 +131,8 @@ impl StoreTask {
             .any(|uid| was_deleted(uid) && stored.snapshot.find(uid).is_some_and(is_kept));
         for &(number, uid) in batch {
             pace.change();
-            if stored.modified.contains(uid) {
+            let gone_since = self.unchanged_since.is_some() && !self.by_uid && stored.gone.contains(uid);
+            if gone_since || stored.modified.contains(uid) {
                 self.modified.insert(if self.by_uid { uid } else { as_member(number) });
             }
         }
@@ -138,7 +148,36 @@ impl StoreTask {
                 self.tell_modseq(out, number, uid, modseq);
             }
         }
+        if !stored.gone.is_empty() && !self.by_uid && self.unchanged_since.is_none() {
+            self.change_withheld(context, batch);
+        }
         Ok(())
+    }
+
+    /// Changes messages whose expunge is withheld, as far as their client can see. Their MODSEQ
+    /// stays: there is no newer one.
+    fn change_withheld(&self, context: &mut Context<'_>, batch: &[(SeqNum, Uid)]) {
+        let Some(selected) = context.selected.as_mut() else { return };
+        selected.view.tell_keywords(selected.read_only, context.out);
+        for &(number, uid) in batch {
+            let recent = selected.view.is_recent(uid);
+            let Some(withheld) = selected.view.withheld_mut(uid) else { continue };
+            let before = withheld.flags();
+            let after = apply(&self.change, &before);
+            withheld.set_flags(&after);
+            if before == after || (self.silent && !context.enabled.condstore) {
+                continue;
+            }
+            let (shown, out) = (Shown::from(&*withheld), context.out.buffer());
+            let mut writer = Writer::new(out, number);
+            if !self.silent {
+                writer.flags(out, shown.system, shown.keywords, recent);
+            }
+            if context.enabled.condstore {
+                writer.modseq(out, shown.modseq);
+            }
+            writer.finish(out);
+        }
     }
 
     /// Where what has `\Deleted` does not count, a change of mind can pass the limits. It is not
@@ -155,7 +194,7 @@ impl StoreTask {
     /// told in any case (RFC 7162 section 3.1.3).
     fn left_as_is(&self, stored: &FlagsStored, uid: Uid) -> Option<ModSeq> {
         self.unchanged_since?;
-        if stored.changed.contains(uid) || stored.modified.contains(uid) {
+        if [&stored.changed, &stored.modified, &stored.refused].iter().any(|set| set.contains(uid)) {
             return None;
         }
         stored.snapshot.find(uid).map(|row| row.modseq())
@@ -190,16 +229,16 @@ impl StoreTask {
         writer.finish(out);
     }
 
-    /// MODIFIED is told with OK (RFC 7162 section 3.1.3), and with NO where messages were gone
-    /// (its example 9).
+    /// MODIFIED is told with OK (RFC 7162 section 3.1.3), and with NO where messages cannot be
+    /// changed: all others were (RFC 3501 section 6.4.6 asks for no more).
     fn answer(&mut self) -> Answer {
         let modified = std::mem::take(&mut self.modified);
-        let gone = self.gone && !self.by_uid;
-        match (modified.is_empty(), gone) {
-            (true, false) => Answer::ok("Store completed"),
-            (true, true) => super::expunge_issued(),
-            (false, false) => Answer::ok("Some messages changed since").with_code(Code::Modified(modified)),
-            (false, true) => super::expunge_issued().with_code(Code::Modified(modified)),
+        if let Some(refusal) = self.refusal.take() {
+            return if modified.is_empty() { refusal } else { refusal.with_code(Code::Modified(modified)) };
+        }
+        match modified.is_empty() {
+            true => Answer::ok("Store completed"),
+            false => Answer::ok("Some messages changed since").with_code(Code::Modified(modified)),
         }
     }
 }
@@ -330,12 +369,67 @@ mod tests {
         let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
         let mut client = fixture.select();
         fs::remove_file(fixture.path(1)).expect("removed");
-        check(&mut client, "STORE 1:2 +FLAGS (\\Seen)", "* 2 FETCH (FLAGS (\\Seen))\na NO [EXPUNGEISSUED]");
+        for (command, expected) in [
+            ("STORE 1:2 +FLAGS (\\Seen)", "* 1 FETCH (FLAGS (\\Seen))\n* 2 FETCH (FLAGS (\\Seen))\na OK"),
+            ("STORE 1 +FLAGS (\\Seen)", "a OK"),
+            ("STORE 1 -FLAGS.SILENT (\\Seen)", "a OK"),
+            ("STORE 1 +FLAGS.SILENT (\\Draft)", "a OK"),
+            ("FETCH 1 FLAGS", "* 1 FETCH (FLAGS (\\Draft))\na OK"),
+            (
+                "STORE 1 FLAGS (work)",
+                "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\n\
+                 * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work \\*)] Flags that are kept\n\
+                 * 1 FETCH (FLAGS (work))\na OK",
+            ),
+            ("STORE 1 FLAGS ()", "* 1 FETCH (FLAGS ())\na OK"),
+        ] {
+            check(&mut client, command, expected);
+        }
         check(
             &mut client,
             "UID STORE 1:3 +FLAGS (\\Flagged)",
             "* 1 EXPUNGE\n* 1 FETCH (UID 2 FLAGS (\\Flagged \\Seen))\n* 2 FETCH (UID 3 FLAGS (\\Flagged))\na OK",
         );
+    }
+
+    #[test]
+    fn a_message_whose_name_leaves_no_room_costs_the_others_nothing() {
+        let mut fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, ""), (PLAIN, "")]);
+        let long = fixture.path(2).with_file_name(format!("1700000002.M2{}:2,", "x".repeat(239)));
+        fs::rename(fixture.path(2), &long).expect("renamed");
+        fixture.put(PLAIN.as_bytes(), "");
+        let mut client = fixture.select();
+        check(
+            &mut client,
+            "STORE 1:* +FLAGS (\\Seen)",
+            "* 1 FETCH (FLAGS (\\Seen))\n* 2 FETCH (FLAGS (\\Seen))\n* 4 FETCH (FLAGS (\\Seen))\na NO [CANNOT]",
+        );
+        // What is in no file name can be changed.
+        let told = client.command("STORE 3 +FLAGS (Key)");
+        assert!(told.contains("* 3 FETCH (FLAGS (Key))\r\na OK"), "{told}");
+        let told = client.command("STORE 3 (UNCHANGEDSINCE 99) +FLAGS (\\Seen)");
+        assert!(told.contains("a NO [CANNOT]") && !told.contains("FETCH"), "{told}");
+        check(
+            &mut client,
+            "FETCH 3 BODY[TEXT]",
+            "* 3 FETCH (BODY[TEXT] {25}\nfirst line\nsecond line\n)\na OK",
+        );
+        assert!(long.exists(), "it stays where it is");
+    }
+
+    #[test]
+    fn messages_that_are_gone_are_among_the_modified() {
+        let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, "")]);
+        let mut client = fixture.select();
+        client.command("ENABLE CONDSTORE");
+        fs::remove_file(fixture.path(1)).expect("removed");
+        let answer = client.command("STORE 1:2 (UNCHANGEDSINCE 1000) +FLAGS.SILENT (\\Seen)");
+        assert!(answer.starts_with("* 2 FETCH (MODSEQ ("), "{answer}");
+        assert!(answer.contains("\r\na OK [MODIFIED 1] "), "{answer}");
+        let answer = client.command("STORE 1 +FLAGS.SILENT (\\Seen)");
+        assert!(answer.starts_with("* 1 FETCH (MODSEQ (") && answer.contains("\r\na OK "), "{answer}");
+        let answer = client.command("UID STORE 1 (UNCHANGEDSINCE 1000) +FLAGS.SILENT (\\Seen)");
+        assert!(answer.starts_with("* 1 EXPUNGE\r\na OK Store"), "{answer}");
     }
 
     #[test]

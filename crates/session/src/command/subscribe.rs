@@ -9,15 +9,16 @@
 use super::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::mailbox_name;
+use codec::command::WireName;
 use mail::MailboxName;
 use store::Account;
 
 /// The task of a SUBSCRIBE, or of an UNSUBSCRIBE.
-pub(crate) fn subscribe(mailbox: String, subscribed: bool) -> Box<dyn Task> {
+pub(crate) fn subscribe(mailbox: WireName, subscribed: bool) -> Box<dyn Task> {
     once(move |context, account| run(context, account, &mailbox, subscribed))
 }
 
-fn run(context: &Context<'_>, account: &Account, wire: &str, subscribed: bool) -> store::Result<Answer> {
+fn run(context: &Context<'_>, account: &Account, wire: &WireName, subscribed: bool) -> store::Result<Answer> {
     let name = match mailbox_name(context.settings.namespace, wire) {
         Ok(name) => name,
         Err(unusable) => return Ok(unusable.answer()),
@@ -42,7 +43,7 @@ mod tests {
     fn what_is_listed_can_be_subscribed_to() {
         check(
             Plain,
-            &["a.b", "gone"],
+            &["a/b", "gone"],
             r#"
 SUBSCRIBE a/b
   OK SUBSCRIBE completed

@@ -365,11 +365,11 @@ fn select_tells_what_is_there() {
         "* OK [UNSEEN 2]",
         "* OK [UIDVALIDITY ",
         "* OK [UIDNEXT 4]",
+        "* OK [HIGHESTMODSEQ ",
     ];
     starts(&answer, &[&plain[..], &["a OK [READ-WRITE]"]].concat());
     let answer = client.command("EXAMINE INBOX (CONDSTORE)");
-    let mut examined =
-        [&["* OK [CLOSED]"][..], &plain[..], &["* OK [HIGHESTMODSEQ ", "a OK [READ-ONLY]"]].concat();
+    let mut examined = [&["* OK [CLOSED]"][..], &plain[..], &["a OK [READ-ONLY]"]].concat();
     examined[2] = "* OK [PERMANENTFLAGS ()]";
     starts(&answer, &examined);
     starts(&client.command("SELECT Nowhere"), &["* OK [CLOSED]", "a NO [NONEXISTENT]"]);
@@ -629,4 +629,29 @@ fn security_21_what_was_opened_read_only_is_not_written_at_use() {
     // No such mailbox, and one that there is only as a parent: the same answer.
     let missing = client.command("SELECT Nowhere");
     assert_eq!(missing, client.command("SELECT Nowhere/below"));
+}
+
+/// RFC 3501 sets no limit on a set's text, and clients send megabytes.
+#[test]
+fn security_31_a_long_command_is_parsed_as_a_piece_of_work() {
+    let (_directory, site) = site_with(&["S", "S", "S"]);
+    let mut client = site.select("INBOX");
+    let uids: String = (0..150_000).map(|n| format!("{},", 3 + 2 * n)).collect();
+    for (command, expected) in [
+        (
+            format!("UID FETCH {uids}1 FLAGS"),
+            "* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\na OK",
+        ),
+        (format!("UID FETCH {uids} FLAGS"), "a BAD Expected a set"),
+        (format!("NOOP {uids}"), "a BAD Unexpected text"),
+    ] {
+        let before = client.worked;
+        let answer = client.command(&command);
+        assert!(answer.starts_with(expected), "{answer}");
+        assert!(client.worked > before, "the thread that steps has not parsed it");
+    }
+    let before = client.stats().commands;
+    client.command("NOOP");
+    assert_eq!(client.stats().commands, before + 1);
+    assert_eq!(client.session_holds(), 0);
 }

@@ -4,9 +4,10 @@
 //! view, and a client that reads its responses as bytes and keeps a model of the mailbox from
 //! them. What must hold stands in `Session::check`.
 
-use super::{Telling, View};
+use super::{Shown, Telling, View};
 use crate::output::Output;
 use codec::response::fetch::Writer;
+use mail::flag::Flags;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags, Uid, UidSet, UidValidity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -173,17 +174,36 @@ struct Session {
     view: View,
     client: Client,
     condstore: bool,
+    /// What was true of each message in the last state that the view saw it in, and what the
+    /// client changed since.
+    last: BTreeMap<Uid, (Names, ModSeq)>,
 }
 
 impl Session {
     fn new(mailbox: &Mailbox, condstore: bool) -> Self {
         let view = View::new(mailbox.published.clone(), UidSet::new());
         let client = Client { messages: vec![Known::default(); view.len()] };
-        Self { view, client, condstore }
+        let mut session = Self { view, client, condstore, last: BTreeMap::new() };
+        session.note(mailbox);
+        session
+    }
+
+    /// What is true now.
+    fn note(&mut self, mailbox: &Mailbox) {
+        for row in mailbox.published.rows() {
+            self.last.insert(row.uid(), (names(row.into()), row.modseq()));
+        }
+    }
+
+    /// The start of a command: the view sees the newest state.
+    fn see(&mut self, mailbox: &Mailbox) {
+        self.note(mailbox);
+        self.view.see(mailbox.published.clone(), &UidSet::new());
     }
 
     /// The end of a command.
     fn advance(&mut self, mailbox: &Mailbox, expunges: bool, uid: bool) {
+        self.note(mailbox);
         let telling = Telling { expunges, modseq: self.condstore, uid };
         let mut out = Output::default();
         while !self.view.advance(mailbox.published.clone(), &UidSet::new(), telling, &mut out) {
@@ -195,45 +215,64 @@ impl Session {
 
     /// FETCH (UID FLAGS) of a message by number.
     fn fetch(&mut self, mailbox: &Mailbox, number: usize) {
-        self.view.see(mailbox.published.clone(), &UidSet::new());
+        self.see(mailbox);
         let set = number_set(number);
         for (number, uid) in self.view.resolve(&set, false).unwrap() {
             self.tell(number, uid);
         }
     }
 
+    /// A message is there, or its expunge is withheld: the client is told of it either way.
     fn tell(&mut self, number: mail::SeqNum, uid: Uid) {
         let snapshot = self.view.snapshot().clone();
-        let Some(row) = snapshot.find(uid) else { return };
+        let withheld = self.view.withheld(uid).cloned();
+        assert_eq!(withheld.is_some(), snapshot.find(uid).is_none(), "{uid} is known in one way");
+        let shown = withheld.as_ref().map(Shown::from).or(snapshot.find(uid).map(Shown::from)).unwrap();
+        assert_eq!((names(shown), shown.modseq), self.last[&uid], "{uid}: not what was true last");
         let mut out = Output::default();
         let mut writer = Writer::new(out.buffer(), number);
         writer.uid(out.buffer(), uid);
-        writer.flags(out.buffer(), row.system_flags(), row.keywords(), false);
+        writer.flags(out.buffer(), shown.system, shown.keywords, false);
         writer.finish(out.buffer());
-        self.view.told_flags(uid, row.modseq());
+        self.view.told_flags(uid, shown.modseq);
         self.client.read(&out.take());
     }
 
     /// STORE of one flag by number, as the command does it; the client that asked for silence
     /// works the result out for itself.
     fn store(&mut self, mailbox: &mut Mailbox, number: usize, flag: usize, silent: bool) {
-        self.view.see(mailbox.published.clone(), &UidSet::new());
+        self.see(mailbox);
         let (number, uid) = self.view.resolve(&number_set(number), false).unwrap()[0];
-        let Some(row) = self.view.snapshot().find(uid) else { return };
+        let Some(row) = self.view.snapshot().find(uid) else {
+            return self.store_withheld(number, uid, flag, silent);
+        };
         let (index, before) = (row.index(), row.modseq());
         let after = mailbox.flip(index, flag);
         if !silent {
-            self.view.see(mailbox.published.clone(), &UidSet::new());
+            self.see(mailbox);
             return self.tell(number, uid);
         }
         if self.view.knows_flags(uid, before) {
             self.view.told_flags(uid, after);
             if let Some(flags) = &mut self.client.messages[number.index()].flags {
-                let name = SystemFlags::NAMES.get(flag).map_or("work", |&(_, name)| name);
-                if !flags.remove(name) {
-                    flags.insert(name.to_owned());
-                }
+                flip_name(flags, flag);
             }
+        }
+    }
+
+    /// The same where the message's expunge is withheld.
+    fn store_withheld(&mut self, number: mail::SeqNum, uid: Uid, flag: usize, silent: bool) {
+        let withheld = self.view.withheld_mut(uid).expect("a message that is withheld");
+        let mut changed = names(Shown::from(&*withheld));
+        flip_name(&mut changed, flag);
+        let has = |name: &str| changed.contains(name);
+        let system = SystemFlags::NAMES.iter().filter(|(_, name)| has(name));
+        let system = system.fold(SystemFlags::NONE, |all, (flag, _)| all.with(*flag));
+        let keywords = Keyword::new("work").filter(|_| has("work"));
+        withheld.set_flags(&Flags::new(system, keywords.into_iter().collect()));
+        self.last.get_mut(&uid).unwrap().0 = changed;
+        if !silent {
+            self.tell(number, uid);
         }
     }
 
@@ -251,8 +290,7 @@ impl Session {
             assert!(known.uid.is_none_or(|known| known == uid.get()), "{}: {known:?} is {uid}", index + 1);
             match newest.find(uid) {
                 Some(row) => {
-                    let names = row.system_flags().names().map(str::to_owned);
-                    let names: Names = names.chain(row.keywords().iter().map(ToString::to_string)).collect();
+                    let names = names(row.into());
                     assert!(
                         known.flags.as_ref().is_none_or(|flags| *flags == names),
                         "{uid}: {known:?}, {names:?}"
@@ -262,6 +300,20 @@ impl Session {
                 None => assert!(mailbox.expunged[&uid] > view.highest_modseq()),
             }
         }
+    }
+}
+
+/// Names of a message's flags.
+fn names(shown: Shown<'_>) -> Names {
+    let system = shown.system.names().map(str::to_owned);
+    system.chain(shown.keywords.iter().map(ToString::to_string)).collect()
+}
+
+/// What [`Mailbox::flip`] does.
+fn flip_name(flags: &mut Names, flag: usize) {
+    let name = SystemFlags::NAMES.get(flag).map_or("work", |&(_, name)| name);
+    if !flags.remove(name) {
+        flags.insert(name.to_owned());
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is wrong with a cache: its structure and checksums, record by record.
 
 use super::{
-    Cache, FILE_HEADER, ITEM_HEADER, MAGIC, PAYLOAD_MAX, RECORD_HEADER, file_header, items, open, path_in,
-    record_size, u32_at,
+    Cache, FILE_HEADER, ITEM_HEADER, MAGIC_ALL, PAYLOAD_MAX, RECORD_HEADER, Whose, file_header, items, open,
+    path_in, record_size, u32_at,
 };
-use mail::{Uid, UidValidity};
+use mail::UidValidity;
 use rustix::fs::OFlags;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     /// Records that are sound, in the order of the file: whose they are, and where, in units.
-    pub(crate) records: Vec<(Uid, u32)>,
+    pub(crate) records: Vec<(Whose, u32)>,
     /// What is wrong, each with its place.
     pub(crate) faults: Vec<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) enum Head {
     Missing,
     /// As it should be.
     Sound,
-    /// Of another UIDVALIDITY: whoever writes next begins it anew.
+    /// Of another UIDVALIDITY, or of another version: whoever writes next begins it anew.
     Stale,
     /// No cache's.
     Damaged,
@@ -37,7 +37,7 @@ pub(crate) fn head(directory: &Path, validity: UidValidity) -> Head {
     let mut header = [0; FILE_HEADER as usize];
     match file.read_exact_at(&mut header, 0) {
         Ok(()) if header == file_header(validity) => Head::Sound,
-        Ok(()) if header.starts_with(MAGIC) => Head::Stale,
+        Ok(()) if header.starts_with(MAGIC_ALL) => Head::Stale,
         _ => Head::Damaged,
     }
 }
@@ -53,7 +53,7 @@ impl Cache {
                 audit.faults.push(format!("byte {start}: the last record is cut off"));
                 break;
             };
-            let (length, uid) = (u32_at(header, 0).unwrap_or(u32::MAX) as usize, u32_at(header, 8));
+            let (length, whose) = (u32_at(header, 0).unwrap_or(u32::MAX) as usize, Whose::read(header));
             if length > PAYLOAD_MAX {
                 audit.faults.push(format!("byte {start}: no record, and {} bytes behind it", end - start));
                 break;
@@ -62,9 +62,9 @@ impl Cache {
                 audit.faults.push(format!("byte {start}: the last record is cut off"));
                 break;
             }
-            match (uid.and_then(Uid::new), u32::try_from(start / super::UNIT)) {
-                (Some(uid), Ok(at)) if self.record(at, uid).is_some_and(is_payload) => {
-                    audit.records.push((uid, at));
+            match (whose, u32::try_from(start / super::UNIT)) {
+                (Some(whose), Ok(at)) if self.record(at, whose).is_some_and(is_payload) => {
+                    audit.records.push((whose, at));
                 }
                 _ => audit.faults.push(format!("byte {start}: a record is damaged")),
             }

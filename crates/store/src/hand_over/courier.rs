@@ -5,8 +5,8 @@ use super::dot_lock::DotLock;
 use super::{Extract, ExtractRow, HandedOver, Site, can_be_listed};
 use crate::directory::is_missing;
 use crate::error::{Error, Result};
-use crate::file_name::wire_size;
 use crate::list_file::{sync_directory, write_durably};
+use crate::message::{Looked, MessageFile};
 use crate::take_over::courier::{numbers_of_uidl, update};
 use mail::{Keyword, Uid};
 use std::ffi::OsStr;
@@ -126,11 +126,14 @@ fn pop3_list(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -> Resul
 
 /// Octets on the wire; `None` when the file is gone.
 fn size(site: &Site<'_>, row: &ExtractRow) -> Result<Option<u64>> {
-    if let Some(size) = wire_size(&row.base) {
-        return Ok(Some(size));
-    }
     let name = [&row.base[..], &row.suffix].concat();
     let path = site.directory.join(row.place.directory()).join(OsStr::from_bytes(&name));
-    let file = crate::message::MessageFile::open(&path)?;
-    file.map(|file| crate::mailbox::wire_octets(&file)).transpose()
+    if let Some(Looked { octets: Some(size), .. }) = MessageFile::look(&path)? {
+        return Ok(Some(size));
+    }
+    let file = match MessageFile::open(&path) {
+        Err(error) if error.is_of_compression() => None,
+        file => file?,
+    };
+    file.map(|file| file.count_octets()).transpose()
 }

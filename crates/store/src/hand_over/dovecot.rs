@@ -7,6 +7,7 @@ use crate::directory::is_missing;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, compose, number_after};
 use crate::list_file::{read_small, sync_directory, write_durably};
+use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::Place;
 use crate::take_over::dovecot::{greatest_uid_validity, parse_keywords, parse_list};
 use crate::take_over::{Faults, SIZE_MAX, default_uidl};
@@ -14,7 +15,9 @@ use mail::{Keyword, Uid};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs::DirBuilder;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Keywords that letters can stand for.
@@ -23,7 +26,7 @@ const LETTERS: u32 = 26;
 /// Writes the files of a mailbox under Dovecot's lock: first what letters mean, then the
 /// letters, then the list.
 pub(super) fn write(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -> Result<()> {
-    let keywords_path = site.directory.join("dovecot-keywords");
+    let keywords_path = site.dovecot.join("dovecot-keywords");
     let text = read_small(&keywords_path, SIZE_MAX)?.unwrap_or_default();
     let earlier = parse_keywords(&text, &mut Faults::default());
     let (of_index, left) = letters(earlier.clone(), extract);
@@ -37,8 +40,9 @@ pub(super) fn write(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -
     if site.is_dry {
         return Ok(());
     }
+    make_directory(site.dovecot)?;
     let holder = format!("{}:{}", std::process::id(), site.settings.hostname);
-    let path = site.directory.join("dovecot-uidlist.lock");
+    let path = site.dovecot.join("dovecot-uidlist.lock");
     let _lock = DotLock::take(&path, &holder, site.settings.lock_wait_ms_max)?;
     if of_index != earlier {
         let lines: String = of_index.iter().map(|(index, keyword)| format!("{index} {keyword}\n")).collect();
@@ -46,11 +50,14 @@ pub(super) fn write(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -
     }
     done.renamed = 0;
     for (from, to) in &renames {
-        match std::fs::rename(from, to) {
+        match rename_new(from, to) {
             Ok(()) => done.renamed += 1,
             // Removed or renamed by another program: its keywords stay behind.
             Err(error) if is_missing(&error) => {
                 done.left.push(format!("{} changed meanwhile: run this again", from.display()));
+            }
+            Err(error) if is_of_one_file(&error) => {
+                done.left.push(format!("{} keeps its name, without keywords: {error}", from.display()));
             }
             Err(error) => return Err(Error::io("cannot rename", from, error)),
         }
@@ -58,9 +65,15 @@ pub(super) fn write(site: &Site<'_>, extract: &Extract, done: &mut HandedOver) -
     if !renames.is_empty() {
         sync_directory(&site.directory.join("cur"))?;
     }
-    let path = site.directory.join("dovecot-uidlist");
+    let path = site.dovecot.join("dovecot-uidlist");
     let earlier = read_small(&path, SIZE_MAX)?.unwrap_or_default();
     write_durably(&path, &uid_list(extract, &earlier)?)
+}
+
+/// Makes a directory of `CONTROL=` where it is missing, and those above it.
+pub(super) fn make_directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::io("cannot make", path, error))
 }
 
 /// Which letters stand for what: those that Dovecot gave stay, the most used of the others

@@ -39,6 +39,7 @@ impl Mail {
             kept_bytes_max: 0,
             quota_counts_trash: false,
             hostname: "host".to_owned(),
+            ..StoreSettings::default()
         };
         let extract = Extract { uid_validity: UidValidity::new(5).unwrap(), uid_next: Uid::new(20), rows };
         Self { directory, settings, extract }
@@ -46,8 +47,12 @@ impl Mail {
 
     fn write(&self, to: Origin, is_dry: bool) -> Result<HandedOver> {
         let directory = self.directory.path();
-        let site = Site { directory, is_inbox: true, settings: &self.settings, is_dry };
+        let site = Site { directory, dovecot: directory, is_inbox: true, settings: &self.settings, is_dry };
         write(&site, &self.extract, to)
+    }
+
+    fn foreign(&self) -> take_over::ForeignFiles<'_> {
+        take_over::ForeignFiles { directory: self.directory.path(), dovecot: self.directory.path() }
     }
 
     fn text(&self, name: &str) -> String {
@@ -85,7 +90,7 @@ fn courier_reads_what_was_written() {
     assert_eq!(mail.text("courierpop3dsizelist"), "/2 8 5\n1.a,S=4,W=6 6 7:9\n");
     assert_eq!(mail.names("courierimapkeywords"), [":list"]);
     assert!(mail.names("tmp").is_empty(), "the lock is gone");
-    let taken = take_over::take_over(mail.directory.path(), Preference::Newer).unwrap().unwrap();
+    let taken = take_over::take_over(mail.foreign(), Preference::Newer).unwrap().unwrap();
     assert!(taken.faults.is_none(), "{}", taken.faults);
     // 2 keywords, 3 messages, 1 UIDL, UIDNEXT, recent.
     assert_eq!((taken.uid_validity.map(UidValidity::get), taken.lines.len()), (Some(5), 8));
@@ -107,7 +112,7 @@ fn dovecot_reads_what_was_written() {
     assert_eq!(mail.names("cur"), ["1.a,S=4,W=6:2,Sbc", "1.b:2,Sb", "1.c:2,"]);
     let expected = format!("3 V5 N20 G{guid}\n3 S4 W6 PUID7-9 O4 Gff :1.a,S=4,W=6\n9 Podd :1.b\n12 :1.c\n");
     assert_eq!(mail.text("dovecot-uidlist"), expected);
-    let taken = take_over::take_over(mail.directory.path(), Preference::Newer).unwrap().unwrap();
+    let taken = take_over::take_over(mail.foreign(), Preference::Newer).unwrap().unwrap();
     assert!(taken.faults.is_none(), "{}", taken.faults);
     assert_eq!((taken.uid_validity.map(UidValidity::get), taken.lines.len()), (Some(5), 9));
     assert!(!path("dovecot-uidlist.lock").exists());

@@ -6,14 +6,17 @@
 //! machine that goes down before that may keep a file without its line, which then is a
 //! message like one that another program delivered.
 
+use super::change::note_last_facts;
 use super::{Copied, Inner, Mailbox, room};
 use crate::delivery::{Appended, Delivery, Temporary, private_file};
-use crate::directory::is_missing;
+use crate::directory::{self, is_missing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::file_name::{Info, compose, unique};
+use crate::file_name::{Info, compose, disk_size, sizes_kept, unique};
 use crate::list_file::sync_directory;
-use crate::quota::{Change, QuotaUsage};
+use crate::message::MessageFile;
+use crate::quota::{Change, QuotaUsage, Room};
+use crate::rename::rename_new;
 use crate::scan::Place;
 use crate::uid_list::Line;
 use mail::flag::Flags;
@@ -28,8 +31,8 @@ struct Incoming {
     flags: Flags,
 }
 
-/// A message that is to be copied or moved: UID, base name, flags.
-type Chosen = (Uid, Box<[u8]>, Flags);
+/// A message that is to be copied or moved.
+type Chosen = (Uid, Flags);
 
 /// Appends that wait for the mailbox. Whoever gets its lock first brings all of them in at
 /// once: the disk is waited for once, and not by one after the other.
@@ -49,13 +52,15 @@ struct Waiting {
 pub(super) fn append(mailbox: &Mailbox, messages: Vec<(Delivery, Flags, Option<i64>)>) -> Result<Appended> {
     let mut temporaries = Vec::with_capacity(messages.len());
     let mut incoming = Vec::with_capacity(messages.len());
-    for (delivery, flags, date) in messages {
+    let mut rooms = Vec::new();
+    for (mut delivery, flags, date) in messages {
+        rooms.extend(delivery.take_room());
         let temporary = delivery.finish(date)?;
         incoming.push(Incoming { base: temporary.base.clone(), flags });
         temporaries.push(temporary);
     }
     fault_point("append: before the lines");
-    let (mut change, coming) = coming(mailbox, &incoming, &temporaries)?;
+    let (mut change, coming) = coming(mailbox, &incoming, &temporaries, rooms)?;
     let own = Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) });
     mailbox.queue.lock().push(own.clone());
     let mut inner = mailbox.lock();
@@ -75,11 +80,12 @@ fn coming<'a>(
     mailbox: &'a Mailbox,
     incoming: &[Incoming],
     temporaries: &[Temporary],
+    rooms: Vec<Room>,
 ) -> Result<(Change<'a>, QuotaUsage)> {
     let sizes = incoming.iter().zip(temporaries).map(|(message, file)| {
         (message.flags.system, crate::quota::size_of(message.base.as_bytes(), &file.path))
     });
-    room::coming(mailbox, sizes)
+    room::coming(mailbox, sizes, rooms)
 }
 
 /// Brings all in at once; where that fails, each by itself, so that nobody fails for another.
@@ -135,7 +141,10 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut temporaries = Vec::new();
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
-    for (uid, flags) in present(source, uids)? {
+    directory::check_tmp(&target.directory)?;
+    let present = present(source, uids)?;
+    let room = room::copying(source, uids, target)?;
+    for (uid, flags) in present {
         let Some((temporary, path_base)) = link_or_copy(source, uid, target)? else { continue };
         incoming.push(Incoming { base: path_base, flags });
         temporaries.push(temporary);
@@ -145,7 +154,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
-        let (mut change, coming) = self::coming(target, &incoming, &temporaries)?;
+        let (mut change, coming) = self::coming(target, &incoming, &temporaries, room.into_iter().collect())?;
         let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
         let new = from_temporaries(target, &mut target.lock(), &together)?;
         change.add_all(coming);
@@ -173,12 +182,13 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     source.look(from)?;
     target.look(to)?;
     let chosen = messages_of(from, uids)?;
+    note_leaving(source, from, &chosen);
     if chosen.is_empty() {
         return Ok(Copied { uid_validity: to.uid_validity(), pairs: Vec::new() });
     }
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(target, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(target, source, from, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
@@ -187,7 +197,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     fault_point("move: after the target's lines");
     let (mut pairs, mut missing) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (((uid, _, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         if failed.is_some() {
             missing.push(*new);
             continue;
@@ -207,12 +217,12 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     }
     make_durable(target, to)?;
     sync_directory(&source.directory.join("cur"))?;
-    settle(to, &incoming, &new, &missing)?;
+    settle(target, to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     from.record(&gone)?;
     from.publish();
-    from.checkpoint_if_due();
+    source.after_change(from);
     match failed {
         // What was moved is moved, and both mailboxes say so.
         Some(error) if pairs.is_empty() => Err(error),
@@ -231,15 +241,16 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     mailbox.look(&mut inner)?;
     let inner = &mut *inner;
     let chosen = messages_of(inner, uids)?;
+    note_leaving(mailbox, inner, &chosen);
     let incoming: Vec<Incoming> = chosen
         .iter()
-        .map(|(_, base, flags)| Incoming { base: new_base(mailbox, base), flags: flags.clone() })
+        .map(|(uid, flags)| Incoming { base: new_base(mailbox, mailbox, inner, *uid), flags: flags.clone() })
         .collect();
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
     inner.list.sync()?;
     let (mut pairs, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
-    for (((uid, ..), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
+    for (((uid, _), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
             Ok(true) => pairs.push((*uid, *new)),
             Ok(false) => missing.push(*new),
@@ -250,12 +261,12 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
         }
     }
     make_durable(mailbox, inner)?;
-    settle(inner, &incoming, &new, &missing)?;
+    settle(mailbox, inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
     let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     match failed {
         Some(error) if pairs.is_empty() => Err(error),
         Some(error) => {
@@ -278,7 +289,7 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let mut moved = Vec::new();
     for (temporary, incoming) in temporaries.zip(&incoming) {
         let to = mailbox.file_path(Place::Cur, &file_name(incoming));
-        done = std::fs::rename(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
+        done = rename_new(&temporary.path, &to).map_err(|e| Error::io("cannot move into cur", &to, e));
         if done.is_err() {
             break;
         }
@@ -288,10 +299,10 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
     let done = done.and_then(|()| make_durable(mailbox, inner));
     if let Err(error) = done {
         moved.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        settle(inner, &incoming, &new, &new)?;
+        settle(mailbox, inner, &incoming, &new, &new)?;
         return Err(error);
     }
-    settle(inner, &incoming, &new, &[])?;
+    settle(mailbox, inner, &incoming, &new, &[])?;
     Ok(new)
 }
 
@@ -328,13 +339,20 @@ fn make_durable(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
 }
 
 /// The files are in place, but for those of `missing`, which are expunged again; publishes.
-fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Uid]) -> Result<()> {
+fn settle(
+    mailbox: &Mailbox,
+    inner: &mut Inner,
+    incoming: &[&Incoming],
+    uids: &[Uid],
+    missing: &[Uid],
+) -> Result<()> {
     inner.pending.clear();
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
         state.set_file(*uid, Place::Cur, &file_name(incoming)[incoming.base.len()..]);
     }
-    let modseq = state.next_modseq();
+    // That of their coming, which nobody was told: without the lines, the list is not behind us.
+    let modseq = state.highest_modseq;
     let lines: Vec<Line<'_>> = missing.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
     // Without these lines the next look finds the same.
     let written = inner.list.append(lines.iter().cloned(), true);
@@ -344,38 +362,50 @@ fn settle(inner: &mut Inner, incoming: &[&Incoming], uids: &[Uid], missing: &[Ui
         inner.seen = None;
         tracing::warn!(%error, "messages that did not come in are taken out at the next look");
     }
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 
-/// Those of `uids` that are there, with their flags.
-fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<(Uid, Flags)>> {
+/// Those of `uids` that are there after a look at the mailbox.
+fn present(mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Chosen>> {
     mailbox.refresh(false)?;
-    let inner = mailbox.awake()?;
-    Ok(messages_of(&inner, uids)?.into_iter().map(|(uid, _, flags)| (uid, flags)).collect())
+    messages_of(&*mailbox.awake()?, uids)
 }
 
-/// UID, base name and flags of those of `uids` that are there.
+/// Those of `uids` that are there, with their flags.
 fn messages_of(inner: &Inner, uids: &UidSet) -> Result<Vec<Chosen>> {
     let state = inner.state()?;
-    let chosen = |row: usize| (state.uids[row], state.names.get(row).into(), state.flags_of(row));
+    let chosen = |row: usize| (state.uids[row], state.flags_of(row));
     Ok(state.rows(uids).map(chosen).collect())
+}
+
+/// The messages are about to be moved out.
+fn note_leaving(mailbox: &Mailbox, inner: &mut Inner, chosen: &[Chosen]) {
+    let uids: Vec<Uid> = chosen.iter().map(|(uid, ..)| *uid).collect();
+    note_last_facts(mailbox, inner, &uids);
 }
 
 /// A file in the target's `tmp/` with the message's content and date: a link, or a copy where
 /// links cannot be. `None` when the message is gone.
 fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
     for _ in 0..3 {
-        let Some(path) = source.path_of(&*source.awake()?, uid) else { return Ok(None) };
-        let old = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-        let base = new_base(target, crate::file_name::split(&old).0);
+        let (path, base) = {
+            let inner = source.awake()?;
+            let Some(path) = source.path_of(&inner, uid) else { return Ok(None) };
+            (path, new_base(target, source, &inner, uid))
+        };
         let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
         // A link would be made to a symbolic link or FIFO too.
-        let regular = std::fs::symlink_metadata(&path).map(|metadata| metadata.is_file());
-        let linked = match regular {
-            Ok(true) => std::fs::hard_link(&path, &temporary.path),
-            Ok(false) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
-            Err(error) => Err(error),
+        let metadata = std::fs::symlink_metadata(&path);
+        let linked = match &metadata {
+            Ok(metadata) if metadata.is_file() => {
+                if let Some(copied) = copy_expanded(&path, metadata.len(), target)? {
+                    return Ok(Some(copied));
+                }
+                std::fs::hard_link(&path, &temporary.path)
+            }
+            Ok(_) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
+            Err(_) => metadata.map(drop),
         };
         match linked {
             Ok(()) => return Ok(Some((temporary, base))),
@@ -393,13 +423,44 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
     Ok(None)
 }
 
+/// A compressed message is copied as it is read. `None` for a message that is not compressed, and
+/// for one that cannot be read, which is copied as it lies there.
+fn copy_expanded(path: &Path, size: u64, target: &Mailbox) -> Result<Option<(Temporary, String)>> {
+    let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+    if disk_size(crate::file_name::split(&name).0) == Some(size) {
+        return Ok(None);
+    }
+    let file = match MessageFile::open(path) {
+        Ok(file) => file.filter(MessageFile::is_compressed),
+        Err(error) if error.is_of_compression() => None,
+        Err(error) => return Err(error),
+    };
+    let Some(file) = file else { return Ok(None) };
+    let mut copy = Delivery::create(&target.directory, &target.shared.settings.hostname)?;
+    let (mut buffer, mut offset) = (vec![0; 64 * 1024], 0);
+    loop {
+        let count = file.read_at(&mut buffer, offset)?;
+        if count == 0 {
+            break;
+        }
+        copy.write(&buffer[..count])?;
+        offset += count as u64;
+    }
+    let temporary = copy.finish(Some(file.internal_date()))?;
+    let base = temporary.base.clone();
+    Ok(Some((temporary, base)))
+}
+
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let copied = || -> std::io::Result<()> {
-        let mut source = File::open(from)?;
+    let mut source = File::open(from).map_err(|error| Error::reading("cannot open", from, error))?;
+    let mut copied = || -> std::io::Result<()> {
         let mut target = private_file(to)?;
-        std::io::copy(&mut source, &mut target)?;
-        target.set_modified(source.metadata()?.modified()?)?;
-        target.sync_all()
+        let mut fill = || {
+            std::io::copy(&mut source, &mut target)?;
+            target.set_modified(source.metadata()?.modified()?)?;
+            target.sync_all()
+        };
+        fill().inspect_err(|_| drop(std::fs::remove_file(to)))
     };
     copied().map_err(|error| Error::io("cannot copy to", to, error))
 }
@@ -409,13 +470,19 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     let to = target.file_path(Place::Cur, name);
     for _ in 0..3 {
         let Some(path) = source.path_of(from, uid) else { return Ok(false) };
-        match std::fs::rename(&path, &to) {
+        match rename_new(&path, &to) {
             Ok(()) => return Ok(true),
             Err(error) if is_missing(&error) => source.scan_again(from)?,
             Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
                 copy_file(&path, &to)?;
-                std::fs::remove_file(&path).map_err(|error| Error::io("cannot remove", &path, error))?;
-                return Ok(true);
+                return match std::fs::remove_file(&path) {
+                    Ok(()) => Ok(true),
+                    Err(error) => {
+                        // It stays where it was, and only there.
+                        let _ = std::fs::remove_file(&to);
+                        Err(Error::io("cannot remove", &path, error))
+                    }
+                };
             }
             Err(error) => return Err(Error::io("cannot move", &path, error)),
         }
@@ -423,14 +490,18 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     Ok(false)
 }
 
-/// A base name of its own, with the sizes that the old one gave.
-fn new_base(target: &Mailbox, old: &[u8]) -> String {
+/// A base name of its own for a message that goes to `target`, with the sizes that its old one
+/// gave, if they are right.
+fn new_base(target: &Mailbox, source: &Mailbox, from: &Inner, uid: Uid) -> String {
     let mut base = unique(&target.shared.settings.hostname);
-    if let (Some(size), Ok(old)) = (crate::file_name::wire_size(old), std::str::from_utf8(old)) {
-        let on_disk = old.split(",S=").nth(1).map(|rest| rest.split(',').next().unwrap_or_default());
-        if let Some(on_disk) = on_disk {
-            base.push_str(&format!(",S={on_disk},W={size}"));
-        }
+    let Some((state, row)) = from.state.as_ref().and_then(|state| Some((state, state.row(uid)?))) else {
+        return base;
+    };
+    // Without a look the message is a little dearer once, and no failure.
+    let looked = source.path_of(from, uid).and_then(|path| MessageFile::look(&path).ok().flatten());
+    if let Some(looked) = looked {
+        let octets = state.facts.sizes[row].checked_sub(1).map(u64::from);
+        base.push_str(&sizes_kept(state.names.get(row), looked.size, octets));
     }
     base
 }

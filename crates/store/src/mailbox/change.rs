@@ -6,14 +6,19 @@ use crate::directory::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::sync_directory;
+use crate::message::MessageFile;
 use crate::quota::{Change, size_of};
-use crate::scan::Place;
+use crate::rename::{is_of_one_file, rename_new_at};
+use crate::scan::{Place, info_of};
 use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
 use mail::{ModSeq, SystemFlags, Uid, UidSet};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+
+/// What an error says was being done.
+const RENAMING: &str = "cannot rename for other flags";
 
 /// A rename that was done, and can be undone.
 struct Renamed {
@@ -71,6 +76,7 @@ pub(super) fn store_flags(
     let mut lines = Vec::new();
     let named = named_keywords(mailbox, &inner, change, &mut lines)?;
     let (mut changed, mut modified, mut gone) = (UidSet::new(), UidSet::new(), UidSet::new());
+    let (mut refused, mut refusal) = (UidSet::new(), None);
     let mut renames: Vec<Renamed> = Vec::new();
     let directories = Directories::open(mailbox)?;
     let modseq = inner.state()?.next_modseq();
@@ -90,6 +96,12 @@ pub(super) fn store_flags(
             Ok(Some(renamed)) => renames.extend(renamed),
             Ok(None) => {
                 gone.insert(uid);
+                continue;
+            }
+            // It cannot have these flags, ever: no reason to keep them from the others.
+            Err(error) if error.kind == ErrorKind::Unchangeable => {
+                refused.insert(uid);
+                refusal.get_or_insert(error);
                 continue;
             }
             Err(error) => {
@@ -116,9 +128,9 @@ pub(super) fn store_flags(
         }
         room::flagged(&mut quota, mailbox, &inner, &toggled);
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
-    Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone })
+    Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone, refused, refusal })
 }
 
 /// Indices of the keywords that the change names; lines that define new ones go to `lines`.
@@ -170,33 +182,44 @@ fn rename_for(
     directories: &Directories,
     planned: &Planned,
 ) -> Result<Option<Option<Renamed>>> {
+    let mut taken = None;
     for _ in 0..3 {
         let state = inner.state()?;
         let Some(row) = state.row(planned.uid) else { return Ok(None) };
         let Some((place, name)) = state.file_name(row) else { return Ok(None) };
-        let target = state.name_with(row, planned.flags);
-        if place == Place::Cur && name == target {
+        let base = state.names.get(row).len();
+        // Keywords are in the list: for them no name changes.
+        if info_of(&name[base..]).flags == planned.flags {
             return Ok(Some(None));
         }
-        let base = state.names.get(row).len();
-        match rustix::fs::renameat(directories.of(place), &*name, &directories.cur, &*target) {
+        let target = state.name_with(row, planned.flags);
+        let error = match rename_new_at((directories.of(place), &name), (&directories.cur, &target)) {
             Ok(()) => {
                 return Ok(Some(Some(Renamed { uid: planned.uid, from: (place, name), to: target, base })));
             }
+            Err(error) => error,
+        };
+        let path = mailbox.file_path(place, &name);
+        if is_missing(&error) {
             // Somebody else renamed or removed it meanwhile.
-            Err(rustix::io::Errno::NOENT) => mailbox.scan_again(inner)?,
-            Err(error) => {
-                return Err(Error::io("cannot rename", &mailbox.file_path(place, &name), error.into()));
-            }
+            mailbox.scan_again(inner)?;
+        } else if error.kind() == std::io::ErrorKind::AlreadyExists {
+            // A second file of its base name: a scan gives it another.
+            taken = Some(Error { kind: ErrorKind::Unchangeable, ..Error::io(RENAMING, &path, error) });
+            mailbox.scan_again(inner)?;
+        } else if is_of_one_file(&error) {
+            return Err(Error { kind: ErrorKind::Unchangeable, ..Error::io(RENAMING, &path, error) });
+        } else {
+            return Err(Error::io(RENAMING, &path, error));
         }
     }
-    Ok(None)
+    taken.map_or(Ok(None), Err)
 }
 
 /// The command failed: names say what they said before, as far as that can be done.
 fn undo(directories: &Directories, renames: &[Renamed]) {
     for Renamed { from: (place, name), to, .. } in renames.iter().rev() {
-        let _ = rustix::fs::renameat(&directories.cur, &**to, directories.of(*place), &**name);
+        let _ = rename_new_at((&directories.cur, to), (directories.of(*place), name));
     }
 }
 
@@ -214,7 +237,7 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
         let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
         inner.record(&lines)?;
         inner.publish();
-        inner.checkpoint_if_due();
+        mailbox.after_change(&mut inner);
     }
     outcome?;
     Ok(inner.snapshot.clone())
@@ -234,6 +257,8 @@ fn remove_files(
     let named = |row: &usize| uids.is_none_or(|uids| uids.contains(state.uids[*row]));
     let chosen = (0..state.len()).filter(|row| marked(state, row) && named(row));
     let chosen: Vec<Uid> = chosen.map(|row| state.uids[row]).collect();
+    let mut failed = None;
+    note_last_facts(mailbox, inner, &chosen);
     for uid in chosen {
         for _ in 0..3 {
             let state = inner.state()?;
@@ -250,9 +275,54 @@ fn remove_files(
                 }
                 // Renamed by another program: perhaps it is not marked any more.
                 Err(error) if is_missing(&error) => mailbox.scan_again(inner)?,
+                // It stays; the others go.
+                Err(error) if is_of_one_file(&error) => {
+                    failed.get_or_insert(Error::io("cannot remove", &path, error));
+                    break;
+                }
                 Err(error) => return Err(Error::io("cannot remove", &path, error)),
             }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+/// Bytes that are read to count the octets of messages that leave: leaving is not to wait for it.
+const LAST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Notes size and date of messages that are about to leave, where they are not known: sessions
+/// beside the caller's are asked for them until they have announced the expunge.
+pub(super) fn note_last_facts(mailbox: &Mailbox, inner: &mut Inner, uids: &[Uid]) {
+    if mailbox.watched.wakes() < 2 {
+        return;
+    }
+    let mut bytes_left = LAST_BYTES_MAX;
+    for uid in uids {
+        let path = mailbox.path_of(inner, *uid);
+        let (Some(path), Some(state)) = (path, inner.state.as_mut()) else { continue };
+        let Some(row) = state.row(*uid) else { continue };
+        let known = state.known(row);
+        if known.size != 0 && known.date != 0 {
+            continue;
+        }
+        // What cannot be read stays unknown, and is no reason to keep the message.
+        let Ok(Some(file)) = MessageFile::open(&path) else { continue };
+        state.facts.dates[row] = as_fact(file.internal_date());
+        if known.size == 0 {
+            let octets = match file.octets_by_name() {
+                Some(octets) => Some(octets),
+                None if file.size() > bytes_left => None,
+                None => {
+                    bytes_left -= file.size();
+                    file.count_octets().ok()
+                }
+            };
+            state.facts.sizes[row] = octets.map_or(0, as_fact);
+        }
+    }
+}
+
+/// A number as [`super::state::Facts`] have it; 0 where it does not fit.
+fn as_fact(number: impl TryInto<u32>) -> u32 {
+    number.try_into().ok().and_then(|number| number.checked_add(1)).unwrap_or(0)
 }

@@ -5,9 +5,10 @@
 //! file where there is none, and clears no `tmp/`. So it does not open the mailbox as sessions
 //! do, but reads the files for itself, under the mailbox's lock.
 //!
-//! A repair writes what is ours and makes directories that are missing. It moves, renames and
-//! removes no message, and leaves to the next look what other programs did meanwhile. It works
-//! beside a running server, for which the new list is one that another process wrote.
+//! A repair writes what is ours and makes directories that are missing. It moves and removes no
+//! message, renames only files that cannot be messages under their names, and leaves to the next
+//! look what other programs did meanwhile. It works beside a running server, for which the new
+//! list is one that another process wrote.
 
 mod audit;
 mod list;
@@ -15,10 +16,12 @@ mod repair;
 
 use crate::account::{Account, Shared};
 use crate::directory;
+use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
+use crate::root;
 use audit::Audit;
-use mail::{MailboxName, utf7};
+use mail::MailboxName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +65,9 @@ pub enum FindingKind {
     /// `cur/` is missing. It is not made by a repair: with it, all messages would be taken for
     /// expunged.
     CurMissing,
+    /// `cur/`, `new/` or `tmp/` is a symbolic link, or no directory at all: the mailbox is not
+    /// served. It is left alone by a repair, as what it leads to may be somebody's mail.
+    DirectoryStrange,
     /// `new/` or `tmp/` is missing.
     DirectoryMissing,
     /// A file of ours belongs to somebody else, has unsuitable permissions, or is no file.
@@ -77,8 +83,9 @@ pub enum FindingKind {
     LineContradictory,
     /// The list has no UIDVALIDITY.
     UidValidityLost,
-    /// The index knows of UIDs or MODSEQs that the list does not have: its end was lost, or an
-    /// older one put in its place.
+    /// The index, or what is noted with the account, knows of UIDs or MODSEQs that the list does not
+    /// have: its end was lost, or an older one put in its place. Where the index does not have all
+    /// that is noted, a repair gives a new UIDVALIDITY.
     ListBehind,
     /// UIDNEXT is not above all UIDs that were given.
     UidNextLow,
@@ -93,7 +100,14 @@ pub enum FindingKind {
     IndexWrong,
     /// Records of the cache that are damaged.
     CacheDamaged,
-    /// `,S=` or `,W=` in a file's name is not the message's size. A repair renames no message.
+    /// Files of the same base name: only one of them can be a message.
+    FileDouble,
+    /// Files without a base name (`:2,S`).
+    FileNameless,
+    /// Messages that are compressed in a way that is not read, or whose compressed files are
+    /// damaged.
+    Unreadable,
+    /// `,S=` or `,W=` in a file's name is not the message's size. A repair does not rename it.
     NameSize,
     /// The mailbox has no list yet: it gets one when it is first opened.
     ListNone,
@@ -103,8 +117,6 @@ pub enum FindingKind {
     FileGone,
     /// Files whose flags other programs changed since the last look.
     FlagsNew,
-    /// Files of the same base name: the one in `cur/` counts, the other is never looked at.
-    FileDouble,
     /// Entries of `new/` and `cur/` that are never mail.
     EntryIgnored,
     /// Leftovers of deliveries and of our own writing, older than 36 hours.
@@ -148,18 +160,19 @@ impl Account {
     /// whose `cur/` has vanished; each with how many entries `new/` and `cur/` have.
     pub fn checkable(&self) -> Result<Vec<(MailboxName, u64)>> {
         let _entered = self.enter()?;
-        let root = &self.shared().root;
+        let (root, spellings) = (&self.shared().root, self.shared().settings.directory_names());
         let mut names = vec![MailboxName::inbox()];
-        let entries = std::fs::read_dir(root).map_err(|error| Error::io("cannot read", root, error))?;
+        let entries = std::fs::read_dir(root).map_err(|error| Error::reading("cannot read", root, error))?;
         for entry in entries {
-            let entry = entry.map_err(|error| Error::io("cannot read", root, error))?;
-            names.extend(directory::name_of(&entry.file_name()).filter(|_| is_checkable(&entry.path())));
+            let entry = entry.map_err(|error| Error::reading("cannot read", root, error))?;
+            let is_there = || is_checkable(&entry.path());
+            names.extend(spellings.read(&entry.file_name()).ok().filter(|_| is_there()));
         }
         names[1..].sort();
         names.dedup();
         let count = |path: PathBuf| std::fs::read_dir(path).map_or(0, |entries| entries.count() as u64);
         let counted = |name: MailboxName| {
-            let directory = directory_of(root, &name)?;
+            let directory = directory_of(root, spellings, &name)?;
             let entries = count(directory.join("cur")) + count(directory.join("new"));
             Ok((name, entries))
         };
@@ -179,7 +192,7 @@ impl Account {
     ) -> Result<CheckReport> {
         let _entered = self.enter()?;
         let shared = self.shared();
-        let directory = directory_of(&shared.root, name)?;
+        let directory = directory_of(&shared.root, shared.settings.directory_names(), name)?;
         let subject = Subject { shared, directory, is_inbox: name.is_inbox(), sizes: options.sizes };
         if !options.repair {
             return Ok(subject.check(progress)?.report());
@@ -263,15 +276,21 @@ impl Audit {
 }
 
 /// The directory of a mailbox, also of one without `cur/`.
-fn directory_of(root: &Path, name: &MailboxName) -> Result<PathBuf> {
-    if let Some(directory) = directory::find(root, name)? {
+fn directory_of(root: &Path, names: DirectoryNames, name: &MailboxName) -> Result<PathBuf> {
+    if let Some(directory) = root::find(root, names, name)? {
         return Ok(directory);
     }
-    let spellings = [name.as_str().to_owned(), utf7::encode(name.as_str())];
-    let mut paths = spellings.iter().map(|spelling| root.join(format!(".{spelling}")));
-    paths
-        .find(|path| is_checkable(path))
-        .ok_or_else(|| Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(format!(".{name}"))))
+    let mut found = None;
+    root::for_each_directory(root, |entry, _| {
+        let path = root.join(&entry);
+        if found.is_none() && names.read(&entry).as_ref() == Ok(name) && is_checkable(&path) {
+            found = Some(path);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::NonExistent, "no such mailbox:", &root.join(format!(".{}", names.own(name))))
+    })
 }
 
 /// Whether a directory is a mailbox, or was one: with a list or Maildir++'s marker in it.

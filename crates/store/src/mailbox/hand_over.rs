@@ -1,11 +1,13 @@
 //! A mailbox on its way to or from another server: what would be taken over, and handing over.
 
+use super::state::NewOrder;
 use super::{Mailbox, State};
+use crate::compressed;
 use crate::error::{Error, Result};
 use crate::hand_over::{HANDED_OVER, HandedOver, Site, Survey, write};
 use crate::list_file::{ListFile, News, sync_directory};
 use crate::scan::scan;
-use crate::take_over::{Origin, Preference, Taken, default_uidl, take_over};
+use crate::take_over::{ForeignFiles, Origin, Preference, Taken, default_uidl, rights, take_over};
 use crate::uid_list::Line;
 use mail::{Uid, UidValidity};
 use std::collections::BTreeSet;
@@ -30,9 +32,11 @@ impl Mailbox {
         let extract = inner.state()?.extract();
         let settings = &self.shared.settings;
         let directory = &self.directory;
-        let site = Site { directory, is_inbox: self.name.is_inbox(), settings, is_dry: false };
+        let dovecot = &*self.shared.dovecot_directory(directory);
+        let site = Site { directory, dovecot, is_inbox: self.name.is_inbox(), settings, is_dry: false };
         let done = write(&site, &extract, to)?;
-        // From here on the other server's files count.
+        // From here on the other server's files count. An earlier list that was handed over is
+        // replaced on purpose.
         let list = directory.join("restante-uidlist");
         std::fs::rename(&list, directory.join(HANDED_OVER))
             .map_err(|error| Error::io("cannot rename", &list, error))?;
@@ -57,7 +61,8 @@ pub(crate) struct Peeked {
 }
 
 /// Looks at a mailbox without a lock and without writing anything.
-pub(crate) fn peek(directory: &Path, preference: Preference) -> Result<Peeked> {
+pub(crate) fn peek(files: ForeignFiles<'_>, preference: Preference) -> Result<Peeked> {
+    let directory = files.directory;
     let mut state = State::new(UidValidity::MIN);
     let mut taken = None;
     let mut list = ListFile::new(directory);
@@ -65,8 +70,9 @@ pub(crate) fn peek(directory: &Path, preference: Preference) -> Result<Peeked> {
     if is_ours {
         state.apply_each(|take| list.read_whole(take))?;
     } else {
-        taken = take_over(directory, preference)?;
+        taken = take_over(files, preference)?;
         if let Some(taken) = &taken {
+            state.new_order = NewOrder::of(taken.origin);
             state.apply(taken.uid_validity.map(Line::Validity));
             state.apply(taken.lines.iter().cloned());
         }
@@ -79,10 +85,14 @@ pub(crate) fn peek(directory: &Path, preference: Preference) -> Result<Peeked> {
 }
 
 impl Peeked {
-    /// What of it another server knew.
-    pub(crate) fn survey(&self) -> Survey {
+    /// What of it another server knew, and what of it is not served.
+    pub(crate) fn survey(&self, directory: &Path) -> Result<Survey> {
         let rows = self.state.extract().rows;
-        Survey {
+        let files = rows.iter().map(|row| (row.place, &*row.base, &*row.suffix));
+        let compressed = compressed::count(directory, files)?;
+        Ok(Survey {
+            rights: rights::granted(directory)?,
+            not_read: compressed.into_iter().filter(|(kind, _)| !kind.is_read()).collect(),
             is_ours: self.is_ours,
             origin: self.taken.as_ref().map(|taken| taken.origin),
             keeps_uid_validity: self.taken.as_ref().is_some_and(|taken| taken.uid_validity.is_some()),
@@ -91,6 +101,6 @@ impl Peeked {
             keywords: rows.iter().flat_map(|row| &row.keywords).collect::<BTreeSet<_>>().len(),
             uidls: rows.iter().filter(|row| row.uidl.is_some()).count(),
             faults: self.taken.as_ref().map(|taken| taken.faults).unwrap_or_default(),
-        }
+        })
     }
 }

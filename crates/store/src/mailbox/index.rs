@@ -21,7 +21,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"RSTNIX1\n";
+const MAGIC: &[u8; 8] = b"RSTNIX2\n";
+/// The version before: sizes in it may be what names said that did not fit their files. All else
+/// is as now.
+const MAGIC_1: &[u8; 8] = b"RSTNIX1\n";
 
 /// Rows that an index may have: more are not believed.
 const ROWS_MAX: u32 = 100_000_000;
@@ -71,9 +74,16 @@ pub(super) fn load(directory: &Path) -> Option<Saved> {
 }
 
 fn read(mut input: In) -> Option<Saved> {
+    let magic = input.bytes(MAGIC.len())?;
+    if magic != MAGIC && magic != MAGIC_1 {
+        return None;
+    }
     let (mut state, rows, mark, stamp, cache) = read_head(&mut input)?;
     read_words(&mut input, &mut state)?;
     read_columns(&mut input, &mut state, rows)?;
+    if magic == MAGIC_1 {
+        state.facts.sizes.fill(0);
+    }
     input.ends_well()?.then_some(Saved { state, mark, stamp, cache })
 }
 
@@ -106,9 +116,6 @@ fn write_head(
 type Head = (State, usize, Mark, Option<Stamp>, Option<Identity>);
 
 fn read_head(input: &mut In) -> Option<Head> {
-    if input.bytes(MAGIC.len())? != MAGIC {
-        return None;
-    }
     let rows = input.u32().filter(|rows| *rows <= ROWS_MAX)?;
     let mut state = State::new(UidValidity::new(input.u32()?)?);
     state.uid_next = match input.u32()? {

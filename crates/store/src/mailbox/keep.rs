@@ -1,11 +1,12 @@
 //! What stays: the index and cache on disk, and what of a mailbox is in memory.
 
+use super::departed::Known;
 use super::index;
 use super::look::Seen;
-use super::pass::{Known, Learned};
+use super::pass::Learned;
 use super::state::State;
 use super::{Inner, Mailbox};
-use crate::cache::{self, Cache, Identity};
+use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::scan::Stamp;
@@ -47,7 +48,8 @@ impl Mailbox {
 
     /// Gives the state up, once the index has it.
     fn give_up(&self, inner: &mut Inner) -> Result<()> {
-        if inner.state.is_none() || !matches!(inner.seen, Some(Seen::Followed)) {
+        let is_kept = inner.list.is_in_memory() || !matches!(inner.seen, Some(Seen::Followed));
+        if inner.state.is_none() || is_kept {
             return Ok(());
         }
         if inner.unsaved {
@@ -64,8 +66,7 @@ impl Mailbox {
     pub(super) fn awake(&self) -> Result<MutexGuard<'_, Inner>> {
         let mut inner = self.lock();
         if inner.state.is_none() {
-            let _lock = self.lock_file()?;
-            self.look(&mut inner)?;
+            let _lock = self.lock_and_look(&mut inner)?;
             self.count_bytes(&inner);
         }
         Ok(inner)
@@ -103,8 +104,7 @@ impl Drop for Mailbox {
         if !self.is_there() {
             return;
         }
-        let path = self.directory.join("restante-uidlist.lock");
-        let Ok(_lock) = Lock::take(&path, 0) else { return };
+        let Ok(_lock) = Lock::take(&self.lock_path(), 0) else { return };
         if inner.list.is_current()
             && let Err(error) = self.save(&mut inner)
         {
@@ -124,6 +124,7 @@ impl Mailbox {
         let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
         index::save(&self.directory, state, &mark, stamp, inner.cache)?;
         inner.unsaved = false;
+        self.note_reached(inner, true);
         Ok(())
     }
 
@@ -139,16 +140,17 @@ impl Mailbox {
     }
 
     /// Takes the index as the state, if there is one that belongs to the list; the lock file is
-    /// held. What the list has behind it is still to be read.
-    pub(super) fn restore(&self, inner: &mut Inner) -> Result<()> {
+    /// held. What the list has behind it is still to be read. What an index says that belongs to
+    /// another list is returned.
+    pub(super) fn restore(&self, inner: &mut Inner) -> Result<Option<State>> {
         // Of one that rests, the journal has all that happened since its index was written.
         let resting = matches!(inner.seen, Some(Seen::Followed));
         let followed = resting || self.watched.begin();
         inner.seen = None;
         let now = Stamp::of(&self.directory)?;
-        let Some(saved) = index::load(&self.directory) else { return Ok(()) };
+        let Some(saved) = index::load(&self.directory) else { return Ok(None) };
         if !inner.list.resume(&saved.mark)? {
-            return Ok(());
+            return Ok(Some(saved.state));
         }
         if resting {
             inner.seen = Some(Seen::Followed);
@@ -164,7 +166,7 @@ impl Mailbox {
             inner.publish();
         }
         inner.unsaved = false;
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -189,7 +191,8 @@ impl Mailbox {
         }
     }
 
-    /// What is known of the messages from `uid` on, `count` of them at most.
+    /// What is known of the messages from `uid` on, `count` of them at most; of expunged ones
+    /// too, as far as it is remembered.
     pub(super) fn known_from(&self, uid: Uid, count: usize, known: &mut Vec<Known>) {
         known.clear();
         let Ok(_entered) = self.shared.enter() else { return };
@@ -199,20 +202,14 @@ impl Mailbox {
         }
         let Some(state) = inner.state.as_mut() else { return };
         let start = state.uids.partition_point(|of_row| *of_row < uid);
-        for row in start..state.len().min(start + count) {
-            if state.facts.sizes[row] == 0
-                && let Some(octets) = crate::file_name::wire_size(state.names.get(row))
-            {
-                state.facts.sizes[row] = u32::try_from(octets + 1).unwrap_or(0);
-            }
-            let (facts, uid) = (&state.facts, state.uids[row]);
-            let (size, date, cached) = (facts.sizes[row], facts.dates[row], facts.cached[row]);
-            known.push(Known { uid, size, date, cached });
-        }
+        known.extend((start..state.len().min(start + count)).map(|row| state.known(row)));
+        known.extend(state.departed.from(uid).take(count));
+        known.sort_by_key(|known| known.whose.uid);
+        known.truncate(count);
     }
 
     /// Keeps what a pass found out. A cache that cannot be written is none.
-    pub(super) fn keep(&self, learned: &[Learned], records: &[(Uid, Vec<u8>)]) {
+    pub(super) fn keep(&self, learned: &[Learned], records: &[(Whose, Vec<u8>)]) {
         let Ok(_entered) = self.shared.enter() else { return };
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
@@ -224,9 +221,9 @@ impl Mailbox {
         let mut inner = self.lock();
         let Some(state) = inner.state.as_mut() else { return };
         for message in learned {
-            let Some(row) = state.row(message.uid) else { continue };
-            state.facts.sizes[row] = message.size.unwrap_or(state.facts.sizes[row]);
-            state.facts.dates[row] = message.date.unwrap_or(state.facts.dates[row]);
+            let Some((size, date)) = state.size_and_date(message.uid) else { continue };
+            *size = message.size.unwrap_or(*size);
+            *date = message.date.unwrap_or(*date);
         }
         inner.unsaved = true;
         let Some((identity, places)) = places else { return };
@@ -238,10 +235,8 @@ impl Mailbox {
             return;
         }
         let Some(state) = inner.state.as_mut() else { return };
-        for ((uid, _), place) in records.iter().zip(places) {
-            if let Some(row) = state.row(*uid) {
-                state.facts.cached[row] = place + 1;
-            }
+        for ((whose, _), place) in records.iter().zip(places) {
+            state.set_cached(*whose, place + 1);
         }
         // Who asks for ever new subsets of headers shall not fill the disk.
         if inner.has_spare_records()
@@ -259,11 +254,10 @@ impl Mailbox {
             inner.adopt(&mut old);
         }
         let state = inner.state()?;
-        let live = state
-            .uids
-            .iter()
-            .zip(&state.facts.cached)
-            .filter_map(|(uid, place)| Some((*uid, old.record(place.checked_sub(1)?, *uid)?.to_vec())));
+        let live = state.facts.cached.iter().enumerate().filter_map(|(row, place)| {
+            let whose = state.whose(row);
+            Some((whose, old.record(place.checked_sub(1)?, whose)?.to_vec()))
+        });
         cache::rewrite(&self.directory, validity, live)?;
         if let Some(mut new) = Cache::open(&self.directory, validity) {
             inner.adopt(&mut new);
@@ -277,11 +271,10 @@ impl Inner {
     fn adopt(&mut self, cache: &mut Cache) {
         let Some(state) = self.state.as_mut() else { return };
         state.facts.cached.fill(0);
+        state.departed.forget_cached();
         let records = cache.all_records();
-        for (uid, place) in &records {
-            if let Some(row) = state.row(*uid) {
-                state.facts.cached[row] = place + 1;
-            }
+        for (whose, place) in &records {
+            state.set_cached(*whose, place + 1);
         }
         (self.cache, self.records, self.unsaved) = (Some(cache.identity), records.len(), true);
     }

@@ -5,16 +5,20 @@
 //! watcher's journal since then; where there is no journal, the times of change say whether
 //! another scan is due.
 
-use super::state::{Differences, State};
+use super::age::{self, Beside};
+use super::misnamed::scan_and_mend;
+use super::state::{Differences, NewOrder, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
-use crate::scan::{Place, Stamp, scan};
-use crate::take_over::take_over;
+use crate::rename::{is_of_one_file, rename_new};
+use crate::scan::{Place, Stamp};
+use crate::take_over::{ForeignFiles, take_over};
 use crate::uid_list::Line;
 use mail::{Uid, UidSet, UidValidity};
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 /// How far the directories are known.
@@ -35,38 +39,56 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
     // Of what was published: a mailbox that rests has nothing else, and is not loaded for a look.
     let published = &inner.snapshot;
     let unclaimed = published.uids.last().is_some_and(|last| *last >= published.recent_from);
-    if !(claim && unclaimed) && is_unchanged(mailbox, inner)? {
+    // Whoever claims is told whether that can be done at all.
+    if !(claim && (unclaimed || inner.read_only)) && is_unchanged(mailbox, inner)? {
         return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
     }
-    let _lock = mailbox.lock_file()?;
-    look(mailbox, inner)?;
-    let claimed = if claim { self::claim(mailbox, inner)? } else { UidSet::new() };
+    let claimed = if claim {
+        let _lock = mailbox.lock_file()?;
+        mailbox.look(inner)?;
+        self::claim(mailbox, inner)?
+    } else {
+        mailbox.lock_and_look(inner)?;
+        UidSet::new()
+    };
     mailbox.count_bytes(inner);
     Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
 }
 
-/// See [`Mailbox::look`].
+/// See [`Mailbox::look`]. With `inner.read_only` no more is written than can be.
 pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     mailbox.check_identity()?;
+    if inner.list.is_in_memory() && !(inner.read_only && inner.list.is_current()) {
+        mailbox.is_superseded.store(true, Ordering::Relaxed);
+        return Err(mailbox.deleted());
+    }
     inner.pending.clear();
     let was_unknown = inner.state.is_none();
+    let mut beside = Beside::of(inner);
+    let told = beside.told;
     if was_unknown {
-        mailbox.restore(inner)?;
+        beside.known = mailbox.restore(inner)?;
     }
-    let appended = read_list(mailbox, inner)?;
+    if let Some(state) = &mut inner.state {
+        state.departed.watch(mailbox.watched.wakes() > 0);
+    }
+    let appended = read_list(mailbox, inner, beside)?;
     if was_unknown {
         keep_modseqs_ahead(inner)?;
+        age::check(mailbox, inner, Beside { known: None, told })?;
     }
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
             Some(events) if events.is_empty() => {}
+            // What they tell could not be written down: a scan will do.
+            Some(_) if inner.read_only => return scan_again(mailbox, inner),
             Some(events) => {
                 // Until they are taken in, what they told is not known any more.
                 inner.seen = None;
                 let is_file = |place, name: &[u8]| is_file(mailbox, place, name);
                 let differences = inner.state_mut()?.take_events(&events, is_file)?;
                 let Some(differences) = differences else { return scan_again(mailbox, inner) };
-                take_in(inner, &differences)?;
+                take_in(mailbox, inner, &differences)?;
                 inner.seen = Some(Seen::Followed);
             }
             None => return scan_again(mailbox, inner),
@@ -98,7 +120,7 @@ fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
 
 /// Reads the list, as far as it is new; makes one where there is none. Whether others appended
 /// to it.
-fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
+fn read_list(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Result<bool> {
     match inner.list.news()? {
         News::Nothing if inner.state.is_some() => Ok(false),
         News::Appended if inner.state.is_some() => {
@@ -107,7 +129,7 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             let (read, _) = state.apply_each(|take| list.read_on(take))?;
             if read.damaged > 0 || read.torn {
                 // Not what the lock promises: everything is read again, and written anew.
-                return read_whole(mailbox, inner).map(|()| true);
+                return read_whole(mailbox, inner, beside).map(|()| true);
             }
             // Files that came with these lines are in the journal, or found by a scan.
             if !matches!(inner.seen, Some(Seen::Followed)) {
@@ -127,12 +149,12 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<bool> {
             None if inner.told.is_some() => find_again(mailbox, inner).map(|()| false),
             None => make_list(mailbox, inner).map(|()| false),
         },
-        _ => read_whole(mailbox, inner).map(|()| true),
+        _ => read_whole(mailbox, inner, beside).map(|()| true),
     }
 }
 
 /// Reads the whole list.
-fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
+fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Result<()> {
     let directory = mailbox.directory.display();
     let mut validity = None;
     let mut state = State::new(UidValidity::MIN);
@@ -146,9 +168,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     })?;
     let known = inner.state.as_ref().map(|state| state.uid_validity).or(inner.told);
     if known.is_some() && validity.is_some() && known != validity {
-        return Err(mailbox.deleted());
+        return Err(mailbox.outlived());
     }
-    state.uid_validity = match validity.or(known) {
+    let of_index = beside.known.as_ref().filter(|index| age::agree(&state, index));
+    state.uid_validity = match validity.or(known).or(of_index.map(|index| index.uid_validity)) {
         Some(validity) => validity,
         None => {
             tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
@@ -156,7 +179,7 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         }
     };
     // Each damaged line may have given a UID, and two lines may have run into one.
-    for _ in 0..2 * read.damaged {
+    for _ in 0..2 * read.damaged + usize::from(read.torn) {
         state.uid_next = state.uid_next.and_then(Uid::next);
     }
     let passed_over = read.damaged + contradictory;
@@ -167,9 +190,14 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         inner.list.replace(state.checkpoint())?;
     }
     state.shrink();
+    beside.known = inner.state.take().or(beside.known);
+    if let Some(known) = &beside.known {
+        state.inherit_facts(known);
+    }
     inner.state = Some(state);
-    inner.seen = None;
+    (inner.seen, inner.cache) = (None, None);
     keep_modseqs_ahead(inner)?;
+    age::check(mailbox, inner, beside)?;
     inner.publish();
     Ok(())
 }
@@ -181,7 +209,12 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
     match &state.reserve {
         Some((upto, boot)) if Some(boot.as_str()) != super::boot_id() && *upto > state.highest_modseq => {
             let line = Line::Next(state.uid_next.unwrap_or(Uid::MAX), *upto);
-            inner.record(&[line])?;
+            if inner.read_only {
+                // None is given out either, and whoever may write next makes the same line.
+                inner.state_mut()?.apply([line]);
+            } else {
+                inner.record(&[line])?;
+            }
             inner.publish();
             Ok(())
         }
@@ -202,23 +235,36 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 }
 
 /// The first list of a mailbox: with the UIDs that Courier or Dovecot gave, else empty.
+///
+/// Where it cannot be written, the same in memory, with a UIDVALIDITY that no list will have.
 fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let lines = match take_over(&mailbox.directory, mailbox.shared.settings.take_over)? {
-        Some(taken) => {
-            taken.log(&mailbox.directory);
-            let validity = taken.uid_validity.map_or_else(|| mailbox.shared.new_uid_validity(), Ok)?;
-            std::iter::once(Line::Validity(validity)).chain(taken.lines).collect()
-        }
-        None => {
-            inner.is_fresh = true;
-            vec![Line::Validity(mailbox.shared.new_uid_validity()?)]
-        }
-    };
+    let directory = &*mailbox.directory;
+    let dovecot = &*mailbox.shared.dovecot_lists(directory);
+    let taken = take_over(ForeignFiles { directory, dovecot }, mailbox.shared.settings.take_over)?;
+    taken.iter().for_each(|taken| taken.log());
+    let origin = taken.as_ref().map(|taken| taken.origin);
+    inner.is_fresh = taken.is_none();
+    let (mut validity, lines) = taken.map_or((None, Vec::new()), |taken| (taken.uid_validity, taken.lines));
     let mut state = State::new(UidValidity::MIN);
     state.apply(lines);
-    mailbox.shared.note_uid_validity(state.uid_validity)?;
+    // What lies there may be from before clients were told more.
+    let noted = mailbox.shared.witness.of(&mailbox.directory);
+    if let (Some(taken), Some(noted)) = (validity, noted) {
+        state.uid_validity = taken;
+        validity = age::taken_validity(mailbox, &mut state, &noted);
+    }
+    state.uid_validity = match validity {
+        _ if inner.read_only => mailbox.go_into_memory(&mut inner.list, None)?,
+        Some(validity) => validity,
+        None => mailbox.shared.new_uid_validity()?,
+    };
+    if !inner.read_only {
+        mailbox.shared.note_uid_validity(state.uid_validity)?;
+    }
     inner.list.replace(state.checkpoint())?;
+    state.new_order = origin.map(NewOrder::of).unwrap_or_default();
     inner.state = Some(state);
+    inner.taken_from = origin;
     inner.seen = None;
     Ok(())
 }
@@ -226,7 +272,8 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 /// See [`Mailbox::scan_again`].
 pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     inner.seen = None;
-    read_list(mailbox, inner)?;
+    let beside = Beside::of(inner);
+    read_list(mailbox, inner, beside)?;
     let before = inner.state()?.len();
     // What happens from now on is in the journal, or shows in the times of change.
     let followed = mailbox.watched.begin();
@@ -234,18 +281,34 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if !stamp.is_there() {
         make_whole(mailbox, inner, &stamp)?;
     }
-    let names = || {
-        scan(&mailbox.directory).map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })
+    let names = |inner: &mut Inner| {
+        let hostname = &mailbox.shared.settings.hostname;
+        let (found, failed) = scan_and_mend(&mailbox.directory, hostname, inner.state_mut()?)
+            .map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })?;
+        failed.iter().for_each(|error| inner.complain(error, "it is not shown"));
+        Ok::<_, Error>(found)
     };
-    let mut differences = inner.state_mut()?.differences(&names()?);
+    let found = names(inner)?;
+    let mut differences = inner.state_mut()?.differences(&found);
     if !differences.expunged.is_empty() {
         // A file that is renamed while its directory is read may be seen under neither name.
         // What is gone twice is gone.
-        differences = inner.state_mut()?.differences(&names()?);
+        let found = names(inner)?;
+        differences = inner.state_mut()?.differences(&found);
     }
     differences.expunged.retain(|uid| !inner.pending.contains(uid));
     fault_point("look: before the lines");
-    take_in(inner, &differences)?;
+    take_in(mailbox, inner, &differences)?;
+    if let Some(origin) = inner.taken_from.take() {
+        inner.state_mut()?.new_order = NewOrder::default();
+        let (list, new) = (origin.list_name(), differences.arrivals().count());
+        if new > 0 {
+            tracing::warn!(
+                mailbox = %mailbox.directory.display(), new,
+                "messages got new UIDs, as {list} did not have them"
+            );
+        }
+    }
     inner.seen = Some(if followed && stamp.is_there() { Seen::Followed } else { Seen::Stamped(stamp, now) });
     let state = inner.state_mut()?;
     if state.len() >= before + NEW_TO_SAVE {
@@ -270,7 +333,7 @@ fn make_whole(mailbox: &Mailbox, inner: &Inner, stamp: &Stamp) -> Result<()> {
 }
 
 /// Lists what is not in the list, durably, and publishes it.
-fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
+fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
     let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
     if differences.is_empty() && fresh.is_none() {
         if inner.snapshot.uid_validity() != inner.uid_validity() {
@@ -284,7 +347,7 @@ fn take_in(inner: &mut Inner, differences: &Differences) -> Result<()> {
     state.apply(lines());
     state.locate(differences);
     inner.publish();
-    inner.checkpoint_if_due();
+    mailbox.after_change(inner);
     Ok(())
 }
 
@@ -303,23 +366,29 @@ fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
     match std::fs::symlink_metadata(&path) {
         Ok(metadata) => Ok(metadata.is_file()),
         Err(error) if directory::is_missing(&error) => Ok(false),
-        Err(error) => Err(Error::io("cannot look at", &path, error)),
+        Err(error) => Err(Error::reading("cannot look at", &path, error)),
     }
 }
 
 /// Moves messages from `new/` to `cur/` and ends their being recent to others.
 fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
-    let mut overtaken = false;
+    let (mut overtaken, mut stuck) = (false, None);
     let state = inner.state_mut()?;
     for row in state.lying_new() {
         let Some((_, name)) = state.file_name(row) else { continue };
         let target = state.name_with(row, state.flags.get(row));
         let (from, to) = (mailbox.file_path(Place::New, &name), mailbox.file_path(Place::Cur, &target));
-        match std::fs::rename(&from, &to) {
+        match rename_new(&from, &to) {
             // Not synced: after a crash it lies in new/ again, and no harm is done.
             Ok(()) => state.files[row] = state.suffixes.at(Place::Cur, &target[state.names.get(row).len()..]),
             // Somebody else was faster; the next look finds it.
             Err(error) if directory::is_missing(&error) => overtaken = true,
+            // It stays in new/, and costs the others nothing.
+            Err(error) if is_of_one_file(&error) => {
+                // Another file of its base name, which has just come, is the next look's.
+                overtaken |= error.kind() == std::io::ErrorKind::AlreadyExists;
+                stuck.get_or_insert(Error::io("cannot move from new to cur", &from, error));
+            }
             Err(error) => return Err(Error::io("cannot move from new to cur", &from, error)),
         }
     }
@@ -329,6 +398,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
     if overtaken {
         inner.seen = None;
     }
+    stuck.iter().for_each(|error| inner.complain(error, "it stays there"));
     if !claimed.is_empty() {
         let line = Line::Recent(next);
         // Lost in a crash, messages are recent once more: no harm.

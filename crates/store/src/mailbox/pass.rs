@@ -5,9 +5,10 @@
 //! writes what it has.
 
 use super::Mailbox;
+use super::departed::Known;
 use crate::cache::{self, Cache, Kind};
 use crate::error::Result;
-use crate::message::MessageFile;
+use crate::message::{Looked, MessageFile};
 use crate::owner::Guard;
 use mail::Uid;
 use std::os::fd::OwnedFd;
@@ -27,15 +28,6 @@ pub struct Pass {
     /// What was found out and is not kept yet.
     learned: Vec<Learned>,
     learned_bytes: usize,
-}
-
-/// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) uid: Uid,
-    pub(super) size: u32,
-    pub(super) date: u32,
-    pub(super) cached: u32,
 }
 
 /// What was found out about a message.
@@ -64,18 +56,29 @@ impl Pass {
         self.mailbox.shared.enter()
     }
 
-    /// RFC822.SIZE, octets with CRLF, where no file has to be read for it.
+    /// RFC822.SIZE, octets with CRLF, where it is known: it was counted once, or is what the
+    /// name of a file says that was looked at, and fits it.
     pub fn known_size(&mut self, uid: Uid) -> Option<u64> {
         self.known(uid).and_then(|known| known.size.checked_sub(1)).map(u64::from)
     }
 
-    /// RFC822.SIZE: octets with CRLF. `None` when the message is gone.
+    /// Likewise, after a look at the file where it was not known. It is not opened.
+    pub fn size_unread(&mut self, uid: Uid) -> Result<Option<u64>> {
+        match self.known_size(uid) {
+            Some(octets) => Ok(Some(octets)),
+            None => Ok(self.look(uid)?.and_then(|looked| looked.octets)),
+        }
+    }
+
+    /// RFC822.SIZE: octets with CRLF; the file is read where nothing else tells. `None` when the
+    /// message is gone.
     pub fn size(&mut self, uid: Uid) -> Result<Option<u64>> {
-        if let Some(octets) = self.known_size(uid) {
+        if let Some(octets) = self.size_unread(uid)? {
             return Ok(Some(octets));
         }
-        let Some(octets) = self.mailbox.size(uid)? else { return Ok(None) };
-        self.learn_size(uid, octets);
+        let Some(file) = self.open(uid)? else { return Ok(None) };
+        let octets = file.count_octets()?;
+        self.counted(uid, octets);
         Ok(Some(octets))
     }
 
@@ -84,39 +87,59 @@ impl Pass {
         if let Some(date) = self.known(uid).and_then(|known| known.date.checked_sub(1)) {
             return Ok(Some(date.into()));
         }
-        let Some(date) = self.mailbox.internal_date(uid)? else { return Ok(None) };
-        self.learn_date(uid, date);
-        Ok(Some(date))
+        Ok(self.look(uid)?.map(|looked| looked.date))
     }
 
     /// Opens a message's file. `None` when it is gone.
     pub fn open(&mut self, uid: Uid) -> Result<Option<MessageFile>> {
         let _entered = self.enter()?;
-        if self.cur.is_none() {
-            self.cur = self.mailbox.open_cur();
-        }
-        let near = self.cur.as_ref().and_then(|cur| self.mailbox.open_in(cur, uid));
+        let near = self.cur().and_then(|(mailbox, cur)| mailbox.open_in(cur, uid));
         let file = match near {
             Some(file) => Some(file),
             // It lies elsewhere, was renamed, or cannot be opened.
             None => self.mailbox.open_message(uid)?,
         };
-        if let Some(file) = &file
-            && self.known(uid).is_some_and(|known| known.date == 0)
-        {
-            self.learn_date(uid, file.internal_date());
+        if let Some(file) = &file {
+            self.learn_of_file(uid, file.internal_date(), file.octets_by_name());
         }
         Ok(file)
     }
 
+    /// Looks at a message's file, which tells its date, and its size where the name fits.
+    fn look(&mut self, uid: Uid) -> Result<Option<Looked>> {
+        let _entered = self.enter()?;
+        let near = self.cur().and_then(|(mailbox, cur)| mailbox.look_in(cur, uid));
+        let looked = match near {
+            Some(looked) => Some(looked),
+            None => self.mailbox.look_at(uid)?,
+        };
+        if let Some(looked) = looked {
+            self.learn_of_file(uid, looked.date, looked.octets);
+        }
+        Ok(looked)
+    }
+
+    fn cur(&mut self) -> Option<(&Mailbox, &OwnedFd)> {
+        if self.cur.is_none() {
+            self.cur = self.mailbox.open_cur();
+        }
+        self.cur.as_ref().map(|cur| (&*self.mailbox, cur))
+    }
+
     /// What is kept ready of a message. It is not believed: the caller checks what it must.
     pub fn cached(&mut self, uid: Uid, kind: Kind) -> Option<&[u8]> {
-        let at = self.known(uid)?.cached.checked_sub(1)?;
+        let known = self.known(uid)?;
+        let at = known.cached.checked_sub(1)?;
         if self.cache.is_none() {
             self.cache = self.mailbox.open_cache();
         }
-        let payload = self.cache.as_mut()?.record(at, uid)?;
+        let payload = self.cache.as_mut()?.record(at, known.whose)?;
         cache::items(payload).find(|(of_item, _)| *of_item == kind).map(|(_, bytes)| bytes)
+    }
+
+    /// Forgets what was looked up ahead: a message is gone since, and more is known of it.
+    pub fn look_again(&mut self) {
+        self.known.clear();
     }
 
     /// Keeps bytes ready for whoever asks next. What is too long is not kept.
@@ -128,29 +151,43 @@ impl Pass {
         }
     }
 
-    /// The size is known from something else.
-    pub fn learn_size(&mut self, uid: Uid, octets: u64) {
-        if let Some(size) = u32::try_from(octets).ok().and_then(|octets| octets.checked_add(1)) {
+    /// The message was read, and has so many octets with CRLF: that is its RFC822.SIZE from now
+    /// on, whatever was believed before.
+    pub fn counted(&mut self, uid: Uid, octets: u64) {
+        let Some(size) = one_more(octets) else { return };
+        let Some(known) = self.known_mut(uid) else { return };
+        if std::mem::replace(&mut known.size, size) != size {
             self.learned(uid).size = Some(size);
             self.flush_if_full();
         }
     }
 
-    fn learn_date(&mut self, uid: Uid, date: i64) {
-        if let Some(date) = u32::try_from(date).ok().and_then(|date| date.checked_add(1)) {
-            self.learned(uid).date = Some(date);
+    /// Takes what a look tells, where it was not known.
+    fn learn_of_file(&mut self, uid: Uid, date: i64, octets: Option<u64>) {
+        let Some(known) = self.known_mut(uid) else { return };
+        let size = octets.and_then(one_more).filter(|_| known.size == 0);
+        let date = one_more(date).filter(|_| known.date == 0);
+        known.size = size.unwrap_or(known.size);
+        known.date = date.unwrap_or(known.date);
+        if size.is_some() || date.is_some() {
+            let learned = self.learned(uid);
+            learned.size = size.or(learned.size);
+            learned.date = date.or(learned.date);
             self.flush_if_full();
         }
     }
 
     fn known(&mut self, uid: Uid) -> Option<Known> {
-        let find =
-            |known: &[Known]| known.binary_search_by_key(&uid, |known| known.uid).ok().map(|at| known[at]);
-        if let Some(known) = find(&self.known) {
-            return Some(known);
-        }
-        self.mailbox.known_from(uid, Self::AHEAD, &mut self.known);
-        find(&self.known)
+        self.known_mut(uid).map(|known| *known)
+    }
+
+    fn known_mut(&mut self, uid: Uid) -> Option<&mut Known> {
+        let find = |known: &[Known]| known.binary_search_by_key(&uid, |known| known.whose.uid);
+        let at = find(&self.known).or_else(|_| {
+            self.mailbox.known_from(uid, Self::AHEAD, &mut self.known);
+            find(&self.known)
+        });
+        self.known.get_mut(at.ok()?)
     }
 
     fn learned(&mut self, uid: Uid) -> &mut Learned {
@@ -180,18 +217,25 @@ impl Pass {
         let mut records = Vec::new();
         for message in learned.iter().filter(|message| !message.items.is_empty()) {
             let new = message.items.iter().map(|(kind, bytes)| (*kind, &bytes[..]));
-            let at = self.known(message.uid).and_then(|known| known.cached.checked_sub(1));
+            // One that is gone needs no record.
+            let Some(Known { whose, cached, .. }) = self.known(message.uid) else { continue };
+            let at = cached.checked_sub(1);
             if at.is_some() && self.cache.is_none() {
                 self.cache = self.mailbox.open_cache();
             }
-            let old = at.and_then(|at| self.cache.as_mut()?.record(at, message.uid));
-            records.push((message.uid, cache::payload(new.chain(cache::items(old.unwrap_or_default())))));
+            let old = at.and_then(|at| self.cache.as_mut()?.record(at, whose));
+            records.push((whose, cache::payload(new.chain(cache::items(old.unwrap_or_default())))));
         }
         self.mailbox.keep(&learned, &records);
         // What was looked up ahead is not all there is to know any more.
         self.known.clear();
         self.cache = None;
     }
+}
+
+/// As columns have it, in which 0 stands for unknown. `None` where it does not fit in.
+fn one_more(number: impl TryInto<u32>) -> Option<u32> {
+    number.try_into().ok()?.checked_add(1)
 }
 
 impl Drop for Pass {

@@ -6,23 +6,14 @@
 use super::state::State;
 use super::{FlagChange, Inner, Mailbox};
 use crate::error::Result;
-use crate::quota::{Change, QuotaUsage, size_of};
+use crate::quota::{Change, QuotaUsage, Room, size_of};
 use crate::scan::Place;
-use mail::flag::Flags;
 use mail::{SystemFlags, Uid, UidSet};
 
 /// A message whose flags changed: as they were, and as they are.
 type Toggled = (Uid, SystemFlags, SystemFlags);
 
 impl Mailbox {
-    /// `OverQuota` when messages of these flags and sizes (in bytes) cannot come in, together:
-    /// what can be said before they are there. Sizes on the wire will do, as they are what the
-    /// client announces; on disk they are somewhat less.
-    pub fn check_room<'a>(&self, messages: impl Iterator<Item = (&'a Flags, u64)>) -> Result<()> {
-        let counted = self.counted(messages.map(|(flags, size)| (flags.system, size)));
-        if counted == QuotaUsage::default() { Ok(()) } else { self.shared.quota.check(counted) }
-    }
-
     /// Bytes of a message's file: from its name's `,S=`, else of the file. `None` when it is
     /// gone.
     pub fn disk_size(&self, uid: Uid) -> Result<Option<u64>> {
@@ -49,10 +40,34 @@ impl Mailbox {
     }
 }
 
-/// Messages with these flags and sizes are about to come in: the change, and what it adds.
+/// Keeps room for a message that a client announces. Its size on the wire will do: on disk it is
+/// somewhat less.
+pub(super) fn announced(target: &Mailbox, flags: SystemFlags, octets: u64) -> Result<Option<Room>> {
+    keep(target, std::iter::once((flags, octets)))
+}
+
+/// Keeps room for those of `uids` that are about to be copied.
+pub(super) fn copying(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Option<Room>> {
+    if !target.shared.quota.is_in_use() {
+        return Ok(None);
+    }
+    let sizes = sizes(source, &*source.awake()?, uids);
+    keep(target, sizes.into_iter())
+}
+
+fn keep(target: &Mailbox, messages: impl Iterator<Item = (SystemFlags, u64)>) -> Result<Option<Room>> {
+    match target.counted(messages) {
+        nothing if nothing == QuotaUsage::default() => Ok(None),
+        adds => target.shared.quota.promise(adds),
+    }
+}
+
+/// Messages with these flags and sizes are about to come in, for which `rooms` were kept: the
+/// change, and what it adds.
 pub(super) fn coming(
     target: &Mailbox,
     messages: impl Iterator<Item = (SystemFlags, u64)>,
+    rooms: Vec<Room>,
 ) -> Result<(Change<'_>, QuotaUsage)> {
     if !target.shared.quota.is_in_use() {
         return Ok((Change::uncounted(), QuotaUsage::default()));
@@ -62,7 +77,7 @@ pub(super) fn coming(
     if adds == QuotaUsage::default() {
         return Ok((Change::uncounted(), adds));
     }
-    Ok((target.shared.quota.begin_adding(adds)?, adds))
+    Ok((target.shared.quota.begin_adding(adds, rooms)?, adds))
 }
 
 /// Messages are about to move. The user has neither more nor less after it, unless only one of
@@ -72,7 +87,7 @@ pub(super) fn moving<'a>(source: &Mailbox, uids: &UidSet, target: &'a Mailbox) -
         (true, false) if target.shared.quota.is_in_use() => {
             source.refresh(false)?;
             let adds = target.counted(sizes(source, &*source.awake()?, uids).into_iter());
-            target.shared.quota.begin_adding(adds)
+            target.shared.quota.begin_adding(adds, Vec::new())
         }
         (false, true) => Ok(target.shared.quota.begin()),
         _ => Ok(Change::uncounted()),

@@ -4,17 +4,20 @@
 //! Messages are rows in the order of their UIDs, in columns: a million of them take some
 //! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
+use super::departed::{Departed, Known};
+use crate::cache::Whose;
 use crate::column::Column;
 use crate::file_name::{Info, compose, delivery_order};
 use crate::hand_over::{Extract, ExtractRow};
 use crate::names::Names;
 use crate::scan::{Found, Place, info_of};
 use crate::snapshot::{ModSeqs, Snapshot};
+use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::watch::{Event, What};
 use mail::flag::Flags;
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidSet, UidValidity};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// Expunges that are remembered: who was away for longer learns them the long way.
@@ -51,6 +54,36 @@ pub(crate) struct State {
     pub(crate) suffixes: Suffixes,
     /// What was found out about messages, and can be found out again.
     pub(crate) facts: Facts,
+    pub(crate) departed: Departed,
+    /// In which order files without a line get UIDs.
+    pub(crate) new_order: NewOrder,
+}
+
+/// An order of files that get UIDs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum NewOrder {
+    /// By their delivery.
+    #[default]
+    Delivery,
+    /// As Courier gives UIDs: by the seconds, then by the bytes of the base name. It shows them to
+    /// clients (EXAMINE) before it writes them to its list.
+    Courier,
+}
+
+impl NewOrder {
+    /// Of what this server's list does not have.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Courier => Self::Courier,
+            Origin::Dovecot => Self::Delivery,
+        }
+    }
+
+    /// The number by which files are put in order before their names.
+    fn key(self, base: &[u8]) -> (u64, u64) {
+        let (seconds, micros) = delivery_order(base);
+        if self == Self::Courier { (seconds, 0) } else { (seconds, micros) }
+    }
 }
 
 /// Where a message's file lies and what follows its base name; not known before a scan or an
@@ -110,6 +143,15 @@ struct NewFile {
     place: Place,
 }
 
+/// The names of one base name, as events tell of them: one, but for moments and where files are
+/// misnamed.
+#[derive(Debug)]
+struct Whereabouts<T> {
+    names: Vec<T>,
+    /// The last one that went was removed, and not renamed.
+    is_removed: bool,
+}
+
 /// Lines on their way in.
 struct Batch<'a> {
     state: &'a mut State,
@@ -139,6 +181,8 @@ impl State {
             files: Vec::new(),
             suffixes: Suffixes::default(),
             facts: Facts::default(),
+            departed: Departed::default(),
+            new_order: NewOrder::default(),
         }
     }
 
@@ -154,6 +198,16 @@ impl State {
     /// The row of a message.
     pub(crate) fn row(&self, uid: Uid) -> Option<usize> {
         self.uids.binary_search(&uid).ok()
+    }
+
+    /// Whose records of the cache count for a row.
+    pub(crate) fn whose(&self, row: usize) -> Whose {
+        Whose::new(self.uids[row], self.names.get(row))
+    }
+
+    /// The row of the message that a record of the cache is of.
+    pub(crate) fn row_of(&self, whose: Whose) -> Option<usize> {
+        self.row(whose.uid).filter(|row| self.whose(*row) == whose)
     }
 
     /// Rows of those of `uids` that are there, in order.
@@ -297,50 +351,49 @@ impl State {
         is_file: impl Fn(Place, &[u8]) -> crate::Result<bool>,
     ) -> crate::Result<Option<Differences>> {
         let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
-        let mut touched: BTreeSet<usize> = BTreeSet::new();
-        let mut unknown: BTreeMap<&[u8], (Place, &[u8])> = BTreeMap::new();
+        let mut touched: BTreeMap<usize, Whereabouts<FileAt>> = BTreeMap::new();
+        let mut unknown: BTreeMap<&[u8], Whereabouts<(Place, &[u8])>> = BTreeMap::new();
         for event in events {
             let (base, suffix) = event.name.split_at(crate::file_name::split(&event.name).0.len());
             if let Some(row) = self.names.find(base) {
-                touched.insert(row);
-                self.follow(row, event, suffix);
-            } else if event.what == What::Came {
-                unknown.insert(base, (event.place, suffix));
-            } else if unknown.get(base) == Some(&(event.place, suffix)) {
-                unknown.remove(base);
+                let at = self.suffixes.at(event.place, suffix);
+                let known = self.files[row];
+                let known = || Whereabouts::known(Some(known).filter(|at| at.place().is_some()));
+                touched.entry(row).or_insert_with(known).follow(event.what, at);
+            } else {
+                let none = || Whereabouts::known(None);
+                unknown.entry(base).or_insert_with(none).follow(event.what, (event.place, suffix));
             }
         }
-        for row in touched {
-            match self.files[row] {
-                at if at == FileAt::REMOVED => differences.expunged.push(self.uids[row]),
-                at if at.place().is_none() => return Ok(None),
-                at => {
+        for (row, whereabouts) in touched {
+            match whereabouts.names[..] {
+                [at] => {
+                    self.files[row] = at;
                     let flags = info_of(self.suffixes.get(at)).flags;
                     self.compare_flags(row, flags, &mut differences);
                 }
+                [] if whereabouts.is_removed => {
+                    self.files[row] = FileAt::REMOVED;
+                    differences.expunged.push(self.uids[row]);
+                }
+                // It left and did not come back, or has two names.
+                _ => return Ok(None),
             }
         }
         let mut new = Vec::new();
-        for (base, (place, suffix)) in unknown {
-            if is_file(place, &[base, suffix].concat())? {
-                new.extend(differences.add(base, suffix, place));
+        for (base, whereabouts) in unknown {
+            match whereabouts.names[..] {
+                [] => {}
+                [(place, suffix)] => {
+                    if is_file(place, &[base, suffix].concat())? {
+                        new.extend(differences.add(base, suffix, place));
+                    }
+                }
+                _ => return Ok(None),
             }
         }
         self.give_uids(new, &mut differences);
         Ok(Some(differences))
-    }
-
-    /// Where a message's file is after an event.
-    fn follow(&mut self, row: usize, event: &Event, suffix: &[u8]) {
-        let (now, then) = (self.files[row], self.suffixes.at(event.place, suffix));
-        self.files[row] = match event.what {
-            // Of one that is seen in both directories, the one in cur/ counts.
-            What::Came if now.place() == Some(Place::Cur) && event.place == Place::New => now,
-            What::Came => then,
-            What::Left if now == then => FileAt::default(),
-            What::Removed if now == then => FileAt::REMOVED,
-            What::Left | What::Removed => now,
-        };
     }
 
     fn compare_flags(&self, row: usize, flags: SystemFlags, differences: &mut Differences) {
@@ -349,9 +402,9 @@ impl State {
         }
     }
 
-    /// UIDs for files without one, in the order of their delivery.
+    /// UIDs for files without one.
     fn give_uids(&self, files: Vec<NewFile>, differences: &mut Differences) {
-        let order = |file: NewFile| (delivery_order(differences.base(&file)), file);
+        let order = |file: NewFile| (self.new_order.key(differences.base(&file)), file);
         let mut files: Vec<((u64, u64), NewFile)> = files.into_iter().map(order).collect();
         files.sort_by(|(a, first), (b, second)| {
             a.cmp(b).then_with(|| differences.base(first).cmp(differences.base(second)))
@@ -396,6 +449,32 @@ impl State {
     /// A message's POP3 UIDL, where the list has one.
     pub(crate) fn uidl(&self, uid: Uid) -> Option<&str> {
         self.uidls.get(&uid).map(AsRef::as_ref)
+    }
+
+    /// What is known of a message.
+    pub(crate) fn known(&self, row: usize) -> Known {
+        let (size, date, cached) = (self.facts.sizes[row], self.facts.dates[row], self.facts.cached[row]);
+        Known { whose: self.whose(row), size, date, cached }
+    }
+
+    /// Size and date of a message that is there or remembered, to be noted.
+    pub(crate) fn size_and_date(&mut self, uid: Uid) -> Option<(&mut u32, &mut u32)> {
+        match self.row(uid) {
+            Some(row) => Some((&mut self.facts.sizes[row], &mut self.facts.dates[row])),
+            None => self.departed.get_mut(uid).map(|known| (&mut known.size, &mut known.date)),
+        }
+    }
+
+    /// Notes where a message's record in the cache is, as in [`Facts`].
+    pub(crate) fn set_cached(&mut self, whose: Whose, place: u32) {
+        match self.row(whose.uid) {
+            Some(row) if self.whose(row) == whose => self.facts.cached[row] = place,
+            Some(_) => {}
+            None => {
+                let departed = self.departed.get_mut(whose.uid).filter(|known| known.whose == whose);
+                departed.into_iter().for_each(|known| known.cached = place);
+            }
+        }
     }
 
     /// All that another server is told when the mailbox is handed over to it. Messages whose
@@ -458,10 +537,22 @@ impl State {
         same
     }
 
+    /// Takes over what `other` knows of the same messages' files.
+    pub(crate) fn inherit_facts(&mut self, other: &Self) {
+        for row in 0..self.len() {
+            let Some(of_other) = other.row(self.uids[row]) else { continue };
+            if other.names.get(of_other) == self.names.get(row) {
+                self.facts.sizes[row] = other.facts.sizes[of_other];
+                self.facts.dates[row] = other.facts.dates[of_other];
+            }
+        }
+    }
+
     /// Bytes of memory that the messages take.
     pub(crate) fn bytes(&self) -> usize {
         let shared = self.uids.len() * 4 + self.flags.bytes() + self.modseqs.bytes() + self.set_of.bytes();
-        shared + self.names.bytes() + self.files.capacity() * 4 + self.facts.bytes()
+        let own = self.names.bytes() + self.files.capacity() * 4 + self.facts.bytes();
+        shared + own + self.departed.bytes()
     }
 
     /// Gives memory back that was taken for growing.
@@ -469,6 +560,24 @@ impl State {
         self.names.shrink();
         self.files.shrink_to_fit();
         self.facts.columns().into_iter().for_each(Vec::shrink_to_fit);
+    }
+}
+
+impl<T: PartialEq> Whereabouts<T> {
+    fn known(at: Option<T>) -> Self {
+        Self { names: at.into_iter().collect(), is_removed: false }
+    }
+
+    fn follow(&mut self, what: What, at: T) {
+        let known = self.names.iter().position(|name| *name == at);
+        match (what, known) {
+            (What::Came, None) => self.names.push(at),
+            (What::Left | What::Removed, Some(known)) => {
+                self.names.remove(known);
+                self.is_removed = what == What::Removed;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -545,6 +654,12 @@ impl Batch<'_> {
             self.gone.sort_unstable();
             let gone: Vec<bool> = state.uids.iter().map(|uid| self.gone.binary_search(uid).is_ok()).collect();
             if gone.contains(&true) {
+                if state.departed.is_watched() {
+                    for row in (0..gone.len()).filter(|row| gone[*row]) {
+                        let known = state.known(row);
+                        state.departed.add(known);
+                    }
+                }
                 state.retain(|row| !gone[row]);
             }
         }

@@ -148,6 +148,7 @@ impl Homes {
             kept_bytes_max: 0,
             hostname: "host".to_owned(),
             quota_counts_trash: false,
+            ..StoreSettings::default()
         });
         Self { directory, store }
     }
@@ -226,13 +227,28 @@ fn the_kernel_refuses_what_is_another_users() {
     let ours = homes.account(40_001);
     append(&ours);
     append(&homes.account(40_002));
-    let refused = |error: crate::Error| assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    let refused = |error: crate::Error| assert_eq!(error.kind, ErrorKind::Unreadable, "{error}");
     // Their Maildir as ours, found by a path or by a link.
     let store = &homes.store;
     refused(store.account_of(&homes.maildir(40_002), true, Some(owner(40_001))).unwrap_err());
     let link = homes.maildir(40_001).with_file_name("link");
     std::os::unix::fs::symlink(homes.maildir(40_002), &link).unwrap();
     assert!(store.account_of(&link, true, Some(owner(40_001))).is_err());
+    // Neither where permissions would let us in.
+    let open = |path: PathBuf| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for name in ["..", "", "cur", "new", "tmp"] {
+        open(homes.maildir(40_002).join(name));
+    }
+    let error = store.account_of(&link, true, Some(owner(40_001))).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    std::fs::set_permissions(homes.maildir(40_002), std::fs::Permissions::from_mode(0o700)).unwrap();
+    // One's own may lie elsewhere.
+    let elsewhere = homes.maildir(40_001).with_file_name("elsewhere");
+    std::os::unix::fs::symlink(homes.maildir(40_001), &elsewhere).unwrap();
+    assert!(Arc::ptr_eq(&ours, &store.account_of(&elsewhere, true, Some(owner(40_001))).unwrap()));
     // Whatever the store's own checks would say of it: the kernel's word alone.
     let entered = owner(40_001).enter().unwrap();
     for path in [homes.maildir(40_002).join("cur"), link.join("cur")] {

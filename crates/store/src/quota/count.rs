@@ -10,6 +10,7 @@ use super::{QuotaUsage, size_of};
 use crate::directory::is_missing;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, split};
+use crate::scan::{is_mail, is_nameless};
 use mail::SystemFlags;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -117,8 +118,9 @@ fn directory(path: &Path, counts_deleted: bool, progress: &mut dyn FnMut(u64)) -
         let entry = entry.map_err(|error| Error::io("cannot read", path, error))?;
         let name = entry.file_name();
         let (base, info) = split(name.as_bytes());
+        let is_message = is_mail(name.as_bytes()) || is_nameless(name.as_bytes());
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if base.is_empty() || base[0] == b'.' || !is_file {
+        if !is_message || !is_file {
             continue;
         }
         let is_deleted = info.is_some_and(|info| Info::parse(info).flags.contains(SystemFlags::DELETED));

@@ -102,8 +102,9 @@ pub(super) fn append(path: &Path, bytes: i64, messages: i64) -> Result<Option<u6
     }
 }
 
-/// Replaces it by a whole count: written to `tmp/`, then renamed.
+/// Replaces it by a whole count, on purpose: written to `tmp/`, then renamed.
 pub(super) fn replace(root: &Path, hostname: &str, status: QuotaStatus) -> Result<()> {
+    crate::directory::check_tmp(root)?;
     let base = unique(hostname);
     let temporary = Temporary::new(root.join("tmp").join(&base), base);
     let QuotaStatus { limits, usage } = status;

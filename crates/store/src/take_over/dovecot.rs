@@ -71,9 +71,10 @@ fn record(line: &[u8], records: &mut Records) {
     records.faults.bad_lines += 1;
 }
 
-/// Letters in file names, whose meaning is in `dovecot-keywords`.
-pub(crate) fn keywords(directory: &Path, faults: &mut Faults) -> Result<Keywords> {
-    let text = sound(read_small(&directory.join("dovecot-keywords"), SIZE_MAX), faults)?.unwrap_or_default();
+/// Letters in the names of the files in `directory`, whose meaning is in the `dovecot-keywords`
+/// of `control`.
+pub(crate) fn keywords(directory: &Path, control: &Path, faults: &mut Faults) -> Result<Keywords> {
+    let text = sound(read_small(&control.join("dovecot-keywords"), SIZE_MAX), faults)?.unwrap_or_default();
     let of_index = parse_keywords(&text, faults);
     let mut keywords = HashMap::new();
     if of_index.is_empty() {

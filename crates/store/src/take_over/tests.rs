@@ -163,7 +163,8 @@ fn the_newer_list_counts_or_the_one_that_is_wanted() {
         std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     };
     let taken = |preference| {
-        let taken = take_over(site.path(), preference).unwrap();
+        let taken =
+            take_over(ForeignFiles { directory: site.path(), dovecot: site.path() }, preference).unwrap();
         taken.map(|taken| (taken.origin, taken.uid_validity.map(UidValidity::get)))
     };
     let (courier, dovecot) = (Some((Origin::Courier, Some(5))), Some((Origin::Dovecot, Some(6))));

@@ -239,7 +239,7 @@ fn expunge_removes_what_is_marked_and_named() {
 fn mailboxes_are_made_listed_renamed_and_deleted() {
     let site = Site::new();
     let account = site.account();
-    for mailbox in ["Lists.rust", "Lists.c", "Entwürfe"] {
+    for mailbox in ["Lists/rust", "Lists/c", "Entwürfe"] {
         account.create(&name(mailbox)).unwrap();
     }
     let listed = |account: &Account| -> Vec<String> {
@@ -253,19 +253,19 @@ fn mailboxes_are_made_listed_renamed_and_deleted() {
         };
         account.list().unwrap().into_iter().map(text).collect()
     };
-    assert_eq!(listed(&account), ["INBOX", "Entwürfe", "Lists - +", "Lists.c", "Lists.rust"]);
-    assert_eq!(account.create(&name("Lists.c")).unwrap_err().kind, ErrorKind::AlreadyExists);
-    account.rename(&name("Lists"), &name("Old.Lists")).unwrap();
+    assert_eq!(listed(&account), ["INBOX", "Entwürfe", "Lists - +", "Lists/c", "Lists/rust"]);
+    assert_eq!(account.create(&name("Lists/c")).unwrap_err().kind, ErrorKind::AlreadyExists);
+    account.rename(&name("Lists"), &name("Old/Lists")).unwrap();
     assert_eq!(
         listed(&account),
-        ["INBOX", "Entwürfe", "Old - +", "Old.Lists - +", "Old.Lists.c", "Old.Lists.rust"]
+        ["INBOX", "Entwürfe", "Old - +", "Old/Lists - +", "Old/Lists/c", "Old/Lists/rust"]
     );
     assert_eq!(account.rename(&name("Nowhere"), &name("x")).unwrap_err().kind, ErrorKind::NonExistent);
     assert_eq!(
-        account.rename(&name("Entwürfe"), &name("Old.Lists.c")).unwrap_err().kind,
+        account.rename(&name("Entwürfe"), &name("Old/Lists/c")).unwrap_err().kind,
         ErrorKind::AlreadyExists
     );
-    account.delete(&name("Old.Lists.c")).unwrap();
+    account.delete(&name("Old/Lists/c")).unwrap();
     assert_eq!(account.delete(&name("Old")).unwrap_err().kind, ErrorKind::NonExistent);
     assert_eq!(account.delete(&MailboxName::inbox()).unwrap_err().kind, ErrorKind::Forbidden);
     assert!(site.root().join(".Old.Lists.rust/maildirfolder").is_file());
@@ -310,6 +310,7 @@ fn a_missing_maildir_is_made_only_where_that_is_wished() {
         take_over: crate::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
+        ..StoreSettings::default()
     });
     let root = directory.path().join("example.com/anna/Maildir");
     assert_eq!(store.account(&root, false).unwrap_err().kind, ErrorKind::NonExistent);
@@ -338,6 +339,7 @@ fn a_lock_that_is_held_for_long_is_said() {
         take_over: crate::take_over::Preference::Newer,
         hostname: "h".to_owned(),
         quota_counts_trash: false,
+        ..StoreSettings::default()
     });
     let other = store.account(&site.root(), false).unwrap().open(&MailboxName::inbox()).unwrap();
     let _held = crate::lock::Lock::take(&site.root().join("restante-uidlist.lock"), 100).unwrap();

@@ -85,6 +85,58 @@ fn pop3_uidls_are_remembered() {
     assert_eq!(uidls(&again)[..2], [Some("UID6-77".to_owned()), None]);
 }
 
+/// A dot within a level and a child of the inbox: what the other server has of them, and that they
+/// come back.
+#[test]
+fn names_with_dots_come_and_go() {
+    use crate::take_over::Origin;
+    let wanted = ["INBOX/low", "example.org", "Entwürfe/a.b"].map(name);
+    for (to, escape, directories, list) in [
+        (
+            Origin::Courier,
+            None,
+            [".INBOX.low", ".example&AC4-org", ".Entw&APw-rfe.a&AC4-b"],
+            "INBOX.INBOX.low\nINBOX.example&AC4-org\nINBOX.Entw&APw-rfe.a&AC4-b\n",
+        ),
+        (
+            Origin::Dovecot,
+            None,
+            [".INBOX.low", ".example&AC4-org", ".Entw&APw-rfe.a&AC4-b"],
+            "V\t2\n\nINBOX\tlow\nexample&AC4-org\nEntw&APw-rfe\ta&AC4-b\n",
+        ),
+        (
+            Origin::Dovecot,
+            Some('\\'),
+            [".INBOX.low", ".example\\2eorg", ".Entw&APw-rfe.a\\2eb"],
+            "V\t2\n\nINBOX\tlow\nexample\\2eorg\nEntw&APw-rfe\ta\\2eb\n",
+        ),
+    ] {
+        let site = Site::new();
+        let settings = crate::StoreSettings { name_escape: escape, ..crate::StoreSettings::default() };
+        let account = || Store::new(settings.clone()).account(&site.root(), false).unwrap();
+        for name in &wanted {
+            account().create(name).unwrap();
+            account().subscribe(name, true).unwrap();
+        }
+        account().hand_over_account(to, false).unwrap();
+        let there = site.names("");
+        assert!(directories.iter().all(|entry| there.contains(&(*entry).to_owned())), "{there:?}");
+        let file = if to == Origin::Courier { "courierimapsubscribed" } else { "subscriptions" };
+        assert_eq!(std::fs::read_to_string(site.root().join(file)).unwrap(), list);
+        // Back again: nothing of ours tells the names.
+        if to == Origin::Dovecot {
+            std::fs::remove_file(site.root().join("courierimapsubscribed")).unwrap();
+        }
+        let mut sorted = wanted.to_vec();
+        sorted.sort();
+        assert_eq!(account().subscriptions().unwrap(), sorted);
+        let listed = account().list().unwrap();
+        let found = |name: &&MailboxName| listed.iter().any(|it| it.selectable && it.name == **name);
+        assert_eq!(wanted.iter().filter(found).count(), wanted.len(), "{listed:?}");
+        assert_eq!(account().hand_over_account(to, false).unwrap().renamed, []);
+    }
+}
+
 #[test]
 fn there_and_back_and_there_again() {
     use crate::take_over::Origin;
@@ -96,8 +148,8 @@ fn there_and_back_and_there_again() {
         let gone = append(&inbox, "b", flags(SystemFlags::DELETED, &[]));
         append(&inbox, "c", flags(SystemFlags::NONE, &["$Junk", "Work"]));
         inbox.expunge(Some(&[gone].into_iter().collect())).unwrap();
-        account.create(&name("Entwürfe.neu")).unwrap();
-        account.subscribe(&name("Entwürfe.neu"), true).unwrap();
+        account.create(&name("Entwürfe/neu")).unwrap();
+        account.subscribe(&name("Entwürfe/neu"), true).unwrap();
         let before = (shown(&inbox), inbox.snapshot().uid_validity(), inbox.snapshot().uid_next());
         let modseq = inbox.snapshot().highest_modseq();
         let (tree, dry) = (tree(&site.root()), account.hand_over(&name("INBOX"), to, true).unwrap());
@@ -114,7 +166,7 @@ fn there_and_back_and_there_again() {
         // And back, with what came meanwhile, and mod-sequences above all that were told.
         site.deliver("9999999999.x", "text");
         let again = site.account();
-        assert_eq!(again.subscriptions().unwrap(), [name("Entwürfe.neu")]);
+        assert_eq!(again.subscriptions().unwrap(), [name("Entwürfe/neu")]);
         let survey = again.survey(&name("INBOX")).unwrap();
         assert_eq!((survey.is_ours, survey.origin, survey.messages, survey.kept), (false, Some(to), 3, 2));
         let inbox = again.open(&name("INBOX")).unwrap();
@@ -227,6 +279,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         take_over: crate::take_over::Preference::Newer,
         hostname: "h".repeat(200),
         quota_counts_trash: false,
+        ..StoreSettings::default()
     });
     let account = store.account(&std::path::Path::new(&root).join("Maildir"), true).unwrap();
     let inbox = account.open(&MailboxName::inbox()).unwrap();

@@ -113,10 +113,10 @@ fn what_would_pass_the_limit_is_refused_and_nothing_is_changed() {
         assert!(is_over(try_append(&inbox, TEN, SystemFlags::NONE)));
         assert!(is_over(inbox.copy(&uids(&[1, 2]), &inbox)));
         let plain = Flags::default();
-        assert!(is_over(inbox.check_room([(&plain, 10)].into_iter())));
-        assert!(!is_over(trash.check_room([(&plain, 10)].into_iter())), "Trash does not count");
+        assert!(is_over(inbox.deliver_announced(&plain, 10)));
+        assert!(!is_over(trash.deliver_announced(&plain, 10)), "Trash does not count");
         let deleted = flags(SystemFlags::DELETED, &[]);
-        assert!(!is_over(inbox.check_room([(&deleted, 10)].into_iter())), "nor does what is deleted");
+        assert!(!is_over(inbox.deliver_announced(&deleted, 10)), "nor does what is deleted");
         assert_eq!((shown(&inbox), site.names("cur"), usage(&account)), before, "{quota}");
         assert_eq!(site.names("tmp"), Vec::<String>::new());
         // A move within what counts, and into Trash, is room enough; out of it is not.
@@ -144,6 +144,90 @@ fn without_limits_and_without_a_file_nothing_is_written() {
         assert_eq!(account.quota().status().unwrap(), None);
         assert_eq!(account.quota().recalculate(&mut |_| {}).unwrap().usage, QuotaUsage::default());
         assert!(!site.root().join("maildirsize").exists());
+    }
+}
+
+/// Room is promised before bytes are taken, to all that is on its way together, and given back.
+#[test]
+fn what_is_on_its_way_counts_and_what_does_not_come_is_given_back() {
+    let site = Site::new();
+    let account = site.account();
+    account.quota().set_limits(Some(limits("50S,100C")));
+    account.create(&name("a")).unwrap();
+    let (inbox, a) = (account.open(&MailboxName::inbox()).unwrap(), account.open(&name("a")).unwrap());
+    let plain = Flags::default();
+    let announce = |count: usize| -> Vec<crate::Delivery> {
+        (0..count).filter_map(|n| [&inbox, &a][n % 2].deliver_announced(&plain, 10).ok()).collect()
+    };
+    let mut announced = announce(20);
+    assert_eq!(announced.len(), 5);
+    assert_eq!(usage(&account), (0, 0), "none is there yet");
+    // Neither commits at once, copies, nor another command, take it from them.
+    assert!(is_over(try_append(&inbox, TEN, SystemFlags::NONE)));
+    announced.pop();
+    assert!(!is_over(try_append(&inbox, TEN, SystemFlags::NONE)));
+    assert!(is_over(inbox.copy(&uids(&[1]), &a)));
+    announced.pop();
+    inbox.copy(&uids(&[1]), &a).unwrap();
+    assert_eq!(announce(20).len(), 0);
+    // A message that is shorter on disk leaves the rest to others.
+    let mut last = announced.pop().unwrap();
+    last.write(b"A: b\n\n").unwrap();
+    inbox.append(vec![(last, plain.clone(), None)]).unwrap();
+    assert_eq!((usage(&account), announce(20).len()), ((26, 3), 0));
+    announced.clear();
+    assert_eq!(announce(20).len(), 2);
+    assert_eq!(usage(&account), recounted(&account));
+    // A command of several messages has room for all of them or none.
+    let together = announce(2);
+    assert_eq!(together.len(), 2);
+    assert!(is_over(inbox.deliver_announced(&plain, 10)));
+    drop(together);
+    // Another process took it: what was promised is looked at again.
+    let mut late = inbox.deliver_announced(&plain, 20).unwrap();
+    late.write("12345678\n".repeat(2).as_bytes()).unwrap();
+    let elsewhere = site.account();
+    elsewhere.quota().set_limits(Some(limits("50S,100C")));
+    append(&elsewhere.open(&name("a")).unwrap(), TEN, Flags::default());
+    assert!(is_over(inbox.append(vec![(late, plain.clone(), None)])));
+    assert_eq!((usage(&account), site.names("tmp").len()), ((36, 4), 0));
+    assert_eq!(announce(20).len(), 1);
+}
+
+/// Threads of one server that all look before any has written: the limit holds for all of them.
+#[test]
+fn parallel_commands_do_not_pass_the_limit_together() {
+    for round in 0..20 {
+        let site = Site::new();
+        let account = site.account();
+        account.quota().set_limits(Some(limits("50S")));
+        account.create(&name("a")).unwrap();
+        append(&account.open(&name("a")).unwrap(), TEN, Flags::default());
+        let together = std::sync::Barrier::new(20);
+        let stored: usize = std::thread::scope(|scope| {
+            let attempt = |n: usize| {
+                let mailbox = account
+                    .open(&if n.is_multiple_of(2) { MailboxName::inbox() } else { name("a") })
+                    .unwrap();
+                let a = account.open(&name("a")).unwrap();
+                together.wait();
+                match n % 3 {
+                    0 => a.copy(&uids(&[1]), &mailbox).is_ok(),
+                    1 => try_append(&mailbox, TEN, SystemFlags::NONE).is_ok(),
+                    _ => {
+                        let delivery = mailbox.deliver_announced(&Flags::default(), 10);
+                        delivery.is_ok_and(|mut delivery| {
+                            delivery.write(TEN.as_bytes()).unwrap();
+                            mailbox.append(vec![(delivery, Flags::default(), None)]).is_ok()
+                        })
+                    }
+                }
+            };
+            let threads: Vec<_> = (0..20).map(|n| scope.spawn(move || attempt(n))).collect();
+            threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+        });
+        assert_eq!((stored, usage(&account)), (4, (50, 5)), "round {round}");
+        assert_eq!(recounted(&account), (50, 5));
     }
 }
 

@@ -23,6 +23,12 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts one. `Err` says why that cannot be: not installed, or not root.
     pub fn start() -> Result<Self, String> {
+        Self::start_with("")
+    }
+
+    /// Starts one; `settings` come behind those that it needs. `DIRECTORY` in them is that of its
+    /// files.
+    pub fn start_with(settings: &str) -> Result<Self, String> {
         let program = Path::new("/usr/sbin/dovecot");
         if !program.exists() {
             return Err("Dovecot is not installed (dovecot-imapd)".to_owned());
@@ -33,7 +39,8 @@ impl Dovecot {
         let directory = tempfile::Builder::new().prefix("dovecot").tempdir().expect("a temporary directory");
         let port = free_port();
         let configuration = directory.path().join("dovecot.conf");
-        std::fs::write(&configuration, configuration_text(directory.path(), port))
+        let settings = settings.replace("DIRECTORY", &directory.path().to_string_lossy());
+        std::fs::write(&configuration, configuration_text(directory.path(), port) + &settings)
             .expect("its configuration");
         std::fs::write(directory.path().join("users"), users_text()).expect("its users");
         make_readable(directory.path());
@@ -52,6 +59,11 @@ impl Dovecot {
     /// Its port, in clear.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Goes on with another user, who has no mail, and Courier's namespace if the script needs

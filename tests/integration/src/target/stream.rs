@@ -68,7 +68,7 @@ impl<S: Bytes> Stream<S> {
     }
 }
 
-impl<S: Bytes> Connection for Stream<S> {
+impl<S: Bytes + Send> Connection for Stream<S> {
     fn send(&mut self, bytes: &[u8]) {
         // A server that closed is noticed when it is read from.
         let _ = self.bytes.write_all(bytes).and_then(|()| self.bytes.flush());

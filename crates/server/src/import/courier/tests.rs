@@ -49,7 +49,7 @@ fn what_is_shipped_becomes_a_short_file() {
     let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
     assert_eq!(configuration.maildir, "%h/Maildir");
     assert!(configuration.listen.is_empty() && configuration.cleartext_from.is_empty(), "{toml}");
-    assert_eq!((configuration.connections_max, configuration.connections_per_address_max), (80, 40));
+    assert_eq!((configuration.connections.all, configuration.connections.per_network), (80, 40));
     assert_eq!(configuration.session.namespace, session::NamespaceStyle::Courier);
     assert_eq!(configuration.session.mechanisms, ["PLAIN"]);
     let certificate = configuration.certificate.expect("there is one");

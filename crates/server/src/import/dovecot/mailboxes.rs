@@ -98,17 +98,41 @@ impl Import {
                 }
                 "INDEX" | "INDEXPVT" | "VOLATILEDIR" | "INDEXCACHE" | "NO-NOSELECT" => continue,
                 "LAYOUT" if value.eq_ignore_ascii_case("maildir++") => continue,
+                "LAYOUT" if value.eq_ignore_ascii_case("fs") => {
+                    let from = [self.origin_with_value(&format!("{}: LAYOUT", location.key), value)];
+                    self.draft.set("mail", "dovecot-layout", "fs", &from);
+                    let remark = "restante migrate --all --from dovecot turns the mailboxes into Maildir++; take the line away then.";
+                    self.draft.remark("mail", "dovecot-layout", remark);
+                    continue;
+                }
                 "LAYOUT" => {
                     "mailboxes must lie in the layout of Maildir++: convert them while Dovecot runs, with doveadm backup"
                 }
                 "INBOX" if *value == location.path => continue,
-                "INBOX" => "the INBOX is the Maildir itself: move it there",
-                "CONTROL" => {
-                    "UIDs, keywords and subscriptions are taken over from the Maildir: copy dovecot-uidlist, dovecot-keywords and subscriptions there first, or UIDs are new"
+                "INBOX" | "CONTROL" => match template::convert(value, home.as_deref()) {
+                    Ok(path) => {
+                        let ours = if name == "INBOX" { "dovecot-inbox" } else { "dovecot-control" };
+                        let from = [self.origin_with_value(&format!("{}: {name}", location.key), value)];
+                        self.draft.set("mail", ours, path, &from);
+                        continue;
+                    }
+                    Err(why) => {
+                        let why = format!(
+                            "{why}: until it is known where UIDs and mail are, clients would get new ones"
+                        );
+                        self.lose(&format!("{}: {name}", location.key), value, &why);
+                        continue;
+                    }
+                },
+                _ => {
+                    "mail that it puts elsewhere is not found: convert it while Dovecot runs, with doveadm backup"
                 }
-                _ => "no such option",
             };
             self.lose(&format!("{}: {name}", location.key), value, why);
+        }
+        if let Some((key, escape)) = self.first(&["mailbox_list_storage_escape_char"]) {
+            let from = [self.origin_with_value(&key, &escape)];
+            self.draft.set("mail", "name-escape", escape, &from);
         }
         if !utf8 {
             self.draft.set("mail", "utf8-names", false, &[]);

@@ -26,11 +26,29 @@ impl Import {
         if plugins.iter().any(|plugin| plugin == "quota") {
             self.quota();
         }
+        if plugins.iter().any(|plugin| plugin == "listescape") {
+            self.listescape();
+        }
         for plugin in plugins.iter().filter(|plugin| *plugin != "$mail_plugins") {
             if let Some(why) = table::plugin(plugin) {
                 self.lose("mail_plugins", plugin, why);
             }
         }
+    }
+
+    /// Its escapes are read in names of directories.
+    fn listescape(&mut self) {
+        let blocks = self.root.of_kind("plugin");
+        let given = blocks.filter_map(|block| block.get("listescape_char")).last().map(str::to_owned);
+        let escape = match &given {
+            // A percent sign is written twice in such a block.
+            Some(text) if text == "%%" => "%".to_owned(),
+            Some(text) if !text.is_empty() => text.clone(),
+            _ => "\\".to_owned(),
+        };
+        let mut from = vec![self.origin("mail_plugins")];
+        from.extend(given.map(|text| self.origin_with_value("plugin listescape_char", &text)));
+        self.draft.set("mail", "name-escape", escape, &from);
     }
 
     fn quota(&mut self) {

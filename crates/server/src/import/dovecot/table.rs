@@ -229,9 +229,11 @@ pub(super) fn lost_block(kind: &str) -> &'static str {
 /// Why a plugin is missed; `None` when it is not.
 pub(super) fn plugin(name: &str) -> Option<&'static str> {
     Some(match name {
-        "quota" | "imap_quota" | "quota_clone" | "notify" | "lazy_expunge_notify" => return None,
+        "quota" | "imap_quota" | "quota_clone" | "notify" | "lazy_expunge_notify" | "listescape" => {
+            return None;
+        }
         "zlib" | "imap_zlib" | "mail_compress" => {
-            "compressed messages are not read: decompress the files in the Maildirs first"
+            "messages in gzip and zstd are read and new ones are stored uncompressed; those in bzip2, LZ4 or xz must be decompressed first, see restante mailbox check"
         }
         "mail_crypt" => "encrypted messages are not read: decrypt them first, with doveadm backup",
         "acl" | "imap_acl" => "ACL is not there yet: rights that were granted are not looked at",
@@ -242,7 +244,7 @@ pub(super) fn plugin(name: &str) -> Option<&'static str> {
         }
         "lazy_expunge" => "what a client expunges is gone",
         "mail_log" => "changes are not logged message by message",
-        "listescape" | "mail_lua" | "push_notification" | "welcome" => "not there",
+        "mail_lua" | "push_notification" | "welcome" => "not there",
         _ if name.starts_with("fts") => "SEARCH reads the messages: there is no index of their words",
         _ => "there are no plugins",
     })

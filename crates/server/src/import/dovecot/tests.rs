@@ -39,6 +39,22 @@ fn a_small_site_loses_nothing() {
 }
 
 #[test]
+fn escapes_in_names_of_directories_are_read_on() {
+    for (settings, expected) in [
+        ("mail_plugins = quota listescape\n", Some('\\')),
+        ("mail_plugins = listescape\nplugin {\n  listescape_char = \"%%\"\n}\n", Some('%')),
+        ("mail_plugins = listescape\nplugin {\n  listescape_char = ^\n}\n", Some('^')),
+        ("mailbox_list_storage_escape_char = \"\\\\\"\n", Some('\\')),
+        ("mail_plugins = quota\n", None),
+    ] {
+        let (toml, losses) = import_text(&format!("{SMALL}{settings}"));
+        assert_eq!(losses, Vec::<String>::new(), "{settings}");
+        let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+        assert_eq!(configuration.store.name_escape, expected, "{toml}");
+    }
+}
+
+#[test]
 fn the_words_of_2_4_mean_the_same() {
     let text = "# 2.4.1 (x): /etc/dovecot/dovecot.conf\n# Hostname: mail.example.com\ndovecot_config_version = 2.4.1\n\
         dovecot_storage_version = 2.4.1\nprotocols {\n  imap = yes\n}\nauth_mechanisms = plain login\n\
@@ -241,12 +257,16 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("userdb {\n  driver = prefetch\n}\n", None),
         ("mail_location = maildir:~/Maildir:INDEX=/var/i/%u\n", None),
         (
-            "mail_location = maildir:~/Maildir:CONTROL=/var/c/%u\n",
-            Some("doveconf: mail_location: CONTROL=/var/c/%u: UIDs"),
+            "mail_location = maildir:~/Maildir:CONTROL=/var/c/%1n\n",
+            Some("doveconf: mail_location: CONTROL=/var/c/%1n: %1n has no counterpart: until it is known"),
         ),
         (
-            "mail_location = maildir:~/Maildir:LAYOUT=fs\n",
-            Some("doveconf: mail_location: LAYOUT=fs: mailboxes"),
+            "mail_location = maildir:~/Maildir:LAYOUT=index\n",
+            Some("doveconf: mail_location: LAYOUT=index: mailboxes"),
+        ),
+        (
+            "mail_location = maildir:~/Maildir:DIRNAME=mAildir\n",
+            Some("doveconf: mail_location: DIRNAME=mAildir: mail that it puts elsewhere"),
         ),
         (
             "mail_location = maildir:/srv/%2.26Hu\n",
@@ -272,7 +292,7 @@ plugin {
 ",
             None,
         ),
-        ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: compressed")),
+        ("mail_plugins = zlib quota\n", Some("doveconf: mail_plugins=zlib: messages in gzip")),
         ("mail_plugins {\n  acl = yes\n}\n", Some("doveconf: mail_plugins=acl: ACL")),
         (
             "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n",
@@ -311,6 +331,29 @@ plugin {
             }
             None => assert!(losses.is_empty(), "{added}: {losses:#?}"),
         }
+    }
+}
+
+#[test]
+fn what_lies_elsewhere_is_set() {
+    let small = SMALL.replace("mail_location = maildir:~/Maildir\n", "");
+    for (added, control, inbox, is_fs) in [
+        ("mail_location = maildir:~/Maildir:CONTROL=/var/c/%Lu:INDEX=/i\n", Some("/var/c/%u"), None, false),
+        ("mail_location = maildir:~/Maildir:LAYOUT=fs:INBOX=~/in\n", None, Some("/srv/mail/%d/%n/in"), true),
+        ("mail_location = maildir:~/Maildir:LAYOUT=Maildir++:INBOX=~/Maildir\n", None, None, false),
+        (
+            "mail_driver = maildir\nmail_path = /m/%{user}\nmail_control_path = /c/%{user}\n\
+             mail_inbox_path = /i/%{user}\nmailbox_list_layout = fs\n",
+            Some("/c/%u"),
+            Some("/i/%u"),
+            true,
+        ),
+    ] {
+        let (toml, losses) = import_text(&format!("{small}{added}"));
+        assert_eq!(losses, Vec::<String>::new(), "{added}");
+        let location = read_text(Path::new("r.toml"), &toml).expect(&toml).dovecot;
+        let found = (location.control.as_deref(), location.inbox.as_deref(), location.is_fs);
+        assert_eq!(found, (control, inbox, is_fs), "{added}\n{toml}");
     }
 }
 

@@ -3,10 +3,11 @@
 use super::Item;
 use super::section::{self, Needs};
 use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
-use crate::command::header_fields;
+use crate::command::header_fields::{self, Index, Names};
 use crate::command::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
+use codec::response::Revision;
 use codec::response::body_structure::body_structure;
 use codec::response::envelope::envelope;
 use codec::response::fetch::Writer;
@@ -16,8 +17,8 @@ use mail::envelope::Envelope;
 use mail::header::Header;
 use mail::mime::Structure;
 use mail::{SeqNum, Uid};
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 use store::{Kind, MessageFile, Pass};
 
 /// A message under way.
@@ -26,13 +27,21 @@ pub(super) struct Message {
     number: SeqNum,
     uid: Uid,
     file: Option<MessageFile>,
+    /// Something was asked for that only its file could tell, and the file is gone.
+    gone: bool,
     /// What was read of it and may serve for other items.
     loaded: Option<Loaded>,
+    /// The header that fields were picked from last.
+    fields: Option<Fields>,
+    /// The names of all fields that the command asks for.
+    names: Arc<Names>,
     /// Bytes of the header in the file.
     header: Option<u64>,
     structure: Option<Structure>,
     /// INTERNALDATE, once it is known.
     date: Option<DateTime>,
+    /// RFC822.SIZE, once it is known: what was counted last.
+    size: Option<u64>,
     /// One for each of the command's items, as far as they are prepared.
     values: Vec<Value>,
     /// Of the item that is next to be prepared.
@@ -56,6 +65,15 @@ struct Loaded {
     whole: bool,
 }
 
+/// A header of the message or of a part, and where its fields are.
+#[derive(Debug)]
+struct Fields {
+    /// In the file.
+    range: Range<u64>,
+    bytes: Vec<u8>,
+    index: Index,
+}
+
 /// Where a session is in a section that its client reads window by window, as many do with long
 /// ones: without it, each window would cost all that lies ahead of it, and all of the section to
 /// count its octets.
@@ -64,6 +82,8 @@ pub(crate) struct Mark {
     uid: Uid,
     /// Size and time of the file: another file is not this one.
     file: (u64, i64),
+    /// A compressed file as it was opened: each window would cost all of it else.
+    open: Option<MessageFile>,
     measured: Measured,
     place: Option<Place>,
 }
@@ -75,9 +95,12 @@ enum Value {
     OfSnapshot,
     /// [`Message::date`].
     Date,
-    Size(u64),
+    /// [`Message::size`]: what is read for items after it may say it better.
+    Size,
     Ready(Vec<u8>),
     Literal(Literal),
+    /// Only the file had it, and the message is gone.
+    Gone,
 }
 
 /// A literal from the file.
@@ -103,8 +126,6 @@ enum Body {
 pub(super) enum Prepared {
     All,
     Part,
-    /// The message is not there any more.
-    Gone,
 }
 
 /// How far [`Message::write`] got.
@@ -137,21 +158,27 @@ impl Message {
     /// Longest file that is read at once when several items are found in it (bytes).
     const LOADED_MAX: u64 = 1024 * 1024;
     const ENVELOPE: Kind = Kind::named(b"ENVELOPE");
-    const BODY: Kind = Kind::named(b"BODY");
-    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE");
+    // What follows from a message's structure has a number behind its name, which rises when
+    // another version takes messages apart in another way: what the old one kept counts no more.
+    const BODY: Kind = Kind::named(b"BODY 2");
+    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE 2");
     /// Ranges of the parts.
-    const PARTS: Kind = Kind::named(b"PARTS");
+    const PARTS: Kind = Kind::named(b"PARTS 2");
 
     /// `mark` is what the last message left.
-    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>) -> Self {
+    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>, names: Arc<Names>) -> Self {
         Self {
             number,
             uid,
             file: None,
+            gone: false,
             loaded: None,
+            fields: None,
+            names,
             header: None,
             structure: None,
             date: None,
+            size: None,
             values: Vec::new(),
             measure: None,
             held: 0,
@@ -176,6 +203,24 @@ impl Message {
         self.writer.is_some()
     }
 
+    /// Whether something cannot be sent, as the message is gone; once it is prepared.
+    pub(super) fn lacks_items(&self) -> bool {
+        self.values.iter().any(|value| !self.has(value))
+    }
+
+    /// Whether something can be sent; likewise.
+    pub(super) fn has_items(&self) -> bool {
+        self.values.iter().any(|value| self.has(value))
+    }
+
+    fn has(&self, value: &Value) -> bool {
+        match value {
+            Value::Gone => false,
+            Value::Date => self.date.is_some(),
+            _ => true,
+        }
+    }
+
     /// Finds out what to send for each item; call until it is not [`Prepared::Part`].
     pub(super) fn prepare(
         &mut self,
@@ -190,19 +235,30 @@ impl Message {
             match self.value(item, items, pass, pace)? {
                 Found::Value(value) => self.values.push(value),
                 Found::Later => return Ok(Prepared::Part),
-                Found::Gone => return Ok(Prepared::Gone),
+                Found::Gone if self.is_first_sign(pass) => {}
+                Found::Gone => self.values.push(Value::Gone),
             }
         }
         if self.date.is_none() && items.iter().any(|item| item.item == FetchItem::InternalDate) {
             // Asked for last: a file that had to be opened tells it.
             let of_file = self.file.as_ref().map(MessageFile::internal_date);
-            let Some(unix) = of_file.map_or_else(|| pass.internal_date(self.uid), |unix| Ok(Some(unix)))?
-            else {
-                return Ok(Prepared::Gone);
-            };
-            self.date = Some(DateTime { unix, offset_minutes: 0 });
+            let mut unix = of_file.map_or_else(|| pass.internal_date(self.uid), |unix| Ok(Some(unix)))?;
+            if unix.is_none() && self.is_first_sign(pass) {
+                unix = pass.internal_date(self.uid)?;
+            }
+            self.date = unix.map(|unix| DateTime { unix, offset_minutes: 0 });
         }
         Ok(Prepared::All)
+    }
+
+    /// Whether this is the first time that the file is missed. The store noted more of the message
+    /// when it went: the pass looks that up, and the item is tried once more.
+    fn is_first_sign(&mut self, pass: &mut Pass) -> bool {
+        let first = !std::mem::replace(&mut self.gone, true);
+        if first {
+            pass.look_again();
+        }
+        first
     }
 
     fn value(
@@ -216,7 +272,7 @@ impl Message {
         Ok(match &item.item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => Found::Value(Value::Date),
-            FetchItem::Rfc822Size => Found::some(self.size(pass, pace)?.map(Value::Size)),
+            FetchItem::Rfc822Size => Found::some(self.find_size(pass, pace)?.map(|()| Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),
             FetchItem::BodyStructure => Found::some(self.body(true, pass, pace)?.map(Value::Ready)),
@@ -227,18 +283,30 @@ impl Message {
         })
     }
 
-    fn size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<u64>> {
-        if let Some(octets) = pass.known_size(self.uid) {
-            return Ok(Some(octets));
+    /// Finds the size out; `None` when the message is gone.
+    fn find_size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<()>> {
+        if self.size.is_none() {
+            self.size = match self.file {
+                // To open it told as much as a look would.
+                Some(_) => pass.known_size(self.uid),
+                None => pass.size_unread(self.uid)?,
+            };
         }
-        let Some(file) = self.open(pass, pace)? else { return Ok(None) };
-        if file.size() > Self::LOADED_MAX {
-            return pass.size(self.uid);
+        if self.size.is_none() {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            if file.size() > Self::LOADED_MAX {
+                self.size = pass.size(self.uid)?;
+            } else {
+                self.load_whole(pass, pace)?;
+            }
         }
-        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
-        let octets = crlf::octets(bytes, false);
-        pass.learn_size(self.uid, octets);
-        Ok(Some(octets))
+        Ok(self.size.map(|_| ()))
+    }
+
+    /// All of the message was read, and has so many octets: RFC822.SIZE is that and nothing else.
+    fn counted(&mut self, octets: u64, pass: &mut Pass) {
+        self.size = Some(octets);
+        pass.counted(self.uid, octets);
     }
 
     fn envelope(
@@ -272,7 +340,7 @@ impl Message {
         }
         let Some(structure) = self.parse(pass, pace)? else { return Ok(None) };
         let mut ready = Vec::new();
-        body_structure(&mut ready, &structure, extended);
+        body_structure(&mut ready, &structure, extended, Revision::Rev1);
         pass.keep(self.uid, kind, &ready);
         self.structure = Some(structure);
         Ok(Some(ready))
@@ -302,6 +370,9 @@ impl Message {
                         if let (Some(kind), Body::Held(octets)) = (kind, &held.0) {
                             header_fields::keep(pass, self.uid, kind, octets);
                         }
+                        if section::needs(section) == Needs::Size {
+                            self.counted(held.1, pass);
+                        }
                         return Ok(Found::literal(held, partial));
                     }
                     if let Some(measured) = self.marked(&range) {
@@ -320,10 +391,14 @@ impl Message {
         let Some(measured) = measure.go_on(file, pace)? else { return Ok(Found::Later) };
         self.measure = None;
         if partial.is_some() {
+            let open = file.is_compressed().then(|| file.clone());
             let file = (file.size(), file.internal_date());
-            self.mark = Some(Mark { uid: self.uid, file, measured: measured.clone(), place: None });
+            self.mark = Some(Mark { uid: self.uid, file, open, measured: measured.clone(), place: None });
         }
         let octets = measured.octets;
+        if section::needs(section) == Needs::Size {
+            self.counted(octets, pass);
+        }
         Ok(Found::literal((Body::InFile(measured), octets), partial))
     }
 
@@ -344,18 +419,50 @@ impl Message {
         let Some(file) = &self.file else { return Ok(None) };
         let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
         let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
-        let is_fields = matches!(section.text, SectionText::HeaderFields { .. });
-        if !is_fields && !holdable(range.end.saturating_sub(range.start)) {
-            return Ok(None);
-        }
-        let octets = octets_of(section, &read_range(file, range.clone(), pace)?);
+        let octets = match &section.text {
+            SectionText::HeaderFields { not, names } => {
+                let Some(octets) = self.pick(*not, names, &range, pace)? else { return Ok(None) };
+                if !holdable(octets.len() as u64) {
+                    return Ok(Some((Body::Fields(range), octets.len() as u64)));
+                }
+                octets
+            }
+            _ if !holdable(range.end.saturating_sub(range.start)) => return Ok(None),
+            _ => to_wire(&read_range(file, range, pace)?),
+        };
         pace.parse(octets.len());
-        let length = octets.len() as u64;
-        if is_fields && !holdable(length) {
-            return Ok(Some((Body::Fields(range), length)));
-        }
         self.held += octets.len();
+        let length = octets.len() as u64;
         Ok(Some((Body::Held(octets), length)))
+    }
+
+    /// Fields of the header that lies in `range`, as octets. The header is read and looked
+    /// through for the first item that wants fields of it. `None` when the message is gone.
+    fn pick(
+        &mut self,
+        not: bool,
+        wanted: &[String],
+        range: &Range<u64>,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Vec<u8>>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        if self.fields.as_ref().is_none_or(|fields| fields.range != *range) {
+            let loaded = self.loaded.as_ref().and_then(|loaded| {
+                loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+            });
+            let bytes =
+                loaded.map_or_else(|| read_range(file, range.clone(), pace), |bytes| Ok(bytes.to_vec()))?;
+            pace.parse(bytes.len());
+            let index = Index::of(&bytes, &self.names);
+            self.fields = Some(Fields { range: range.clone(), bytes, index });
+        }
+        let Some(fields) = &self.fields else { return Ok(None) };
+        if not {
+            pace.fields(fields.index.len());
+        }
+        let octets = to_wire(&fields.index.pick(&fields.bytes, &self.names, not, wanted));
+        pace.read(octets.len());
+        Ok(Some(octets))
     }
 
     fn locate(
@@ -391,11 +498,20 @@ impl Message {
     /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
     /// message is gone.
     fn parse(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Structure>> {
-        let Some(bytes) = self.load_whole(pass, pace)? else { return Ok(None) };
-        let structure = Structure::of(bytes);
-        if bytes.len() as u64 > Self::LOADED_MAX {
-            self.loaded = None;
-        }
+        let size = match &self.loaded {
+            Some(loaded) if loaded.whole => 0,
+            _ => self.open(pass, pace)?.map_or(0, MessageFile::size),
+        };
+        let structure = match self.file.as_ref().filter(|_| size > Self::LOADED_MAX) {
+            Some(file) => {
+                pace.parse(usize::try_from(size).unwrap_or(usize::MAX));
+                Structure::read(file)?
+            }
+            None => match self.load_whole(pass, pace)? {
+                Some(bytes) => Structure::of(bytes),
+                None => return Ok(None),
+            },
+        };
         if structure.parts.len() > 1 {
             pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
         }
@@ -426,6 +542,7 @@ impl Message {
             let Some(file) = self.open(pass, pace)? else { return Ok(None) };
             let bytes = file.read_all()?;
             pace.parse(bytes.len());
+            self.counted(crlf::octets(&bytes, false), pass);
             self.loaded = Some(Loaded { bytes, whole: true });
         }
         Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
@@ -434,7 +551,10 @@ impl Message {
     fn open(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
         if self.file.is_none() {
             pace.file();
-            self.file = pass.open(self.uid)?;
+            self.file = match self.mark.as_ref().and_then(|mark| mark.open.clone()) {
+                Some(file) => Some(file),
+                None => pass.open(self.uid)?,
+            };
         }
         Ok(self.file.as_ref())
     }
@@ -471,24 +591,63 @@ impl Message {
             let Some(writer) = self.writer.as_mut() else { return Written::All };
             self.written += 1;
             match value {
-                Value::OfSnapshot => {}
+                Value::OfSnapshot | Value::Gone => {}
                 Value::Date => {
                     if let Some(date) = self.date {
                         writer.internal_date(out.buffer(), date);
                     }
                 }
-                Value::Size(octets) => writer.size(out.buffer(), *octets),
+                Value::Size => {
+                    if let Some(octets) = self.size {
+                        writer.size(out.buffer(), octets);
+                    }
+                }
                 Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
                 Value::Literal(literal) => {
                     announce(writer, item, &literal.window, out.buffer());
-                    let mark = self.mark.as_ref();
-                    match literal.begin(item, self.file.as_ref(), mark, out, pace) {
-                        Ok(stream) => self.stream = stream,
-                        Err(why) => return Written::Broken(why),
+                    let window = literal.window.clone();
+                    match &literal.body {
+                        Body::Held(octets) => {
+                            if let Err(why) = write_window(octets, &window, out) {
+                                return Written::Broken(why);
+                            }
+                        }
+                        Body::InFile(measured) => {
+                            let mark = self.mark.as_ref().filter(|mark| mark.measured == *measured);
+                            let place = mark.and_then(|mark| mark.place.clone());
+                            self.stream = Some(Stream::new(measured.range.clone(), window, place));
+                        }
+                        Body::Fields(range) => {
+                            let range = range.clone();
+                            if let Err(why) = self.write_fields(item, &range, &window, out, pace) {
+                                return Written::Broken(why);
+                            }
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Picks fields once more, which were too long to be held.
+    fn write_fields(
+        &mut self,
+        item: &FetchItem,
+        range: &Range<u64>,
+        window: &Range<u64>,
+        out: &mut Output,
+        pace: &mut Pace,
+    ) -> Result<(), &'static str> {
+        let FetchItem::Section {
+            section: Section { text: SectionText::HeaderFields { not, names }, .. },
+            ..
+        } = item
+        else {
+            return Ok(());
+        };
+        let octets = self.pick(*not, names, range, pace);
+        let octets = octets.map_err(|_| "a message's file could not be read on")?.unwrap_or_default();
+        write_window(&octets, window, out)
     }
 
     fn end_stream(&mut self) {
@@ -535,35 +694,10 @@ enum Located {
     Gone,
 }
 
-impl Literal {
-    /// Writes the literal's octets, or begins to: then the stream has the rest.
-    fn begin(
-        &self,
-        item: &FetchItem,
-        file: Option<&MessageFile>,
-        mark: Option<&Mark>,
-        out: &mut Output,
-        pace: &mut Pace,
-    ) -> Result<Option<Stream>, &'static str> {
-        let octets = match (&self.body, file) {
-            (Body::Held(octets), _) => Cow::Borrowed(octets.as_slice()),
-            (Body::InFile(measured), _) => {
-                let mark = mark.filter(|mark| mark.measured == *measured);
-                let place = mark.and_then(|mark| mark.place.clone());
-                return Ok(Some(Stream::new(measured.range.clone(), self.window.clone(), place)));
-            }
-            (Body::Fields(range), Some(file)) => {
-                let header = read_range(file, range.clone(), pace);
-                let header = header.map_err(|_| "a message's file could not be read on")?;
-                section_of(item).map_or(Cow::Borrowed(&[][..]), |section| octets_of(&section, &header).into())
-            }
-            (Body::Fields(_), None) => Cow::Borrowed(&[][..]),
-        };
-        let window = self.window.start as usize..self.window.end as usize;
-        let octets = octets.get(window).ok_or("a message's file changed while it was sent")?;
-        out.buffer().extend_from_slice(octets);
-        Ok(None)
-    }
+fn write_window(octets: &[u8], window: &Range<u64>, out: &mut Output) -> Result<(), &'static str> {
+    let octets = octets.get(window.start as usize..window.end as usize);
+    out.buffer().extend_from_slice(octets.ok_or("a message's file changed while it was sent")?);
+    Ok(())
 }
 
 /// The item up to its literal's first octet.
@@ -578,14 +712,6 @@ fn announce(writer: &mut Writer, item: &FetchItem, window: &Range<u64>, out: &mu
     }
 }
 
-fn section_of(item: &FetchItem) -> Option<Section> {
-    match item {
-        FetchItem::Section { section, .. } => Some(section.clone()),
-        FetchItem::Rfc822(which) => Some(old_section(*which).1),
-        _ => None,
-    }
-}
-
 fn ready_name(item: &FetchItem) -> &'static str {
     match item {
         FetchItem::Envelope => "ENVELOPE",
@@ -594,13 +720,9 @@ fn ready_name(item: &FetchItem) -> &'static str {
     }
 }
 
-/// The octets of a section whose bytes in the file are these.
-fn octets_of(section: &Section, bytes: &[u8]) -> Vec<u8> {
-    let bytes = match &section.text {
-        SectionText::HeaderFields { not, names } => Cow::Owned(header_fields::pick(bytes, *not, names)),
-        _ => Cow::Borrowed(bytes),
-    };
+/// As octets to send.
+fn to_wire(bytes: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    ToWire::new().convert(&bytes, &mut octets);
+    ToWire::new().convert(bytes, &mut octets);
     octets
 }

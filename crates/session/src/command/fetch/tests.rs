@@ -5,6 +5,7 @@ use crate::testing::Client;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use store::Kind;
 
 fn check_all(messages: &[(&str, &str)], cases: &[(&str, &str)]) {
     let fixture = Fixture::new(messages);
@@ -62,6 +63,60 @@ fn what_the_snapshot_and_the_file_tell() {
     );
 }
 
+/// Sizes in file names may be wrong, and what they say of the wire too small or too large although
+/// they fit the file: RFC822.SIZE is the number of octets that BODY[] has, at once or once somebody
+/// has read the message, and stays that.
+#[test]
+fn a_wrong_size_in_a_name_is_found_out() {
+    const SHORT: &str = "Subject: 1\n\nbody\n";
+    let long = format!("Subject: 1\n\n{}", "line\n".repeat(40_000));
+    let (size, crlf) = (long.len(), "Subject: 8\r\n\r\nCRLF in the file\r\n");
+    let names = [
+        (",S=12,W=15".to_owned(), SHORT),
+        (",S=99,W=105".to_owned(), SHORT),
+        (",S=17,W=17".to_owned(), SHORT),
+        (",S=17,W=18".to_owned(), SHORT),
+        (",W=20,S=17,S=18".to_owned(), SHORT),
+        (",S=0".to_owned(), SHORT),
+        (",S=32,W=40".to_owned(), crlf),
+        (format!(",S={size},W={}", size + 7), &long),
+    ];
+    let reads = ["BODY.PEEK[]", "BODY.PEEK[]<3.10>", "RFC822", "BODYSTRUCTURE", "BODY"];
+    for (read, (name, message)) in reads.iter().flat_map(|read| names.iter().map(move |name| (read, name))) {
+        let fixture = Fixture::new(&[]);
+        let cur = fixture.site.maildir("user").join("cur");
+        fs::write(cur.join(format!("1.M1P1.h{name}:2,S")), message).expect("a message");
+        let octets = with_crlf(message.as_bytes()).len();
+        let what = format!("{name} {read}");
+        let mut client = fixture.select();
+        client.command("FETCH 1 (UID RFC822.SIZE)");
+        // Also in the response that reads it.
+        let answer = client.command(&format!("FETCH 1 (RFC822.SIZE {read})"));
+        assert!(answer.starts_with(&format!("* 1 FETCH (RFC822.SIZE {octets} ")), "{what}: {answer:.60}");
+        assert_eq!(literal(&mut client, "FETCH 1 BODY.PEEK[]").len(), octets, "{what}");
+        for mut client in [client, fixture.select()] {
+            let told = format!("* 1 FETCH (UID 1 RFC822.SIZE {octets})\na OK");
+            check(&mut client, "FETCH 1 (UID RFC822.SIZE)", &told);
+            check(&mut client, &format!("SEARCH LARGER {}", octets - 1), "* SEARCH 1\na OK");
+            check(&mut client, &format!("SEARCH LARGER {octets}"), "* SEARCH\na OK");
+            check(&mut client, &format!("SEARCH SMALLER {}", octets + 1), "* SEARCH 1\na OK");
+            check(&mut client, "STATUS INBOX (SIZE)", &format!("* STATUS INBOX (SIZE {octets})\na OK"));
+        }
+    }
+}
+
+/// A SEARCH that reads a message counts it too.
+#[test]
+fn a_search_finds_a_wrong_size_out() {
+    let fixture = Fixture::new(&[]);
+    let cur = fixture.site.maildir("user").join("cur");
+    fs::write(cur.join("1.M1P1.h,S=17,W=19:2,S"), "Subject: 1\n\nbody\n").expect("a message");
+    let mut client = fixture.select();
+    check(&mut client, "FETCH 1 RFC822.SIZE", "* 1 FETCH (RFC822.SIZE 19)\na OK");
+    check(&mut client, "SEARCH BODY body", "* SEARCH 1\na OK");
+    check(&mut client, "FETCH 1 RFC822.SIZE", "* 1 FETCH (RFC822.SIZE 20)\na OK");
+}
+
 #[test]
 fn structures_come_from_the_cache_the_second_time() {
     let fixture = Fixture::new(&[(NESTED, "S")]);
@@ -71,6 +126,48 @@ fn structures_come_from_the_cache_the_second_time() {
         assert!(first.starts_with(&format!("* 1 FETCH ({item} (")), "{first}");
         assert_eq!(client.command(&format!("FETCH 1 {item}")), first);
     }
+}
+
+/// What an older version kept of structures counts no more.
+#[test]
+fn structures_of_an_older_version_are_made_again() {
+    let fixture = Fixture::new(&[(NESTED, "S")]);
+    {
+        let mailbox = fixture.site.account("user").open(&mail::MailboxName::inbox()).expect("the inbox");
+        let mut pass = mailbox.pass();
+        for kind in ["BODY", "BODYSTRUCTURE", "PARTS"] {
+            pass.keep(mail::Uid::MIN, Kind::named(kind.as_bytes()), b"\x00\x00\x00\x00\x00");
+        }
+    }
+    let mut client = fixture.select();
+    for item in ["BODY", "BODYSTRUCTURE"] {
+        let answer = client.command(&format!("FETCH 1 {item}"));
+        assert!(answer.starts_with(&format!("* 1 FETCH ({item} ((\"text\"")), "{answer}");
+    }
+    check(&mut client, "FETCH 1 BODY[2.1]", "* 1 FETCH (BODY[2.1] {7}\ntwo one)\na OK");
+}
+
+/// A structure that is read window by window is that of a message read at once.
+#[test]
+fn a_long_message_has_the_structure_of_a_short_one() {
+    let message = |words: usize| {
+        let text = "some words\n".repeat(words);
+        NESTED.replace("two one\n", &text)
+    };
+    let fixture = Fixture::new(&[(&message(10), "S"), (&message(200_000), "S")]);
+    let mut client = fixture.select();
+    let short = client.command("FETCH 1 BODYSTRUCTURE");
+    let mut expected = short.replacen("* 1", "* 2", 1);
+    // 199,990 lines more, of 12 octets.
+    for (short, long) in
+        [(" 118 9 NIL", " 2399998 199999 NIL"), (" 284 (", " 2400164 ("), (" 21 NIL", " 200011 NIL")]
+    {
+        assert!(expected.contains(short), "{expected}");
+        expected = expected.replace(short, long);
+    }
+    assert_eq!(client.command("FETCH 2 BODYSTRUCTURE"), expected);
+    let inside = client.command("FETCH 2 BODY[2.2]");
+    assert!(inside.contains("<b>two two</b>"), "{inside}");
 }
 
 #[test]
@@ -220,6 +317,82 @@ fn a_message_that_is_gone_is_left_out() {
     check(&mut client, "UID FETCH 1:3 UID", "* 1 FETCH (UID 1)\n* 3 FETCH (UID 3)\n* 2 EXPUNGE\na OK");
 }
 
+/// Another session expunges the messages of `set`.
+fn expunge_elsewhere(fixture: &Fixture, set: &str) {
+    let mut other = fixture.select();
+    other.command(&format!("STORE {set} +FLAGS.SILENT (\\Deleted)"));
+    assert!(other.command("EXPUNGE").contains("\r\na OK "));
+}
+
+#[test]
+fn what_is_known_of_a_message_whose_expunge_is_withheld_is_told() {
+    let fixture = Fixture::new(&[(PLAIN, "FS"), (PLAIN, ""), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let header = client.command("FETCH 1 (ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+    let body_structure = client.command("FETCH 1 BODYSTRUCTURE");
+    expunge_elsewhere(&fixture, "1:2");
+    for (command, expected) in [
+        (
+            "FETCH 1:3 (UID FLAGS)",
+            "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen))\n* 2 FETCH (UID 2 FLAGS ())\n\
+             * 3 FETCH (UID 3 FLAGS (\\Seen))\na OK",
+        ),
+        (
+            // Nobody had asked for these before: they were looked up when the message went.
+            "FETCH 1:2 (RFC822.SIZE INTERNALDATE)",
+            "* 1 FETCH (RFC822.SIZE 167 INTERNALDATE \"14-Nov-2023 22:13:20 +0000\")\n\
+             * 2 FETCH (RFC822.SIZE 167 INTERNALDATE \"14-Nov-2023 22:13:20 +0000\")\na OK",
+        ),
+        (
+            // All that can be told comes, and then the NO.
+            "FETCH 1:3 (UID BODY.PEEK[TEXT]<0.5>)",
+            "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\n* 3 FETCH (UID 3 BODY[TEXT]<0> {5}\nfirst)\n\
+             a NO [EXPUNGEISSUED]",
+        ),
+        ("FETCH 2 ENVELOPE", "a NO [EXPUNGEISSUED]"),
+        ("FETCH 1 BODY[TEXT]", "a NO [EXPUNGEISSUED]"),
+    ] {
+        check(&mut client, command, expected);
+    }
+    assert_eq!(client.command("FETCH 1 (ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])"), header);
+    assert_eq!(client.command("FETCH 1 BODYSTRUCTURE"), body_structure);
+    check(&mut client, "NOOP", "* 2 EXPUNGE\n* 1 EXPUNGE\na OK");
+    check(&mut client, "FETCH 1 UID", "* 1 FETCH (UID 3)\na OK");
+}
+
+#[test]
+fn uid_commands_pass_over_messages_whose_expunge_is_withheld() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    expunge_elsewhere(&fixture, "2");
+    check(&mut client, "FETCH 1:* UID", "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\n* 3 FETCH (UID 3)\na OK");
+    check(
+        &mut client,
+        "UID FETCH 1:* (FLAGS RFC822.SIZE)",
+        "* 1 FETCH (UID 1 FLAGS (\\Seen) RFC822.SIZE 167)\n\
+         * 3 FETCH (UID 3 FLAGS (\\Seen) RFC822.SIZE 167)\n* 2 EXPUNGE\na OK",
+    );
+    expunge_elsewhere(&fixture, "1");
+    check(&mut client, "FETCH 1 UID", "* 1 FETCH (UID 1)\na OK");
+    check(&mut client, "UID FETCH 1 UID", "* 1 EXPUNGE\na OK");
+}
+
+#[test]
+fn modseq_of_a_message_whose_expunge_is_withheld() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let mut client = fixture.select();
+    let told = client.command("FETCH 1 (FLAGS MODSEQ)");
+    let told = told.split_inclusive("\r\n").nth(1).expect("a response").to_owned();
+    expunge_elsewhere(&fixture, "1");
+    assert!(client.command("FETCH 1 (FLAGS MODSEQ)").starts_with(&told));
+    let since = told.split_once("MODSEQ (").and_then(|(_, rest)| rest.split(')').next());
+    let since: u64 = since.and_then(|number| number.parse().ok()).expect("a number");
+    check(&mut client, &format!("FETCH 1 UID (CHANGEDSINCE {since})"), "a OK");
+    let answer = client.command(&format!("FETCH 1 UID (CHANGEDSINCE {})", since - 1));
+    assert!(answer.starts_with("* 1 FETCH (UID 1 MODSEQ ("), "{answer}");
+    check(&mut client, "NOOP", "* 1 EXPUNGE\na OK");
+}
+
 #[test]
 fn a_file_renamed_by_another_program_is_found() {
     let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
@@ -228,6 +401,21 @@ fn a_file_renamed_by_another_program_is_found() {
     let answer = client.command("FETCH 2 BODY.PEEK[TEXT]<0.5>");
     assert!(answer.starts_with("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\n"), "{answer}");
     assert!(answer.contains("\r\na OK"), "{answer}");
+}
+
+#[test]
+fn a_message_that_may_not_be_read_is_told_as_that() {
+    let fixture = Fixture::new(&[(PLAIN, "S"), (PLAIN, "S")]);
+    let path = fixture.path(1);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("its mode");
+    if fs::File::open(&path).is_ok() {
+        eprintln!("SKIPPED: root may read everything");
+        return;
+    }
+    let mut client = fixture.select();
+    let answer = client.command("FETCH 1:2 BODY.PEEK[TEXT]<0.5>");
+    assert!(answer.starts_with("* 2 FETCH (BODY[TEXT]<0> {5}\r\nfirst)\r\n"), "{answer}");
+    assert!(answer.contains("a NO [NOPERM] The server may not read this"), "{answer}");
 }
 
 #[test]
@@ -312,7 +500,7 @@ fn items_are_sent_once_and_not_too_many() {
                     "FETCH 1 ({})",
                     (1..=1001).map(|n| format!("BODY[{n}]")).collect::<Vec<_>>().join(" ")
                 ),
-                "a BAD",
+                "a NO [LIMIT]",
             ),
         ],
     );
@@ -398,4 +586,21 @@ proptest! {
         }
         prop_assert_eq!(parts, whole);
     }
+}
+
+/// Many subsets of a header with many fields: it is read and looked through once.
+#[test]
+fn security_18_a_header_is_looked_through_once_for_all_subsets() {
+    let fields: String = (0..30_000).map(|n| format!("X-{n}: {n}\n")).collect();
+    let message = format!("{fields}\nbody");
+    let fixture = Fixture::new(&[(message.as_str(), "S")]);
+    let mut client = fixture.select();
+    let items: String = (0..950).map(|n| format!("BODY.PEEK[HEADER.FIELDS (x-{n})] ")).collect();
+    let before = client.worked;
+    let answer = client.command(&format!("FETCH 1 ({items} BODY.PEEK[HEADER.FIELDS (X-7 x-29999 X-5)])"));
+    let pieces = client.worked - before;
+    assert!(answer.contains("BODY[HEADER.FIELDS (X-949)] {14}\r\nX-949: 949\r\n\r\n"), "{answer}");
+    assert!(answer.contains("X-5: 5\r\nX-7: 7\r\nX-29999: 29999\r\n\r\n)\r\n"), "{answer}");
+    assert!(answer.ends_with("a OK Fetch completed\r\n"), "{answer}");
+    assert!(pieces <= 3, "{pieces} pieces");
 }

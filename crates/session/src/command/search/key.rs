@@ -1,41 +1,58 @@
-//! Search keys, made ready once for all messages: charset undone, sets resolved, and what is
-//! cheap put ahead of what is dear.
+//! Search keys, made ready once for all messages: charset undone, sets resolved, equal keys made
+//! one, and what is cheap put ahead of what is dear.
 
-use crate::command::header_fields;
+use crate::command::header_fields::{self, Names};
 use codec::command::{DateOrder, Search, SearchDate, SearchKey};
 use mail::date::Day;
 use mail::search::Needle;
-use mail::{Keyword, ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet, charset};
+use mail::{ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet, charset};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::num::NonZeroU32;
 use store::Kind;
 
 /// Charsets named in BADCHARSET; more are known.
 pub(super) const CHARSETS: &[&str] = &["US-ASCII", "UTF-8"];
 
-/// A search key, ready to be evaluated.
+/// The keys of a search, each of them once however often the command has it. A key is known by
+/// its place; those within others come before them.
 #[derive(Debug)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    costs: Vec<Cost>,
+    pub(super) sets: Vec<UidSet>,
+    pub(super) keywords: Vec<mail::Keyword>,
+    pub(super) fields: Vec<SearchedField>,
+    pub(super) needles: Vec<Needle>,
+    /// The names of all fields.
+    pub(super) names: Names,
+}
+
+/// A search key, ready to be evaluated. What may be large is a place in [`Keys`]: equal keys have
+/// equal places.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Key {
     All,
-    Sequence(UidSet),
-    Uid(UidSet),
+    Sequence(usize),
+    Uid(usize),
     System(SystemFlags),
-    Keyword(Keyword),
+    Keyword(usize),
     Recent,
     ModSeq(ModSeq),
     Larger(u64),
     Smaller(u64),
     Internal(DateOrder, Day),
     /// By the Date field.
-    Sent(SearchedField, DateOrder, Day),
-    /// In a field of that name.
-    Field(SearchedField, Needle),
-    Body(Needle),
-    Text(Needle),
-    Not(Box<Key>),
+    Sent(usize, DateOrder, Day),
+    /// A needle in a field of that name.
+    Field(usize, usize),
+    Body(usize),
+    Text(usize),
+    Not(usize),
     /// All must hold, in the order of their cost.
-    And(Vec<Key>),
+    And(Box<[usize]>),
     /// One must hold, in the order of their cost.
-    Or(Vec<Key>),
+    Or(Box<[usize]>),
 }
 
 /// A header field that is looked in.
@@ -44,13 +61,6 @@ pub(super) struct SearchedField {
     pub(super) name: String,
     /// What it is called in the mailbox's cache.
     pub(super) kind: Kind,
-}
-
-impl SearchedField {
-    pub(super) fn new(name: &str) -> Self {
-        let name = name.to_owned();
-        Self { kind: header_fields::kind(false, std::slice::from_ref(&name)), name }
-    }
 }
 
 /// What must be read to evaluate a key; later is dearer.
@@ -71,103 +81,346 @@ pub(super) enum Uncompiled {
     TooDeep,
 }
 
-impl Key {
+/// What is known of the keys for one message. It outlives a piece of work: what was evaluated
+/// is not evaluated again.
+#[derive(Debug)]
+pub(super) struct Known {
+    truths: Vec<Option<bool>>,
+}
+
+impl Keys {
     /// Deepest nesting of keys (levels): evaluation recurses.
     const DEPTH_MAX: usize = 200;
 
-    /// The command's keys as one. `last` is the last message of the view: what `*` means.
+    /// The command's keys. `last` is the last message of the view: what `*` means.
     pub(super) fn compile(command: &Search, last: Option<(SeqNum, Uid)>) -> Result<Self, Uncompiled> {
         let charset = command.charset.as_deref().unwrap_or("UTF-8");
         if !charset::is_known(charset) {
             return Err(Uncompiled::BadCharset);
         }
-        Compiler { charset, last }.all(&command.keys, 0)
+        let mut compiler = Compiler { charset, last, ..Compiler::default() };
+        // The last key is the whole.
+        let root = compiler.all(&command.keys, 0)?;
+        let mut keys = compiler.keys.values;
+        keys.truncate(root + 1);
+        let names = Names::new(compiler.fields.values.iter().map(String::as_str));
+        let field = |name: String| SearchedField {
+            kind: header_fields::kind(false, std::slice::from_ref(&name)),
+            name,
+        };
+        Ok(Self {
+            keys,
+            costs: compiler.costs,
+            sets: compiler.sets.values,
+            keywords: compiler.keywords.into_iter().map(|(_, keyword)| keyword).collect(),
+            fields: compiler.fields.values.into_iter().map(field).collect(),
+            needles: compiler.needles.values.iter().map(|text| Needle::new(text)).collect(),
+            names,
+        })
     }
 
-    /// What must be read for it, at worst.
+    /// What must be read for the whole, at worst.
     pub(super) fn cost(&self) -> Cost {
-        match self {
-            Self::Larger(_) | Self::Smaller(_) | Self::Internal(..) => Cost::Attributes,
-            Self::Sent(..) | Self::Field(..) => Cost::Header,
-            Self::Body(_) | Self::Text(_) => Cost::File,
-            Self::Not(key) => key.cost(),
-            // Sorted: the last is the dearest.
-            Self::And(keys) | Self::Or(keys) => keys.last().map_or(Cost::Memory, Self::cost),
-            _ => Cost::Memory,
-        }
+        self.costs.get(self.root()).copied().unwrap_or(Cost::Memory)
     }
 
     /// Whether MODSEQ is among the keys: the answer tells it then.
     pub(super) fn has_modseq(&self) -> bool {
-        match self {
-            Self::ModSeq(_) => true,
-            Self::Not(key) => key.has_modseq(),
-            Self::And(keys) | Self::Or(keys) => keys.iter().any(Self::has_modseq),
-            _ => false,
+        self.keys.iter().any(|key| matches!(key, Key::ModSeq(_)))
+    }
+
+    /// Of a message of which nothing is known yet.
+    pub(super) fn known_of_none(&self) -> Known {
+        Known { truths: vec![None; self.keys.len()] }
+    }
+
+    /// Whether the whole is true of a message. `leaf` evaluates keys that have no others within,
+    /// each at most once; what it fails with ends the evaluation, which can be taken up again
+    /// with the same `known`.
+    pub(super) fn hold<E>(
+        &self,
+        known: &mut Known,
+        leaf: &mut dyn FnMut(&Key, Cost) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        self.holds(self.root(), known, leaf)
+    }
+
+    fn root(&self) -> usize {
+        self.keys.len().saturating_sub(1)
+    }
+
+    /// Recurses as deep as the keys are nested, which the compiler caps.
+    fn holds<E>(
+        &self,
+        place: usize,
+        known: &mut Known,
+        leaf: &mut dyn FnMut(&Key, Cost) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        if let Some(truth) = known.truths[place] {
+            return Ok(truth);
         }
+        let truth = match &self.keys[place] {
+            Key::Not(key) => !self.holds(*key, known, leaf)?,
+            Key::And(keys) => self.first_that(keys, false, known, leaf)?,
+            Key::Or(keys) => self.first_that(keys, true, known, leaf)?,
+            key => leaf(key, self.costs[place])?,
+        };
+        known.truths[place] = Some(truth);
+        Ok(truth)
+    }
+
+    /// `value` if a key has it, else the other: the one loop of AND and OR.
+    fn first_that<E>(
+        &self,
+        keys: &[usize],
+        value: bool,
+        known: &mut Known,
+        leaf: &mut dyn FnMut(&Key, Cost) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        for key in keys {
+            if self.holds(*key, known, leaf)? == value {
+                return Ok(value);
+            }
+        }
+        Ok(!value)
     }
 }
 
+impl Known {
+    /// Goes on to the next message.
+    pub(super) fn forget(&mut self) {
+        self.truths.fill(None);
+    }
+}
+
+/// Values that are kept once each, known by their place. What they are the client chooses: by a
+/// keyed hash.
+#[derive(Debug)]
+struct Once<T> {
+    places: HashMap<T, usize>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self { places: HashMap::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Once<T> {
+    fn place(&mut self, value: T) -> usize {
+        *self.places.entry(value).or_insert_with_key(|value| {
+            self.values.push(value.clone());
+            self.values.len() - 1
+        })
+    }
+}
+
+#[derive(Default)]
 struct Compiler<'a> {
     charset: &'a str,
     last: Option<(SeqNum, Uid)>,
+    keys: Once<Key>,
+    costs: Vec<Cost>,
+    sets: Once<UidSet>,
+    /// By their names in lower case.
+    keywords: Vec<(String, mail::Keyword)>,
+    /// Names in lower case.
+    fields: Once<String>,
+    needles: Once<String>,
 }
 
 impl Compiler<'_> {
-    fn all(&self, keys: &[SearchKey], depth: usize) -> Result<Key, Uncompiled> {
+    fn all(&mut self, keys: &[SearchKey], depth: usize) -> Result<usize, Uncompiled> {
         let keys = keys.iter().map(|key| self.key(key, depth)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Key::And(sorted(keys)))
+        let keys = self.sorted(keys);
+        Ok(self.add(Key::And(keys)))
     }
 
-    fn key(&self, key: &SearchKey, depth: usize) -> Result<Key, Uncompiled> {
-        if depth >= Key::DEPTH_MAX {
+    fn key(&mut self, key: &SearchKey, depth: usize) -> Result<usize, Uncompiled> {
+        if depth >= Keys::DEPTH_MAX {
             return Err(Uncompiled::TooDeep);
         }
         let depth = depth + 1;
-        Ok(match key {
+        let key = match key {
             SearchKey::All => Key::All,
-            SearchKey::System(flags, set) => set_or_not(Key::System(*flags), *set),
-            SearchKey::Keyword(keyword, set) => set_or_not(Key::Keyword(keyword.clone()), *set),
-            SearchKey::New => Key::And(vec![Key::Recent, Key::Not(Box::new(Key::System(SystemFlags::SEEN)))]),
-            SearchKey::Old => Key::Not(Box::new(Key::Recent)),
+            SearchKey::System(flags, set) => return Ok(self.set_or_not(Key::System(*flags), *set)),
+            SearchKey::Keyword(keyword, set) => {
+                let keyword = self.keyword(keyword);
+                return Ok(self.set_or_not(keyword, *set));
+            }
+            SearchKey::New => {
+                let unseen = self.set_or_not(Key::System(SystemFlags::SEEN), false);
+                Key::And([self.add(Key::Recent), unseen].into())
+            }
+            SearchKey::Old => return Ok(self.set_or_not(Key::Recent, false)),
             SearchKey::Recent => Key::Recent,
             SearchKey::Date { which: SearchDate::Internal, order, day } => Key::Internal(*order, *day),
             SearchKey::Date { which: SearchDate::Sent, order, day } => {
-                Key::Sent(SearchedField::new("Date"), *order, *day)
+                Key::Sent(self.field("Date"), *order, *day)
             }
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
-            SearchKey::Header { field, text } => Key::Field(SearchedField::new(field), self.needle(text)?),
+            SearchKey::Header { field, text } => Key::Field(self.field(field), self.needle(text)?),
             SearchKey::Body(text) => Key::Body(self.needle(text)?),
             SearchKey::Text(text) => Key::Text(self.needle(text)?),
-            SearchKey::Uid(set) => Key::Uid(resolve(set, self.last.map(|(_, uid)| uid.get()))),
+            SearchKey::Uid(set) => Key::Uid(self.set(set, self.last.map(|(_, uid)| uid.get()))),
             // Numbers beyond the view name nothing; other servers answer likewise.
             SearchKey::Sequence(set) => {
-                Key::Sequence(resolve(set, self.last.map(|(number, _)| number.get())))
+                Key::Sequence(self.set(set, self.last.map(|(number, _)| number.get())))
             }
-            SearchKey::Not(key) => Key::Not(Box::new(self.key(key, depth)?)),
-            SearchKey::Or(a, b) => Key::Or(sorted(vec![self.key(a, depth)?, self.key(b, depth)?])),
-            SearchKey::And(keys) => self.all(keys, depth)?,
+            SearchKey::Not(key) => {
+                let key = self.key(key, depth)?;
+                return Ok(self.not(key));
+            }
+            SearchKey::Or(a, b) => {
+                let keys = vec![self.key(a, depth)?, self.key(b, depth)?];
+                Key::Or(self.sorted(keys))
+            }
+            SearchKey::And(keys) => return self.all(keys, depth),
             SearchKey::ModSeq(modseq) => Key::ModSeq(*modseq),
-        })
+        };
+        Ok(self.add(key))
     }
 
-    fn needle(&self, text: &[u8]) -> Result<Needle, Uncompiled> {
+    /// The place of a key: that of its equal, if there is one. A key of one is that one.
+    fn add(&mut self, key: Key) -> usize {
+        if let Key::And(keys) | Key::Or(keys) = &key
+            && let [only] = **keys
+        {
+            return only;
+        }
+        let cost = match &key {
+            Key::Larger(_) | Key::Smaller(_) | Key::Internal(..) => Cost::Attributes,
+            Key::Sent(..) | Key::Field(..) => Cost::Header,
+            Key::Body(_) | Key::Text(_) => Cost::File,
+            Key::Not(key) => self.costs[*key],
+            // Sorted: the last is the dearest.
+            Key::And(keys) | Key::Or(keys) => keys.last().map_or(Cost::Memory, |key| self.costs[*key]),
+            _ => Cost::Memory,
+        };
+        let place = self.keys.place(key);
+        if place == self.costs.len() {
+            self.costs.push(cost);
+        }
+        place
+    }
+
+    fn set_or_not(&mut self, key: Key, set: bool) -> usize {
+        let key = self.add(key);
+        if set { key } else { self.not(key) }
+    }
+
+    fn not(&mut self, key: usize) -> usize {
+        match self.keys.values[key] {
+            Key::Not(inner) => inner,
+            _ => self.add(Key::Not(key)),
+        }
+    }
+
+    /// Each once, cheap ones first; the client's order among those of one cost.
+    fn sorted(&self, mut keys: Vec<usize>) -> Box<[usize]> {
+        let mut known = std::collections::HashSet::new();
+        keys.retain(|key| known.insert(*key));
+        keys.sort_by_key(|key| self.costs[*key]);
+        keys.into()
+    }
+
+    fn keyword(&mut self, keyword: &mail::Keyword) -> Key {
+        let lower = keyword.as_str().to_ascii_lowercase();
+        let known = self.keywords.iter().position(|(name, _)| *name == lower);
+        Key::Keyword(known.unwrap_or_else(|| {
+            self.keywords.push((lower, keyword.clone()));
+            self.keywords.len() - 1
+        }))
+    }
+
+    fn field(&mut self, name: &str) -> usize {
+        self.fields.place(name.to_ascii_lowercase())
+    }
+
+    fn needle(&mut self, text: &[u8]) -> Result<usize, Uncompiled> {
         let text = charset::decode(self.charset, text).ok_or(Uncompiled::BadCharset)?;
-        Ok(Needle::new(&text))
+        Ok(self.needles.place(text))
+    }
+
+    fn set(&mut self, set: &NumberSet, last: Option<u32>) -> usize {
+        self.sets.place(UidSet::from_ranges(set.resolve(last.and_then(NonZeroU32::new))))
     }
 }
 
-fn set_or_not(key: Key, set: bool) -> Key {
-    if set { key } else { Key::Not(Box::new(key)) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codec::{Command, Decoder, Event};
 
-/// Cheap ones first; the client's order among those of one cost.
-fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
-    keys.sort_by_cached_key(Key::cost);
-    keys
-}
+    const SEEN: &str = "System({\"\\\\Seen\"})";
 
-fn resolve(set: &NumberSet, last: Option<u32>) -> UidSet {
-    UidSet::from_ranges(set.resolve(last.and_then(NonZeroU32::new)))
+    fn compiled(keys: &str) -> Keys {
+        let settings = tempfile::tempdir().map(|root| crate::testing::Site::new(root.path()).settings);
+        let mut decoder = Decoder::new(settings.expect("a site").limits);
+        decoder.feed(format!("a SEARCH {keys}\r\n").as_bytes());
+        let Some(Ok(Event::Request(request))) = decoder.next() else { panic!("{keys}") };
+        let Command::Search(search) = request.command else { panic!("{keys}") };
+        Keys::compile(&search, None).expect("keys")
+    }
+
+    /// Which keys are evaluated of a message of which none is true, in order.
+    fn evaluated(keys: &Keys) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut leaf = |key: &Key, _: Cost| -> Result<bool, ()> {
+            all.push(format!("{key:?}"));
+            Ok(false)
+        };
+        assert!(keys.hold(&mut keys.known_of_none(), &mut leaf).is_ok());
+        all
+    }
+
+    #[test]
+    fn security_27_equal_keys_are_one_and_evaluated_once() {
+        for (keys, expected) in [
+            ("OR NEW NEW ".repeat(300), &["Recent"][..]),
+            ("NOT TO x ".repeat(490), &["Field(0, 0)"]),
+            ("OR TEXT a OR TEXT a TEXT a".to_owned(), &["Text(0)"]),
+            ("OR (SEEN HEADER to x) (HEADER TO x SEEN)".to_owned(), &[SEEN]),
+            ("NOT NOT NOT SEEN NOT SEEN".to_owned(), &[SEEN]),
+            ("OR KEYWORD Work KEYWORD work".to_owned(), &["Keyword(0)"]),
+            ("OR UID 1,2,3 UID 1:3".to_owned(), &["Uid(0)"]),
+            (
+                "OR SENTON 1-Jan-2024 SENTSINCE 1-Jan-2024".to_owned(),
+                &["Sent(0, On, Day(19723))", "Sent(0, Since, Day(19723))"],
+            ),
+        ] {
+            assert_eq!(evaluated(&compiled(&keys)), expected, "{}", &keys[..keys.len().min(50)]);
+        }
+    }
+
+    #[test]
+    fn what_is_cheap_is_evaluated_first() {
+        let keys = compiled("OR BODY a OR SUBJECT a OR LARGER 9 SEEN");
+        assert_eq!(keys.cost(), Cost::File);
+        assert_eq!(evaluated(&keys), [SEEN, "Larger(9)", "Field(0, 0)", "Body(0)"]);
+    }
+
+    #[test]
+    fn an_evaluation_goes_on_where_it_stopped() {
+        let keys = compiled("NOT FROM a NOT FROM b NOT FROM c");
+        let (mut known, mut evaluated, mut stops) = (keys.known_of_none(), 0, 0);
+        let found = loop {
+            let mut in_piece = 0;
+            let outcome = keys.hold(&mut known, &mut |_, _| {
+                if in_piece == 1 {
+                    return Err(());
+                }
+                in_piece += 1;
+                evaluated += 1;
+                Ok(false)
+            });
+            match outcome {
+                Ok(found) => break found,
+                Err(()) => stops += 1,
+            }
+        };
+        assert_eq!((found, evaluated, stops), (true, 3, 2));
+    }
 }

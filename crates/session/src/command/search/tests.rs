@@ -109,6 +109,55 @@ fn keys_of_text() {
     ]);
 }
 
+/// Messages and headers that are longer than what is kept in memory: read window by window.
+#[test]
+fn long_messages_and_headers_are_searched_like_short_ones() {
+    let long_body = format!("{LATIN}{}here=\n it is\n", "a line of text\n".repeat(100_000));
+    let fields = "X-Field: and its value\n".repeat(50_000);
+    let long_header =
+        format!("From: a@x\n{fields}Subject: far\n down\nno field\nDate: 1 Feb 2024 00:30 +0200\n\nbody\n");
+    let long_field =
+        format!("To: {}last <z (z) @example.org>\n\nbody\n", "a@example.org, ".repeat(9_000).repeat(10));
+    let fixture = Fixture::new(&[(PLAIN, "S"), (&long_body, "S"), (&long_header, "S"), (&long_field, "S")]);
+    let mut client = fixture.select();
+    for (keys, found) in [
+        ("BODY \"here it is\"", " 2"),
+        ("TEXT \"here it is\"", " 2"),
+        ("TEXT \"joerg@\"", " 2"),
+        ("BODY \"joerg@\"", ""),
+        ("SUBJECT \"far down\"", " 3"),
+        ("TEXT \"far down\"", " 3"),
+        ("TEXT \"no field\"", " 3"),
+        ("BODY body", " 3 4"),
+        ("FROM a@x", " 3"),
+        ("SENTON 1-Feb-2024", " 2 3"),
+        ("TO \"last <z\"", " 4"),
+        ("TO \"a@example.org, a@\"", " 4"),
+        ("NOT TEXT a", ""),
+        ("NOT SUBJECT far", " 1 2 4"),
+    ] {
+        for _ in 0..2 {
+            check(&mut client, &format!("SEARCH {keys}"), &format!("* SEARCH{found}\na OK"));
+        }
+    }
+}
+
+/// What was found in a message's file is found in what the cache keeps of it.
+#[test]
+fn addresses_are_found_in_the_cache_as_in_the_file() {
+    let fixture = Fixture::new(&[("From: <user (x)@ (y)\n example.org>\nTo: \"Carl, Jr.\" <c@x>\n\n", "S")]);
+    let mut client = fixture.select();
+    for key in
+        ["FROM user@example.org", "FROM \"(x)@ (y) example\"", "TO \"carl, jr. <c@\"", "TO \"\\\"Carl\""]
+    {
+        for _ in 0..2 {
+            check(&mut client, &format!("SEARCH {key}"), "* SEARCH 1\na OK");
+            check(&mut client, &format!("SEARCH NOT {key}"), "* SEARCH\na OK");
+        }
+        check(&mut fixture.select(), &format!("SEARCH {key}"), "* SEARCH 1\na OK");
+    }
+}
+
 #[test]
 fn charsets() {
     let fixture = Fixture::new(&[(PLAIN, "S"), (LATIN, "")]);
@@ -207,5 +256,68 @@ fn security_06_nesting_is_capped() {
     for deep in ["NOT ".repeat(500_000), "OR SEEN ".repeat(300_000), "(".repeat(100_000)] {
         let answer = client.command(&format!("SEARCH {deep}SEEN"));
         assert!(answer.starts_with("a BAD"), "{}", &answer[..answer.len().min(80)]);
+    }
+}
+
+#[test]
+fn security_27_too_many_keys_are_refused_and_nothing_is_built_of_them() {
+    let fixture = Fixture::new(&[(PLAIN, "S")]);
+    let mut client = fixture.select();
+    let answer = client.command(&format!("SEARCH {}ALL", "OR NEW NEW ".repeat(300_000)));
+    assert_eq!(answer, "a NO [LIMIT] Too many search keys in one command: at most 1000\r\n");
+    check(&mut client, &format!("SEARCH {}", "OR NEW ALL ".repeat(333)), "* SEARCH 1\na OK");
+}
+
+/// A piece of work counts what it evaluates: keys in memory, and bytes of one message.
+#[test]
+fn security_28_many_keys_take_many_pieces() {
+    let long = format!("To: x@example.org\n\n{}\n", "some words of text\n".repeat(5_000));
+    let messages = vec![(PLAIN, "S"); 300];
+    let fixture = Fixture::new(&[&messages[..], &[(long.as_str(), "S")]].concat());
+    let mut client = fixture.select();
+    let many = |count: u32, key: &str| (0..count).map(|n| format!("{key}{n} ")).collect::<String>();
+    let mut pieces = |keys: &str, expected: &str| {
+        let before = client.worked;
+        check(&mut client, &format!("SEARCH RETURN (COUNT) {keys}"), expected);
+        client.worked - before
+    };
+    let in_memory = pieces(&many(990, "UNKEYWORD k"), "* ESEARCH (TAG \"a\") COUNT 301\na OK");
+    assert!((2..20).contains(&in_memory), "{in_memory} pieces");
+    let found = "* ESEARCH (TAG \"a\") COUNT 1\na OK";
+    let of_one = pieces(&format!("301 {}", many(490, "NOT BODY w")), found);
+    assert!((10..100).contains(&of_one), "{of_one} pieces");
+    // Equal keys are one.
+    let equal = pieces(&format!("301 {}", "NOT BODY nothing ".repeat(450)), found);
+    assert!(equal <= 2, "{equal} pieces");
+}
+
+/// 490 keys look in a field of a megabyte: it is decoded once, and only compared for each.
+#[test]
+fn security_18_a_field_is_decoded_once_for_all_keys() {
+    let addresses = "somebody@example.org,\n ".repeat(40_000);
+    let message = format!("Subject: many\nTo: {addresses}last@example.org\n\n\n");
+    let fixture = Fixture::new(&[(message.as_str(), "S")]);
+    let mut client = fixture.select();
+    let keys: String = (0..490).map(|n| format!("NOT TO nobody{n} ")).collect();
+    let before = client.worked;
+    check(&mut client, &format!("SEARCH {keys}TO last SUBJECT many"), "* SEARCH 1\na OK");
+    let pieces = client.worked - before;
+    // Decoded for each key, it would be 200.
+    assert!((10..60).contains(&pieces), "{pieces} pieces");
+}
+
+/// What is read again for each key is counted for each.
+#[test]
+fn security_28_keys_of_long_messages_and_headers_take_many_pieces() {
+    let long_body = format!("To: x@example.org\n\n{}", "some words of text\n".repeat(60_000));
+    let long_header = format!("{}To: x@example.org\n\nbody\n", "X-Field: and its value\n".repeat(50_000));
+    let fixture = Fixture::new(&[(long_body.as_str(), "S"), (long_header.as_str(), "S")]);
+    let mut client = fixture.select();
+    let many = |key: &str| (0..20).map(|n| format!("NOT {key} w{n} ")).collect::<String>();
+    for (number, key) in [(1, "BODY"), (1, "TEXT"), (2, "TO"), (2, "TEXT")] {
+        let before = client.worked;
+        check(&mut client, &format!("SEARCH {number} {}", many(key)), &format!("* SEARCH {number}\na OK"));
+        let pieces = client.worked - before;
+        assert!((5..60).contains(&pieces), "{pieces} pieces for {key}");
     }
 }

@@ -2,18 +2,19 @@
 
 use super::list::{self, ListAudit};
 use super::{FindingKind, Findings, Subject};
-use crate::cache::Cache;
 use crate::cache::audit::{Head, head};
+use crate::cache::{Cache, Whose};
 use crate::error::{Error, Result};
 use crate::file_name::number_after;
 use crate::hand_over::HANDED_OVER;
 use crate::list_file::ListFile;
+use crate::mailbox::age::agree;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
-use crate::mailbox::wire_octets;
 use crate::message::MessageFile;
-use crate::scan::{Found, Place, Stamp, is_mail, scan};
+use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
 use crate::uid_list::Line;
+use crate::witness::Reached;
 use mail::Uid;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -42,7 +43,8 @@ pub(super) const OWN_FILES: [&str; 4] =
     ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
 
 /// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 2] = ["restante-uidvalidity", "restante.lock"];
+pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 4] =
+    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK, crate::witness::NAME];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
@@ -56,6 +58,7 @@ pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Res
     if let Some(list) = &mut list {
         index = compare_index(subject, list, is_whole.then_some(&found), stamp, &mut findings)?;
         uid_validity(subject, list, &mut findings)?;
+        behind_witness(subject, list, &mut findings);
         cache(subject, list, &mut findings);
     }
     let mut audit = Audit { findings, messages: found.files().len() as u64, list, index, found, stamp };
@@ -71,8 +74,13 @@ fn directories(subject: &Subject<'_>, findings: &mut Findings) -> Result<bool> {
         let path = subject.directory.join(name);
         match path.symlink_metadata() {
             Ok(metadata) if metadata.is_dir() => {}
+            Ok(metadata) => {
+                is_whole = false;
+                let what = if metadata.is_symlink() { "is a symbolic link" } else { "is no directory" };
+                findings.add(FindingKind::DirectoryStrange, || format!("{name} {what}"));
+            }
             Err(error) if !crate::directory::is_missing(&error) => {
-                return Err(Error::io("cannot look at", &path, error));
+                return Err(Error::reading("cannot look at", &path, error));
             }
             _ => {
                 is_whole &= name == "tmp";
@@ -98,7 +106,7 @@ pub(super) fn own_files(subject: &Subject<'_>, findings: &mut Findings) -> Resul
 /// What is wrong with a file of ours; nothing, also where it is missing.
 pub(super) fn own_file_fault(directory: &Path, name: &str) -> Result<Option<String>> {
     let path = directory.join(name);
-    let failed = |error| Error::io("cannot look at", &path, error);
+    let failed = |error| Error::reading("cannot look at", &path, error);
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(error) if crate::directory::is_missing(&error) => return Ok(None),
@@ -148,7 +156,7 @@ fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(Found, Optio
 /// Entries that are no mail, and doubles.
 fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Findings) -> Result<()> {
     let path = subject.directory.join(place.directory());
-    let failed = |error| Error::io("cannot read", &path, error);
+    let failed = |error| Error::reading("cannot read", &path, error);
     for entry in std::fs::read_dir(&path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let file_name = entry.file_name();
@@ -156,6 +164,10 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let shown = || format!("{}/{}", place.directory(), escaped(name));
         // What is gone meanwhile is nothing to speak of.
         let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_file() && is_nameless(name) {
+            findings.add(FindingKind::FileNameless, shown);
+            continue;
+        }
         if !kind.is_file() || !is_mail(name) {
             let what = match kind {
                 kind if kind.is_file() => "no message's name",
@@ -175,7 +187,8 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
         let other_name = [base, found.suffix(other)].concat();
         let other_path = subject.directory.join(other.place.directory()).join(OsStr::from_bytes(&other_name));
         // Not one file on its way from one name to the other.
-        if entry.path().symlink_metadata().is_ok() && other_path.symlink_metadata().is_ok() {
+        let both = [entry.path(), other_path, entry.path()];
+        if both.iter().all(|path| path.symlink_metadata().is_ok()) {
             let counts = || format!("{}/{}", other.place.directory(), escaped(&other_name));
             findings.add(FindingKind::FileDouble, || format!("{} beside {}", shown(), counts()));
         }
@@ -229,7 +242,7 @@ fn compare_index(
     }
     let is_of_mailbox = match list.uid_validity {
         Some(validity) => validity == state.uid_validity,
-        None => is_of_list || agree(&state, &list.state),
+        None => is_of_list || agree(&list.state, &state),
     };
     if is_of_mailbox {
         behind(&state, &list.state, findings);
@@ -245,16 +258,6 @@ fn compare_index(
         findings.add(FindingKind::IndexNone, || "it is one of another list".to_owned());
     }
     Ok(is_of_mailbox.then_some(state))
-}
-
-/// Whether UIDs that both have stand for the same messages, and there are such.
-fn agree(index: &State, list: &State) -> bool {
-    let same = |(row, uid): (usize, &Uid)| {
-        let of_list = list.row(*uid)?;
-        Some(index.names.get(row) == list.names.get(of_list))
-    };
-    let mut common = index.uids.iter().enumerate().filter_map(same).peekable();
-    common.peek().is_some() && common.all(|same| same)
 }
 
 /// What other programs did since the last look.
@@ -358,6 +361,20 @@ fn uid_validity(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings
     Ok(())
 }
 
+/// Whether clients were told of more than the list has, by what is noted with the account.
+fn behind_witness(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
+    let (Some(noted), Some(_)) = (subject.noted(), list.uid_validity) else { return };
+    let of_list = Reached::of(&list.state);
+    if of_list.is_behind(&noted) {
+        let shown = |of: Reached| {
+            let Reached { uid_validity, uid_next, highest_modseq } = of;
+            format!("UIDVALIDITY {uid_validity}, UIDNEXT {uid_next}, HIGHESTMODSEQ {}", highest_modseq.0)
+        };
+        let example = || format!("{}; clients were told {}", shown(of_list), shown(noted));
+        findings.add(FindingKind::ListBehind, example);
+    }
+}
+
 fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
     let path = subject.directory.join("restante-cache");
     let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
@@ -375,7 +392,10 @@ fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
 
 /// Records of a cache that are sound, and what is wrong with it. Records are appended without
 /// the lock: what is being written while we read may look damaged once, not twice.
-pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (Vec<(Uid, u32)>, Vec<String>) {
+pub(super) fn sound_records(
+    directory: &Path,
+    validity: mail::UidValidity,
+) -> (Vec<(Whose, u32)>, Vec<String>) {
     const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
     for attempt in 0.. {
         let Some(mut cache) = Cache::open(directory, validity) else { break };
@@ -389,12 +409,8 @@ pub(super) fn sound_records(directory: &Path, validity: mail::UidValidity) -> (V
 }
 
 impl Audit {
-    /// What only the messages' files can say: dates and sizes.
+    /// What only the messages' files can say: dates, sizes, and whether they can be read.
     fn each_file(&mut self, subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        if self.index.is_none() && !subject.sizes {
-            progress(self.messages);
-            return Ok(());
-        }
         for at in 0..self.found.files().len() {
             let file = self.found.files()[at];
             let base = self.found.base(&file).to_vec();
@@ -410,10 +426,19 @@ impl Audit {
         // One that was renamed or removed meanwhile is the next look's.
         let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
         let mut on_wire = None;
-        if subject.sizes
-            && let Some(file) = MessageFile::open(path)?
-        {
-            let octets = wire_octets(&file)?;
+        // A file as long as its name says is not compressed.
+        let is_doubtful = crate::file_name::disk_size(base) != Some(metadata.len());
+        let file = match (subject.sizes || is_doubtful).then(|| MessageFile::open(path)).transpose() {
+            Ok(file) => file.flatten(),
+            Err(error) if error.is_of_compression() => {
+                self.findings.add(FindingKind::Unreadable, || format!("{}: {error}", escaped(base)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let size = file.as_ref().map_or(metadata.len(), MessageFile::size);
+        if let Some(file) = file.filter(|_| subject.sizes) {
+            let octets = file.count_octets()?;
             on_wire = Some(octets);
             for (key, right) in [(&b",S="[..], file.size()), (b",W=", octets)] {
                 if let Some(said) = number_after(base, key).filter(|said| *said != right) {
@@ -424,7 +449,7 @@ impl Audit {
             }
         }
         let Some(row) = self.index.as_mut().and_then(|index| index.names.find(base)) else { return Ok(()) };
-        let Some(index) = &self.index else { return Ok(()) };
+        let Some(index) = &mut self.index else { return Ok(()) };
         let uid = index.uids[row];
         let date = index.facts.dates[row].checked_sub(1).map(i64::from);
         if let Some(date) = date.filter(|date| *date != metadata.mtime()) {
@@ -433,19 +458,26 @@ impl Audit {
         }
         let said = index.facts.sizes[row].checked_sub(1).map(u64::from);
         // What its name says is said of the name.
-        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base));
-        let (least, most) =
-            on_wire.map_or((metadata.len(), metadata.len().saturating_mul(2)), |octets| (octets, octets));
+        let said = said.filter(|said| Some(*said) != crate::file_name::wire_size(base, size));
+        let (least, most) = on_wire.map_or((size, size.saturating_mul(2)), |octets| (octets, octets));
         if let Some(said) = said.filter(|said| !(least..=most).contains(said)) {
-            let example =
-                || format!("UID {uid}: its size, {said} octets, of {} bytes on disk", metadata.len());
+            let example = || format!("UID {uid}: its size, {said} octets, of {size} bytes on disk");
             self.findings.add(FindingKind::IndexWrong, example);
+        }
+        // For a repair, which writes the index anew.
+        if let Some(size) = on_wire.and_then(|octets| u32::try_from(octets).ok()?.checked_add(1)) {
+            index.facts.sizes[row] = size;
         }
         Ok(())
     }
 }
 
 impl Subject<'_> {
+    /// How far the mailbox was seen to get.
+    pub(super) fn noted(&self) -> Option<Reached> {
+        self.shared.witness.of(&self.directory)
+    }
+
     /// Our own files: their directory and name.
     pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
         let of_mailbox = OWN_FILES.into_iter().map(|name| (&*self.directory, name));
@@ -466,7 +498,9 @@ impl Subject<'_> {
         };
         let temporary =
             |name: &[u8]| name.starts_with(b"restante") && memchr::memmem::find(name, b".tmp.").is_some();
-        let mut all = files(&self.directory.join("tmp"), &|_| true);
+        let tmp = self.directory.join("tmp");
+        let is_own = tmp.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let mut all = if is_own { files(&tmp, &|_| true) } else { Vec::new() };
         all.extend(files(&self.directory, &temporary));
         all.sort();
         all

@@ -53,7 +53,7 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Option<ListAu
     let mut file: File = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => file.into(),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::io("cannot open", path, error.into())),
+        Err(error) => return Err(Error::reading("cannot open", path, error.into())),
     };
     let mut state = State::new(UidValidity::MIN);
     let mut reader = Reader::default();
@@ -87,7 +87,7 @@ fn read_lines(
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::io("cannot read", path, error)),
+            Err(error) => return Err(Error::reading("cannot read", path, error)),
         };
         for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
             let (number, damaged) = (reader.lines + reader.damaged + 1, reader.damaged);

@@ -8,13 +8,15 @@
 use super::audit::{Audit, own_file_fault, sound_records};
 use super::list::{Candidate, ListAudit};
 use super::{FindingKind, Findings, Subject};
-use crate::cache::{self, Cache, Identity};
+use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::{Error, Result};
 use crate::list_file::ListFile;
 use crate::mailbox::index;
+use crate::mailbox::misnamed::scan_and_mend;
 use crate::mailbox::state::State;
 use crate::scan::{Found, scan};
 use crate::uid_list::Line;
+use crate::witness::{MODSEQS_AHEAD, Reached, UIDS_AHEAD};
 use mail::{Keyword, ModSeq, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -24,7 +26,7 @@ use std::path::Path;
 /// Repairs what was found; the lock is held.
 pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
     subject.leftovers().iter().for_each(|path| drop(std::fs::remove_file(path)));
-    if audit.findings.has(FindingKind::CurMissing) {
+    if audit.findings.has(FindingKind::CurMissing) || audit.findings.has(FindingKind::DirectoryStrange) {
         // What can be kept of the list is not known without the messages.
         return Ok(());
     }
@@ -32,16 +34,29 @@ pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
         crate::directory::make(&subject.directory, subject.is_inbox)?;
         (audit.found, audit.stamp) = (scan(&subject.directory)?, None);
     }
+    if audit.findings.has(FindingKind::FileDouble) || audit.findings.has(FindingKind::FileNameless) {
+        let mut nothing = State::new(UidValidity::MIN);
+        let known = audit.index.as_mut().or(audit.list.as_mut().map(|list| &mut list.state));
+        let hostname = &subject.shared.settings.hostname;
+        let (found, failed) = scan_and_mend(&subject.directory, hostname, known.unwrap_or(&mut nothing))?;
+        // What is left is found again.
+        failed.iter().for_each(|error| tracing::warn!("{error}"));
+        (audit.found, audit.stamp) = (found, None);
+    }
     let Some(list) = audit.list.take() else { return Ok(()) };
     if !ListAudit::is_sound(&audit.findings) {
         let of_index = audit.index.as_ref().map(|index| index.uid_validity);
-        let validity = match list.uid_validity.or(of_index) {
+        let said = list.uid_validity.or(of_index);
+        // What is known to neither list nor index cannot be brought back.
+        let validity = match said.filter(|said| !is_lost(subject, audit, &list.state, *said)) {
             Some(validity) => validity,
             None => subject.shared.new_uid_validity()?,
         };
-        let state = merged(&list, audit.index.as_ref(), &audit.found, validity);
+        let is_behind = audit.findings.has(FindingKind::ListBehind);
+        let state = merged(&list, audit.index.as_ref(), &audit.found, validity, is_behind);
         subject.shared.note_uid_validity(validity)?;
         ListFile::new(&subject.directory).replace(state.checkpoint())?;
+        subject.shared.note_reached(&subject.directory, Reached::of(&state));
         return finish(subject, audit, state);
     }
     if audit.findings.has(FindingKind::UidValidityNotNoted) {
@@ -53,11 +68,20 @@ pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
         FindingKind::IndexNone,
         FindingKind::CacheDamaged,
         FindingKind::DirectoryMissing,
+        // The name stays as it is: what was counted is remembered.
+        FindingKind::NameSize,
     ];
     match stale.into_iter().any(|kind| audit.findings.has(kind)) {
         true => finish(subject, audit, list.state),
         false => Ok(()),
     }
+}
+
+/// Whether clients were told, under this UIDVALIDITY, of more than list and index know together.
+fn is_lost(subject: &Subject<'_>, audit: &Audit, list: &State, uid_validity: UidValidity) -> bool {
+    let reached = |state: &State| Reached { uid_validity, ..Reached::of(state) };
+    let known = audit.index.as_ref().map_or(reached(list), |index| reached(list).or_further(reached(index)));
+    subject.noted().is_some_and(|noted| known.is_behind(&noted))
 }
 
 /// Makes cache and index anew, of a state that is the list's.
@@ -67,17 +91,7 @@ fn finish(subject: &Subject<'_>, audit: &Audit, mut state: State) -> Result<()> 
     let stamp = audit.stamp.filter(|_| is_settled);
     // What the index knew of messages' files, where it was right about it.
     let facts = audit.index.as_ref().filter(|_| !audit.findings.has(FindingKind::IndexWrong));
-    if let Some(index) = facts {
-        for row in 0..state.len() {
-            let same = index
-                .row(state.uids[row])
-                .filter(|of_index| index.names.get(*of_index) == state.names.get(row));
-            if let Some(of_index) = same {
-                state.facts.sizes[row] = index.facts.sizes[of_index];
-                state.facts.dates[row] = index.facts.dates[of_index];
-            }
-        }
-    }
+    facts.into_iter().for_each(|index| state.inherit_facts(index));
     let cache = remake_cache(subject, &audit.findings, &mut state)?;
     let mut list = ListFile::new(&subject.directory);
     list.read_whole(&mut |_| {})?;
@@ -92,31 +106,39 @@ fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -
     if findings.has(FindingKind::CacheDamaged) {
         let (records, _) = sound_records(directory, validity);
         // The newest of a message is the last.
-        let newest: BTreeMap<Uid, u32> =
-            records.into_iter().filter(|(uid, _)| state.row(*uid).is_some()).collect();
+        let newest: BTreeMap<Whose, u32> =
+            records.into_iter().filter(|(whose, _)| state.row_of(*whose).is_some()).collect();
         match Cache::open(directory, validity) {
             Some(mut old) => {
-                let live =
-                    newest.into_iter().filter_map(|(uid, at)| Some((uid, old.record(at, uid)?.to_vec())));
+                let live = newest
+                    .into_iter()
+                    .filter_map(|(whose, at)| Some((whose, old.record(at, whose)?.to_vec())));
                 cache::rewrite(directory, validity, live)?;
             }
             None => remove(&directory.join("restante-cache"))?,
         }
     }
     let Some(mut cache) = Cache::open(directory, validity) else { return Ok(None) };
-    for (uid, at) in cache.all_records() {
-        if let Some(row) = state.row(uid) {
+    for (whose, at) in cache.all_records() {
+        if let Some(row) = state.row_of(whose) {
             state.facts.cached[row] = at + 1;
         }
     }
     Ok(Some(cache.identity))
 }
 
-/// What list and index say together. The list has the last word but for MODSEQs.
-fn merged(list: &ListAudit, index: Option<&State>, found: &Found, validity: UidValidity) -> State {
+/// What list and index say together. The list has the last word but for MODSEQs. With `is_behind`,
+/// UIDs and MODSEQs may have been given out that neither knows.
+fn merged(
+    list: &ListAudit,
+    index: Option<&State>,
+    found: &Found,
+    validity: UidValidity,
+    is_behind: bool,
+) -> State {
     let keywords = merged_keywords(&list.state, index);
     let mut rows = rows_of(list, index, found, &keywords);
-    let head = head(list, index, validity);
+    let head = head(list, index, validity, is_behind);
     let mut expunged: BTreeMap<Uid, ModSeq> = BTreeMap::new();
     let of_index = index.into_iter().flat_map(|index| &index.expunged);
     for (uid, modseq) in of_index.chain(&list.state.expunged).filter(|(uid, _)| !rows.contains_key(uid)) {
@@ -158,7 +180,12 @@ struct Head<'a> {
 }
 
 /// UIDVALIDITY and counters: never below what anybody may have been told.
-fn head<'a>(list: &'a ListAudit, index: Option<&'a State>, validity: UidValidity) -> Head<'a> {
+fn head<'a>(
+    list: &'a ListAudit,
+    index: Option<&'a State>,
+    validity: UidValidity,
+    is_behind: bool,
+) -> Head<'a> {
     let state = &list.state;
     let mut next = state.uid_next.map(|next| next.max(list.floor));
     // Each damaged line may have given a UID or MODSEQ, and two lines may have run into one.
@@ -173,6 +200,10 @@ fn head<'a>(list: &'a ListAudit, index: Option<&'a State>, validity: UidValidity
         modseq = modseq.max(index.highest_modseq);
         recent = recent.max(index.recent_from);
         reserve = reserve.or(index.reserve.as_ref());
+    }
+    if is_behind {
+        (0..UIDS_AHEAD).for_each(|_| next = next.and_then(Uid::next));
+        modseq = ModSeq(modseq.0.saturating_add(MODSEQS_AHEAD).min(ModSeq::MAX.0 - 1));
     }
     let reserve = reserve.map(|(modseq, boot)| Line::Reserve(*modseq, boot.into()));
     let lines =
