@@ -36,12 +36,14 @@ pub struct WireName(Option<String>);
 
 impl WireName {
     /// From what the client sent.
-    pub(crate) fn decode(sent: String) -> Self {
-        Self(if sent.contains('&') { mail::utf7::decode(&sent) } else { Some(sent) })
+    pub(crate) fn decode(sent: Vec<u8>) -> Self {
+        let text = String::from_utf8(sent).ok();
+        Self(text.and_then(|text| if text.contains('&') { mail::utf7::decode(&text) } else { Some(text) }))
     }
 
     /// The name; `None` where the client sent modified UTF-7 that is damaged or not canonical
-    /// (RFC 3501 section 5.1.3): it names no mailbox, and is never turned into another name.
+    /// (RFC 3501 section 5.1.3), or no text: it names no mailbox, and is never turned into
+    /// another name.
     pub fn text(&self) -> Option<&str> {
         self.0.as_deref()
     }

@@ -162,9 +162,12 @@ fn encoding(account: &Account, name: &MailboxName) -> &'static str {
     let Some(entry) = directory.as_deref().and_then(Path::file_name) else {
         return if plain(name.as_str()) { "ASCII" } else { "-" };
     };
-    match entry.to_str() {
-        Some(text) if plain(text) => "ASCII",
-        Some(text) if text.split('.').all(|level| utf7::decode_level(level).is_some()) => "UTF-7",
+    let text = entry.to_string_lossy();
+    let levels = text.trim_start_matches('.').split('.');
+    let decoded: Option<Vec<String>> = levels.map(utf7::decode_level).collect();
+    match decoded.is_some_and(|levels| MailboxName::from_levels(levels).as_ref() == Ok(name)) {
+        true if text.contains('&') => "UTF-7",
+        _ if text.is_ascii() => "ASCII",
         _ => "UTF-8",
     }
 }

@@ -251,8 +251,7 @@ impl<'a> Cursor<'a> {
 
     /// A mailbox's name; see [`WireName`].
     pub(super) fn mailbox(&mut self) -> Parsed<WireName> {
-        let bytes = self.astring("a mailbox name")?;
-        wire_name(bytes)
+        self.astring("a mailbox name").map(WireName::decode)
     }
 
     /// A name with wildcards (RFC 3501 `list-mailbox`).
@@ -267,7 +266,7 @@ impl<'a> Cursor<'a> {
                 atom.to_vec()
             }
         };
-        wire_name(bytes)
+        Ok(WireName::decode(bytes))
     }
 
     pub(super) fn number(&mut self, expected: &str) -> Parsed<u64> {
@@ -353,12 +352,6 @@ impl<'a> Cursor<'a> {
         let text = self.quoted()?;
         DateTime::parse_imap(&text).ok_or_else(|| format!("Expected {expected}"))
     }
-}
-
-fn wire_name(bytes: Vec<u8>) -> Parsed<WireName> {
-    let name =
-        String::from_utf8(bytes).map_err(|_| "Expected a mailbox name in modified UTF-7".to_owned())?;
-    Ok(WireName::decode(name))
 }
 
 fn is_atom_char(byte: u8) -> bool {

@@ -104,6 +104,12 @@ fn mailbox_commands() {
     ] {
         check(line, expected);
     }
+    // No text: it is for the session to say that this can be no mailbox.
+    let Ok(Request { command: Command::Create { mailbox }, .. }) = request(b"a CREATE \"&AAE-\x80\"", 8)
+    else {
+        panic!("a CREATE");
+    };
+    assert_eq!(mailbox.text(), None);
     let Ok(Request { command: Command::List(list), .. }) = request(
         b"a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a* %/b) RETURN (CHILDREN STATUS (UNSEEN) SPECIAL-USE)",
         &LIMITS,
