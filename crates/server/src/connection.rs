@@ -2,6 +2,7 @@
 
 use crate::admission::Place;
 use crate::jobs::Party;
+use crate::log;
 use crate::log_in::{Channel, LogIn};
 use crate::serve::Server;
 use crate::settings::ListenTls;
@@ -114,6 +115,8 @@ struct Driver {
     started: Instant,
     bytes_in: u64,
     bytes_out: u64,
+    /// How its client logs in.
+    method: String,
     /// Under which TLS it was last: there is no stream when it ends.
     tls: &'static str,
     /// Why it ended; there at its end.
@@ -156,6 +159,7 @@ impl Driver {
             peer,
             party: Party::at(peer.ip()),
             pieces: 0,
+            method: String::new(),
             tls: stream.tls_version(),
             stream: Some(stream),
             session: Some(Box::new(session)),
@@ -204,6 +208,11 @@ impl Driver {
     /// that only closed its side still gets what is decided within a moment.
     async fn authenticate(&mut self, attempt: Attempt) -> Result<(), String> {
         let stream = self.stream.as_ref().ok_or("the connection is gone")?;
+        match &attempt {
+            Attempt::Login { .. } => self.method = "LOGIN command".to_owned(),
+            Attempt::Begin { mechanism, .. } => self.method.clone_from(mechanism),
+            Attempt::Respond(_) | Attempt::Abort => {}
+        }
         let mut log_in = self.log_in.take();
         let mut deciding = Box::pin(async move {
             let verdict = log_in.answer(attempt).await;
@@ -220,6 +229,8 @@ impl Driver {
                     session.answer(verdict);
                     if let Some(user) = &session.stats().user {
                         self.party = Party::User(user.as_str().into());
+                        tracing::Span::current().record("user", tracing::field::debug(user));
+                        tracing::info!(method = self.method, tls = self.tls, "logged in");
                     }
                 }
                 Ok(())
@@ -295,7 +306,7 @@ impl Driver {
         let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
         let now = self.now();
         let owner = self.log_in.owner();
-        let worked = tokio::task::spawn_blocking(move || {
+        let worked = tokio::task::spawn_blocking(log::carried(move || {
             let _entered = owner.as_ref().map(|owner| owner.enter()).transpose()?;
             // So that a panic drops it before the thread is the server's again.
             let mut session = session;
@@ -303,7 +314,7 @@ impl Driver {
             #[cfg(test)]
             tests::panic_if(session.stats().user.as_deref() == Some("worker"));
             Ok::<_, io::Error>(session)
-        });
+        }));
         match worked.await {
             Ok(Ok(session)) => {
                 self.session = Some(session);
@@ -383,11 +394,11 @@ impl Drop for Driver {
             match tokio::runtime::Handle::try_current() {
                 Ok(runtime) => {
                     let owner = self.log_in.owner();
-                    drop(runtime.spawn_blocking(move || {
+                    drop(runtime.spawn_blocking(log::carried(move || {
                         // Without it the store tries again, and says so.
                         let _entered = owner.as_ref().map(|owner| owner.enter());
                         drop(session);
-                    }));
+                    })));
                 }
                 Err(_) => drop(session),
             }

@@ -12,9 +12,11 @@ use journal::Journal;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -65,6 +67,21 @@ pub(crate) fn set_level(level: &str) {
     if let Some(set_level) = SET_LEVEL.get() {
         set_level(level);
     }
+}
+
+/// What every line about a connection ends with: the session's id, which no other of this host has
+/// for a while, its peer, and its user once there is one.
+pub(crate) fn session(peer: SocketAddr) -> Span {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    // A span below the level of the log would have no fields.
+    tracing::error_span!("session", session = %id, %peer, user = tracing::field::Empty)
+}
+
+/// The work for another thread, whose lines are of the session of this one.
+pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let span = Span::current();
+    move || span.in_scope(work)
 }
 
 /// Writes events as lines.

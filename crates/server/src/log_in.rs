@@ -2,6 +2,7 @@
 
 use crate::admission::{OfUser, Place};
 use crate::jobs::Party;
+use crate::log;
 use crate::mail_place::MailPlace;
 use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
@@ -226,15 +227,16 @@ impl LogIn {
             Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
         })?;
         let quota = quota_of(&user, configuration.quota).unwrap_or_else(|why| {
-            tracing::error!(user = ?user.name, why, "the user's quota is that of [mail]");
+            tracing::error!(user = ?user.name, why, "invalid quota from the user source; using the quota of [mail]");
             configuration.quota
         });
         let (store, create) = (self.server.store.clone(), configuration.create_maildir);
         let (mail, of_user, own_uids) = (place.clone(), user.clone(), configuration.own_uids);
         let job = self.server.jobs.begin(&Party::User(user.name.as_str().into())).await;
-        let opened =
-            tokio::task::spawn_blocking(move || open_account(&store, &mail, create, &of_user, own_uids))
-                .await;
+        let opened = tokio::task::spawn_blocking(log::carried(move || {
+            open_account(&store, &mail, create, &of_user, own_uids)
+        }))
+        .await;
         drop(job);
         match opened {
             Ok(Ok((account, held))) => {

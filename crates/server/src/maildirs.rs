@@ -77,7 +77,12 @@ fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
     let missing = match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => return Err(format!("{} is no directory", path.display())),
         Ok(_) => None,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                return Err(format!("{} is a symbolic link that leads to no directory", path.display()));
+            }
+            Some(path)
+        }
         Err(error) => {
             return Err(format!("{as_whom} cannot reach {}: {error}{}", path.display(), owner_hint(path)));
         }

@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// How long connections have to end when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -264,10 +265,11 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
             }
         };
         let server = server.clone();
-        connections.spawn(async move {
+        let served = async move {
             let _held = slot;
             connection::serve(server, stream, peer, tls, Arc::new(place)).await;
-        });
+        };
+        connections.spawn(served.instrument(log::session(peer)));
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {

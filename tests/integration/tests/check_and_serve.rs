@@ -1,6 +1,8 @@
 //! `restante check` and `restante serve` agree on what keeps the server from starting: one table
 //! of broken sites, asked of both.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use restante_tests::target::restante::{binary, is_root, make_certificate};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};

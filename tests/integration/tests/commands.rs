@@ -1,5 +1,7 @@
 //! Commands for the administrator beside a running server: reload, signals, pipes, manual pages.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use restante_tests::target::restante::{Restante, binary};
 use restante_tests::target::{PASSWORD, Target};
 use restante_tests::users::{log_in, settings_file};
@@ -33,6 +35,20 @@ fn reload_tells_whether_the_new_settings_are_in_force() {
     );
     let user = server.user();
     assert!(log_in(&server, &user, PASSWORD).starts_with("a OK"));
+}
+
+#[test]
+fn lines_about_a_connection_have_its_session_and_user() {
+    let server = Restante::start("");
+    let user = server.user();
+    assert!(log_in(&server, &user, PASSWORD).starts_with("a OK"));
+    let lines = ["logged in", "connection ended"].map(|text| server.wait_for_log(|line| line.contains(text)));
+    let [logged_in, ended] = lines.map(|line| {
+        assert!(line.contains(&format!("user={user:?}")), "{line}");
+        let session = line.split(" session=").nth(1).and_then(|rest| rest.split(' ').next());
+        session.map(str::to_owned).unwrap_or_else(|| panic!("no session in {line}"))
+    });
+    assert_eq!(logged_in, ended);
 }
 
 #[test]

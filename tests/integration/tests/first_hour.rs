@@ -1,6 +1,8 @@
 //! The README's site of ten users, followed word by word on a small Debian with systemd, and the
 //! traps of a first hour one after the other.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use restante_tests::page::blocks;
 use restante_tests::target::restante::{binary, is_root, make_certificate};
 use std::fmt::Write as _;
@@ -19,6 +21,11 @@ imap -T /message imaps://mail.example.com/INBOX
 imap 'imaps://mail.example.com/INBOX;MAILINDEX=1' | grep -q 'the first message'
 test -d /srv/mail/example.com/anna/Maildir/cur
 test "$(ls -A /srv/mail)" = example.com
+
+say "the journal finds a user's lines"
+journalctl --sync
+journalctl --output=cat RESTANTE_USER=anna@example.com | grep -q 'logged in .*session='
+journalctl --output=cat --unit=restante | grep -q 'listening'
 
 say "check is content beside the running server"
 check 0 'no problems found'

@@ -189,7 +189,7 @@ fn misnamed_files_and_links_are_named() {
         "damage: files with the base name of another",
         "new/1.M1P1.h beside cur/1.M1P1.h:2,",
         "damage: files without a base name",
-        "Lists.rust: DAMAGED",
+        "Lists/rust: DAMAGED",
         "tmp is a symbolic link",
     ] {
         assert!(said.contains(part), "{part}: {said}");

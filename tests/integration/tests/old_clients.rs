@@ -1,6 +1,8 @@
 //! Clients that speak TLS 1.0 at most: what the log says of them, and the proxy in front of
 //! `docs/old-clients.md` that serves them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use restante_tests::target::restante::Restante;
 use restante_tests::target::{PASSWORD, Target};
 use std::io::Write;

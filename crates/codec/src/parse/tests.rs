@@ -105,7 +105,8 @@ fn mailbox_commands() {
         check(line, expected);
     }
     // No text: it is for the session to say that this can be no mailbox.
-    let Ok(Request { command: Command::Create { mailbox }, .. }) = request(b"a CREATE \"&AAE-\x80\"", 8)
+    let Ok(Request { command: Command::Create { mailbox }, .. }) =
+        request(b"a CREATE \"&AAE-\x80\"", &LIMITS)
     else {
         panic!("a CREATE");
     };

@@ -8,7 +8,11 @@ use clap::CommandFactory;
 pub(crate) fn page() -> String {
     let mut out = Vec::new();
     let command = Cli::command();
-    let man = clap_mangen::Man::new(command.clone()).date(DATE).source("Restante").manual("User commands");
+    let man = clap_mangen::Man::new(command.clone())
+        .title("RESTANTE")
+        .date(DATE)
+        .source("Restante")
+        .manual("User commands");
     let sections = [
         man.render_title(&mut out),
         man.render_name_section(&mut out),
@@ -67,8 +71,10 @@ const REST: &str = ".SH SIGNALS
 Says BYE to every client and leaves within a few seconds.
 .TP
 .B SIGHUP
-Reads settings, certificates and users again; connections stay. What is wrong with the new
-settings is logged, and the old ones stay in force. Addresses, the user and a few others are
+Reads settings, certificates and users again; connections stay. What is wrong
+with the new
+settings is logged, and the old ones stay in force. Addresses, the user and a
+few others are
 those of the start; the log says so when they were changed.
 .B restante reload
 does the same and waits for the outcome.
@@ -86,17 +92,21 @@ In each mailbox; see
 .BR restante\\-uidlist (5).
 .TP
 .I maildirsize
-In a Maildir with limits: the limits and a count of what is there, in the form of Maildir++, shared
+In a Maildir with limits: the limits and a count of what is there, in the form
+of Maildir++, shared
 with Courier, maildrop and Dovecot.
 .SH EXIT STATUS
-0 when all went well, 1 when something is wrong (it is said on standard error), 2 for a command line
+0 when all went well, 1 when something is wrong (it is said on standard
+error), 2 for a command line
 that cannot be understood.
 .B restante check
-exits with 1 when there are warnings, and with 2 when the server would not start.
+exits with 1 when there are warnings, and with 2 when the server would not
+start.
 .B restante mailbox check
 and
 .B repair
-exit with 1 when there is damage, or damage is left, and with 2 when something could not be checked.
+exit with 1 when there is damage, or damage is left, and with 2 when something
+could not be checked.
 .SH EXAMPLES
 .TP
 .B restante demo

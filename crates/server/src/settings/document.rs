@@ -109,6 +109,12 @@ fn comment(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// How much of a line a text takes for mandoc, to which a letter that is not ASCII is an escape.
+#[cfg(test)]
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { "\\[u00E1]".len() }).sum()
+}
+
 /// Text for roff in lines of at most 78 bytes, as `mandoc -T lint` wants them.
 #[cfg(test)]
 pub(crate) fn paragraph(text: &str) -> String {
@@ -118,7 +124,7 @@ pub(crate) fn paragraph(text: &str) -> String {
         let may_begin = !word.starts_with(['.', '\'']);
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= 78 || !may_begin => {
+            Some(line) if width(line) + 1 + width(word) <= 78 || !may_begin => {
                 line.push(' ');
                 line.push_str(word);
             }

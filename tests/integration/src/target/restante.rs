@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -61,7 +62,9 @@ impl Restante {
         let directory = tempfile::Builder::new().prefix("restante").tempdir().expect("a temporary directory");
         make_certificate(directory.path(), "cert", "rsa:2048", "localhost");
         let users = (0..USERS).map(|user| format!("user{user}@example.com:{{PLAIN}}{PASSWORD}::::::\n"));
-        std::fs::write(directory.path().join("users"), users.collect::<String>()).expect("its users");
+        let passwords = directory.path().join("users");
+        std::fs::write(&passwords, users.collect::<String>()).expect("its users");
+        std::fs::set_permissions(passwords, PermissionsExt::from_mode(0o640)).expect("its users");
         let configuration = directory.path().join("restante.toml");
         std::fs::write(&configuration, configuration_text(directory.path(), settings))
             .expect("its configuration");
