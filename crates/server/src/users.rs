@@ -143,11 +143,15 @@ pub(crate) fn clean(path: &Path) -> Result<PathBuf, String> {
 pub(crate) fn in_another_case(path: &Path) -> Option<PathBuf> {
     // The first part that is missing, in the last that is there.
     let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
-    let (parent, name) = (missing.parent()?, missing.file_name()?.to_str()?.to_lowercase());
+    let (parent, name) = (missing.parent()?, missing.file_name()?);
+    let folded = name.to_str()?.to_lowercase();
     let entries = std::fs::read_dir(parent).ok()?.filter_map(Result::ok);
     let mut others = entries.filter(|entry| {
-        let is_other = entry.file_name().to_str().is_some_and(|other| other.to_lowercase() == name);
-        is_other && entry.path().is_dir()
+        let other = entry.file_name();
+        // The very name is there by now where another log-in of the user was faster.
+        let differs_in_case =
+            other != name && other.to_str().is_some_and(|other| other.to_lowercase() == folded);
+        differs_in_case && entry.path().is_dir()
     });
     others.next().map(|entry| entry.path())
 }

@@ -38,6 +38,18 @@ fn reload_tells_whether_the_new_settings_are_in_force() {
 }
 
 #[test]
+fn first_log_ins_of_a_user_may_come_together() {
+    let server = Restante::start("");
+    for user in (100..120).map(|n| format!("user{n}@example.com")) {
+        let answers: Vec<String> = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..5).map(|_| scope.spawn(|| log_in(&server, &user, PASSWORD))).collect();
+            clients.into_iter().map(|client| client.join().expect("an answer")).collect()
+        });
+        assert!(answers.iter().all(|answer| answer.starts_with("a OK")), "{user}: {answers:?}");
+    }
+}
+
+#[test]
 fn lines_about_a_connection_have_its_session_and_user() {
     let server = Restante::start("");
     let user = server.user();
