@@ -20,9 +20,12 @@ pub enum BadName {
     /// Bytes that are no text.
     #[error("it is no UTF-8")]
     NoText,
-    /// No name, or more than [`NAME_MAX`] bytes of it.
-    #[error("it is empty or too long")]
-    Length,
+    /// No name, or nothing but blanks.
+    #[error("the user name is empty")]
+    Empty,
+    /// More than [`NAME_MAX`] bytes.
+    #[error("the user name is longer than {NAME_MAX} bytes")]
+    TooLong,
     /// See [`LoginName`].
     #[error("it has characters that names cannot have")]
     Characters,
@@ -81,8 +84,10 @@ const DOMAIN_PUNCTUATION: &str = "-+_";
 /// Lower case, clean, and of a length that names have.
 pub(crate) fn normalize(login: &[u8]) -> Result<String, BadName> {
     let name = std::str::from_utf8(login).map_err(|_| BadName::NoText)?.trim().to_lowercase();
-    if name.is_empty() || name.len() > NAME_MAX {
-        return Err(BadName::Length);
+    match name.len() {
+        0 => return Err(BadName::Empty),
+        length if length > NAME_MAX => return Err(BadName::TooLong),
+        _ => {}
     }
     let (local, domain) = name.split_once('@').unwrap_or((&name, "x"));
     let clean = |part: &str, punctuation: &str| {
