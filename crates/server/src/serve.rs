@@ -153,6 +153,8 @@ pub(crate) fn start(path: PathBuf) -> Result<(), String> {
 /// Opens ports and keys first, then gives up root.
 fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
     log::start(&configuration.log_level, configuration.log_format);
+    let (version, sources) = (crate::cli::VERSION, configuration.sources.len());
+    tracing::info!(version, sources, settings = %path.display(), "starting");
     raise_descriptor_limit();
     // With root, before there are keys in memory, and with no other thread.
     auth_helper::start(&configuration)?;

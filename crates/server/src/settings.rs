@@ -8,6 +8,7 @@ mod oauth;
 mod parse;
 mod reader;
 mod sources;
+mod special_use;
 mod table;
 
 pub(crate) use configuration::{Certificate, ClientCertificates, Configuration, Listen, ListenTls};

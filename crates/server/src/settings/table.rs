@@ -1,7 +1,7 @@
 //! The table of settings.
 
 use super::kind::Kind;
-use super::{oauth, sources};
+use super::{oauth, sources, special_use};
 
 /// A table of the file.
 #[derive(Clone, Copy, Debug)]
@@ -339,23 +339,11 @@ const SETTINGS: &[Setting] = &[
         "false",
         "Messages in Trash and those marked as deleted count for the quota too, as with Dovecot; else they do not, as with Courier. All programs that keep a maildirsize must agree on it.",
     ),
-    setting("special-use", "drafts", Kind::TextList, "[\"Drafts\"]", "Messages being written."),
-    setting(
-        "special-use",
-        "sent",
-        Kind::TextList,
-        "[\"Sent\", \"Sent Messages\", \"Sent Items\"]",
-        "Messages that were sent.",
-    ),
-    setting("special-use", "junk", Kind::TextList, "[\"Junk\", \"Spam\", \"Junk E-mail\"]", "Spam."),
-    setting(
-        "special-use",
-        "trash",
-        Kind::TextList,
-        "[\"Trash\", \"Deleted Messages\", \"Deleted Items\"]",
-        "Messages to be deleted.",
-    ),
-    setting("special-use", "archive", Kind::TextList, "[\"Archive\"]", "Messages to be kept."),
+    setting("special-use", "drafts", Kind::TextList, special_use::DRAFTS, "Messages being written."),
+    setting("special-use", "sent", Kind::TextList, special_use::SENT, "Messages that were sent."),
+    setting("special-use", "junk", Kind::TextList, special_use::JUNK, "Spam."),
+    setting("special-use", "trash", Kind::TextList, special_use::TRASH, "Messages to be deleted."),
+    setting("special-use", "archive", Kind::TextList, special_use::ARCHIVE, "Messages to be kept."),
     optional("login", "default-domain", Kind::Text, "\"example.com\"", "Added to user names without an @."),
     setting(
         "login",
