@@ -106,7 +106,7 @@ pub struct Authenticator {
     delays: Arc<Delays>,
     /// Likewise.
     counters: Arc<Counters>,
-    /// What users cost who are there. Likewise.
+    /// What password checks of known users cost. Likewise.
     costs: Costs,
     /// Checked for users who are not there while nothing is known of others.
     dummy: Secret,

@@ -30,7 +30,7 @@ impl AnswerTime {
         self.began.into_std()
     }
 
-    /// Waits before the attempt is decided, which is no part of it.
+    /// Waits before the attempt is decided. This wait does not count towards the answer's time.
     pub(super) async fn begin_after(&mut self, wait: Duration) {
         self.began += wait;
         sleep_until(self.began).await;
@@ -41,7 +41,7 @@ impl AnswerTime {
         sleep_until(self.began + answered_after(delay, self.began.elapsed())).await;
     }
 
-    /// Waits until an attempt is answered that nobody could decide; why that was is no secret.
+    /// Waits until an undecided attempt is answered. The reason is not secret, so its time may differ.
     pub(super) async fn undecided(self, delay: Duration) {
         sleep_until(self.began + delay).await;
     }
