@@ -1,48 +1,22 @@
-//! The commands, one file each.
+//! The commands, one file each, in rooms by what they work on.
 //!
 //! A command is a [`Task`], made by its file's function from what the client said. To add one:
-//! a file here, its `mod` line, and its row in [`start`], which says in which state it is
-//! allowed. Five commands are no tasks, as they talk with the client or the driver while they
-//! run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
+//! a file in its room, its `mod` line there, and its row in [`start`], which says in which state
+//! it is allowed. Five commands are no tasks, as they talk with the client or the driver while
+//! they run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
 //! through here.
 
-use crate::context::{Answer, Selected, Task};
+use crate::context::Task;
 use codec::Command;
-use std::sync::Arc;
+use connection::{capability, enable, id, noop};
+use mailboxes::{close, create, delete, list, lsub, namespace, quota, rename, select, status, subscribe};
+use messages::{copy, expunge, fetch, search, store};
 use zeroize::Zeroizing;
 
-pub(crate) mod append;
-pub(crate) mod capability;
-pub(crate) mod close;
-pub(crate) mod copy;
-pub(crate) mod create;
-pub(crate) mod delete;
-#[cfg(test)]
-mod dialogue;
-pub(crate) mod enable;
-pub(crate) mod expunge;
-pub(crate) mod fetch;
-#[cfg(test)]
-pub(crate) mod fixture;
-mod header_fields;
-pub(crate) mod id;
-pub(crate) mod idle;
-pub(crate) mod list;
-pub(crate) mod login;
-pub(crate) mod lsub;
-#[cfg(test)]
-mod names_on_disk;
-pub(crate) mod namespace;
-pub(crate) mod noop;
-mod once;
-pub(crate) mod pace;
-pub(crate) mod quota;
-pub(crate) mod rename;
-pub(crate) mod search;
-pub(crate) mod select;
-pub(crate) mod status;
-pub(crate) mod store;
-pub(crate) mod subscribe;
+pub(crate) mod connection;
+pub(crate) mod mailboxes;
+pub(crate) mod messages;
+mod shared;
 
 /// The states in which a command is allowed (RFC 3501 section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,25 +94,4 @@ pub(crate) fn start(command: Command) -> (Allowed, Kind) {
             task(Selected, copy::copy(set, by_uid, mailbox, remove))
         }
     }
-}
-
-/// BAD for a sequence number beyond the view's end.
-pub(crate) fn no_such_message(number: u32) -> Answer {
-    Answer::bad(format!("There is no message {number}"))
-}
-
-/// NO for a command by sequence number that named messages which are expunged, untold so far
-/// (RFC 5530 section 3).
-pub(crate) fn expunge_issued() -> Answer {
-    Answer::no("EXPUNGEISSUED", "Some of these messages are expunged")
-}
-
-/// NO for a command that would change a mailbox selected read-only.
-pub(crate) fn read_only() -> Answer {
-    Answer::no("READ-ONLY", "The mailbox is selected read-only")
-}
-
-/// A command's own change brought a newer state: the commands that follow work on that one.
-pub(crate) fn see(selected: &mut Selected, snapshot: Arc<::store::Snapshot>) {
-    selected.view.see(snapshot, &mail::UidSet::new());
 }

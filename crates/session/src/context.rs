@@ -1,6 +1,6 @@
 //! What a command sees of its session, and how it ends.
 
-use crate::command::fetch::Mark;
+use crate::command::messages::fetch::Mark;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::step::{Connection, Stats};

@@ -9,9 +9,9 @@
 //! `account` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
 use crate::capability;
-use crate::command::append::Append;
-use crate::command::idle::Idle;
-use crate::command::select;
+use crate::command::connection::idle::Idle;
+use crate::command::mailboxes::append::Append;
+use crate::command::mailboxes::select;
 use crate::command::{self, Allowed, Kind};
 use crate::context::{Answer, Context, Enabled, Progress, Selected, Task};
 use crate::failure;

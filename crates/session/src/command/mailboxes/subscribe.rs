@@ -6,7 +6,7 @@
 //! fails to open. A subscription stays when its mailbox goes. UNSUBSCRIBE takes any name, as
 //! it serves to clear away such leftovers.
 
-use super::once::once;
+use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::mailbox_name;
 use codec::command::WireName;
@@ -37,7 +37,7 @@ fn is_listed(account: &Account, name: &MailboxName) -> store::Result<bool> {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::Plain;
-    use crate::command::dialogue::check;
+    use crate::command::shared::dialogue::check;
 
     #[test]
     fn what_is_listed_can_be_subscribed_to() {

@@ -16,7 +16,7 @@ mod stream;
 mod tests;
 
 use super::header_fields::{self, Names};
-use super::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::view::{Shown, View, Withheld};
 use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};

@@ -1,6 +1,6 @@
 //! CREATE (RFC 3501 section 6.3.3).
 
-use super::once::once;
+use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::new_mailbox_name;
 use codec::command::WireName;
@@ -68,7 +68,7 @@ pub(crate) fn already_exists() -> Answer {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::check;
+    use crate::command::shared::dialogue::check;
 
     #[test]
     fn mailboxes_and_the_levels_above_them() {

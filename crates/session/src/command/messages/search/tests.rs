@@ -1,6 +1,6 @@
 //! SEARCH, in sessions over a Maildir.
 
-use crate::command::fixture::{Fixture, NESTED, PLAIN, check};
+use crate::command::shared::fixture::{Fixture, NESTED, PLAIN, check};
 use std::fs;
 
 const LATIN: &str = "From: =?iso-8859-1?q?J=F6rg?= <joerg@example.org>\n\

@@ -1,6 +1,6 @@
 //! DELETE (RFC 3501 section 6.3.4).
 
-use super::once::once;
+use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::mailbox_name;
 use codec::command::WireName;
@@ -34,7 +34,7 @@ fn run(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::Plain;
-    use crate::command::dialogue::{check, play, site};
+    use crate::command::shared::dialogue::{check, play, site};
 
     #[test]
     fn what_lies_below_stays() {

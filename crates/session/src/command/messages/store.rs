@@ -9,7 +9,7 @@
 //! `.SILENT`, which clients show to their users, who see nothing wrong. With UNCHANGEDSINCE it
 //! is among the MODIFIED, as what happened to it happened since (RFC 7162 section 3.1.3).
 
-use super::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Selected, Task};
 use crate::failure;
 use crate::view::Shown;
@@ -269,7 +269,7 @@ fn is_deleted(row: &Row<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::fixture::{Fixture, PLAIN, check};
+    use crate::command::shared::fixture::{Fixture, PLAIN, check};
     use std::fs;
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! EXPUNGE responses are the view's: it tells what is gone once the command is done.
 
-use super::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
 use mail::{NumberSet, SystemFlags, Uid, UidSet};
 
@@ -67,7 +67,7 @@ fn deleted(selected: &crate::context::Selected, uids: Option<&NumberSet>) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use crate::command::fixture::{Fixture, PLAIN, check};
+    use crate::command::shared::fixture::{Fixture, PLAIN, check};
 
     #[test]
     fn what_is_deleted_goes() {

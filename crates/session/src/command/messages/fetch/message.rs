@@ -3,8 +3,8 @@
 use super::Item;
 use super::section::{self, Needs};
 use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
-use crate::command::header_fields::{self, Index, Names};
-use crate::command::pace::Pace;
+use crate::command::messages::header_fields::{self, Index, Names};
+use crate::command::shared::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
 use codec::response::Revision;

@@ -1,7 +1,7 @@
 //! Search keys, made ready once for all messages: charset undone, sets resolved, equal keys made
 //! one, and what is cheap put ahead of what is dear.
 
-use crate::command::header_fields::{self, Names};
+use crate::command::messages::header_fields::{self, Names};
 use codec::command::{DateOrder, Search, SearchDate, SearchKey};
 use mail::date::Day;
 use mail::search::Needle;

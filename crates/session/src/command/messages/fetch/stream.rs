@@ -5,7 +5,7 @@
 //! fits into memory is kept from then on; of the rest the octets are counted, and it is read
 //! again when it is sent. Only a file that shrinks between the two can break the promise.
 
-use crate::command::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::output::Output;
 use mail::crlf::{self, ToWire};
 use std::ops::Range;

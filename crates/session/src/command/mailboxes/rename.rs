@@ -1,7 +1,7 @@
 //! RENAME (RFC 3501 section 6.3.5).
 
 use super::create::{already_exists, create_levels_above, refused};
-use super::once::once;
+use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Selected, Task};
 use crate::namespace::{mailbox_name, new_mailbox_name};
 use codec::command::WireName;
@@ -68,7 +68,7 @@ fn follow(
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::{check, play, site};
+    use crate::command::shared::dialogue::{check, play, site};
 
     #[test]
     fn with_all_that_lies_below() {

@@ -83,7 +83,7 @@ fn matched(tree: &Tree, pattern: &Pattern) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::check;
+    use crate::command::shared::dialogue::check;
 
     #[test]
     fn subscribed_names_and_levels_above_them() {

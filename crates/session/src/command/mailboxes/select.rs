@@ -112,7 +112,7 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::fixture::{Fixture, PLAIN, check};
+    use crate::command::shared::fixture::{Fixture, PLAIN, check};
     use std::fs;
 
     /// Another user's mail, which a link in the inbox's place would show.

@@ -6,8 +6,8 @@
 //! takes several pieces of work where patterns are many; lines are then written as the client
 //! takes them.
 
-use super::pace::Pace;
 use super::status::Count;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
 use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
@@ -375,7 +375,7 @@ fn old_use(attribute: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::{check, play, site};
+    use crate::command::shared::dialogue::{check, play, site};
 
     #[test]
     fn names_levels_and_children() {

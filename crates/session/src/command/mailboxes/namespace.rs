@@ -26,7 +26,7 @@ impl Task for Namespace {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::check;
+    use crate::command::shared::dialogue::check;
 
     #[test]
     fn prefix_and_separator() {

@@ -6,7 +6,7 @@
 //!
 //! Limits are the site's: QUOTASET is not announced, and SETQUOTA is refused.
 
-use super::once::once;
+use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Task};
 use crate::namespace::spelled_name;
 use codec::command::WireName;
@@ -81,7 +81,7 @@ fn resources(status: QuotaStatus) -> Vec<Resource> {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::dialogue::{TestSite, play, site};
+    use crate::command::shared::dialogue::{TestSite, play, site};
     use store::QuotaLimits;
 
     /// The Maildir has two messages of 13 bytes each.

@@ -4,7 +4,7 @@
 //!
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
-use super::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
 use crate::namespace::spelled_name;
 use codec::command::{StatusItem, WireName};
@@ -200,7 +200,7 @@ fn is_deleted(row: &Row<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::NamespaceStyle::Plain;
-    use crate::command::dialogue::{play, site};
+    use crate::command::shared::dialogue::{play, site};
     use std::path::Path;
 
     /// Puts a message of 15 octets (13 bytes on disk) into a Maildir, as another program does.

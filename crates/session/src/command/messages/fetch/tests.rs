@@ -1,6 +1,6 @@
 //! FETCH, in sessions over a Maildir.
 
-use crate::command::fixture::{Fixture, NESTED, PLAIN, check};
+use crate::command::shared::fixture::{Fixture, NESTED, PLAIN, check};
 use crate::testing::Client;
 use proptest::prelude::*;
 use std::fs;

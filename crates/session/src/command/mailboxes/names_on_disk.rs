@@ -1,8 +1,8 @@
 //! Tests: directories however they are named, as a client sees them. Each name of LIST works in
 //! STATUS and EXAMINE, in both namespaces, and none comes twice.
 
-use super::dialogue::{check, site};
 use crate::NamespaceStyle::{self, Courier, Plain};
+use crate::command::shared::dialogue::{check, site};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -100,7 +100,7 @@ fn what_has_the_name_of_a_mailbox_is_not_touched() {
     fs::write(maildir.join(".File"), "").expect("a file");
     std::os::unix::fs::symlink(".x", maildir.join(".Link")).expect("a link");
     let mut client = site.site.log_in();
-    super::dialogue::play(
+    crate::command::shared::dialogue::play(
         &mut client,
         r#"
 CREATE "Only dir"

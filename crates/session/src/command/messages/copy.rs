@@ -113,7 +113,7 @@ fn copy_uid(copied: Copied) -> Option<Code> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::fixture::{Fixture, PLAIN, check};
+    use crate::command::shared::fixture::{Fixture, PLAIN, check};
     use crate::testing::Client;
     use std::fs;
 

@@ -6,12 +6,12 @@ use mail::MailboxName;
 
 /// A site whose user has these mailboxes, levels joined by `/`, in a directory that is removed
 /// with it.
-pub(super) struct TestSite {
-    pub(super) site: Site,
+pub(crate) struct TestSite {
+    pub(crate) site: Site,
     _directory: tempfile::TempDir,
 }
 
-pub(super) fn site(style: NamespaceStyle, mailboxes: &[&str]) -> TestSite {
+pub(crate) fn site(style: NamespaceStyle, mailboxes: &[&str]) -> TestSite {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut site = Site::new(directory.path());
     site.settings.namespace = style;
@@ -31,14 +31,14 @@ fn name(name: &str) -> MailboxName {
 }
 
 /// Plays a dialogue with a new session of the user.
-pub(super) fn check(style: NamespaceStyle, mailboxes: &[&str], dialogue: &str) {
+pub(crate) fn check(style: NamespaceStyle, mailboxes: &[&str], dialogue: &str) {
     let site = site(style, mailboxes);
     play(&mut site.site.log_in(), dialogue);
 }
 
 /// Lines at the margin are commands. Indented ones below are the whole answer, in order; the
 /// tagged one without its tag and, if one likes, without its text.
-pub(super) fn play(client: &mut Client, dialogue: &str) {
+pub(crate) fn play(client: &mut Client, dialogue: &str) {
     let mut lines = dialogue.lines().filter(|line| !line.trim().is_empty()).peekable();
     while let Some(command) = lines.next() {
         let mut expected = Vec::new();

@@ -2,8 +2,8 @@
 //! once for all keys; only of long messages it is read for each.
 
 use super::key::{Cost, Key, Keys, Known};
-use crate::command::header_fields::{self, Index};
-use crate::command::pace::Pace;
+use crate::command::messages::header_fields::{self, Index};
+use crate::command::shared::pace::Pace;
 use crate::view::View;
 use codec::command::DateOrder;
 use mail::crlf::{self, ToWire};

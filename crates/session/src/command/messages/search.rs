@@ -6,7 +6,7 @@ mod key;
 #[cfg(test)]
 mod tests;
 
-use super::pace::Pace;
+use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Progress, Task};
 use crate::view::View;
 use codec::command::{Search, SearchReturn};
