@@ -15,7 +15,7 @@ pub mod capability;
 mod command;
 mod context;
 mod failure;
-mod machine;
+mod imap;
 mod mailbox_tree;
 mod namespace;
 mod output;
@@ -26,6 +26,6 @@ mod step;
 pub mod testing;
 mod view;
 
-pub use machine::Session;
+pub use imap::Session;
 pub use settings::{NamespaceStyle, Settings, SpecialUse};
 pub use step::{Accepted, Attempt, Connection, Now, Refused, Stats, Step, Verdict};

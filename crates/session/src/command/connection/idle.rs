@@ -5,7 +5,7 @@
 //! that was lost costs delay only.
 
 use crate::context::Answer;
-use crate::machine::{Doing, Ending, Session};
+use crate::imap::{Doing, Ending, Session};
 use crate::step::Now;
 use crate::view::Telling;
 use codec::response::{Condition, continuation, untagged};

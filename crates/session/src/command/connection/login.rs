@@ -5,7 +5,7 @@
 
 use crate::capability;
 use crate::context::Answer;
-use crate::machine::{Doing, Session};
+use crate::imap::{Doing, Session};
 use crate::step::{Accepted, Attempt, Refused, Verdict};
 use codec::Tag;
 use codec::response::{Code, Condition, continuation, untagged};

@@ -8,7 +8,7 @@
 
 use crate::context::Answer;
 use crate::failure;
-use crate::machine::{Doing, Ending, Session};
+use crate::imap::{Doing, Ending, Session};
 use crate::namespace;
 use codec::command::{AppendMessage, WireName};
 use codec::decoder::Append as Piece;
