@@ -1,6 +1,6 @@
 //! Which capabilities are shown in which state.
 
-use crate::settings::Settings;
+use crate::settings::SessionSettings;
 use crate::step::Connection;
 use codec::capability::{Shown, TABLE};
 
@@ -9,7 +9,7 @@ use codec::capability::{Shown, TABLE};
 /// Before log-in the list is short: what a client needs in order to come in. Without TLS, where
 /// no password may come in the clear, it has LOGINDISABLED and no AUTH= (RFC 3501 section
 /// 6.2.3).
-pub(crate) fn list(settings: &Settings, connection: Connection, logged_in: bool) -> String {
+pub(crate) fn list(settings: &SessionSettings, connection: Connection, logged_in: bool) -> String {
     let mut names: Vec<String> = TABLE
         .iter()
         .filter(|capability| logged_in || capability.shown == Shown::Always)

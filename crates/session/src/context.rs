@@ -2,7 +2,7 @@
 
 use crate::command::messages::fetch::Mark;
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::SessionSettings;
 use crate::step::{Connection, Stats};
 use crate::view::View;
 use codec::Tag;
@@ -12,7 +12,7 @@ use store::{Account, Mailbox, Wake, Watch};
 
 /// What a command works with. Commands of one session run one at a time.
 pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a SessionSettings,
     pub(crate) connection: Connection,
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.

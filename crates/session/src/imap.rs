@@ -16,7 +16,7 @@ use crate::command::{self, Allowed, Kind};
 use crate::context::{Answer, Context, Enabled, Progress, Selected, Task};
 use crate::failure;
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::SessionSettings;
 use crate::step::{Attempt, Connection, Now, Stats, Step, Verdict};
 use crate::view::Telling;
 use codec::response::{bye, continuation, greeting, tagged, untagged};
@@ -26,7 +26,7 @@ use store::{Account, ErrorKind, Wake};
 
 /// One client's session. See the crate's page for how it is driven.
 pub struct Session {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<SessionSettings>,
     pub(crate) connection: Connection,
     wake: Wake,
     pub(crate) stats: Stats,
@@ -93,7 +93,7 @@ pub(crate) struct Ending {
 impl Session {
     /// A session whose greeting is the first step. `wake` is rung from other threads; the
     /// driver then ends its [`Step::Watch`].
-    pub fn new(settings: Arc<Settings>, connection: Connection, wake: Wake, now: Now) -> Self {
+    pub fn new(settings: Arc<SessionSettings>, connection: Connection, wake: Wake, now: Now) -> Self {
         let mut out = Output::default();
         let names = capability::list(&settings, connection, false);
         greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
@@ -520,7 +520,7 @@ impl Session {
 }
 
 /// While LOGIN and AUTHENTICATE are closed, what they would send as literals stays with the client.
-fn decoder_before_login(settings: &Settings, connection: Connection) -> Decoder {
+fn decoder_before_login(settings: &SessionSettings, connection: Connection) -> Decoder {
     let mut decoder = Decoder::new(settings.limits_before_login);
     if !capability::may_send_password(connection) {
         decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);

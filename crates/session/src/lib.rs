@@ -27,5 +27,5 @@ pub mod testing;
 mod view;
 
 pub use imap::Session;
-pub use settings::{NamespaceStyle, Settings, SpecialUse};
+pub use settings::{NamespaceStyle, SessionSettings, SpecialUse};
 pub use step::{Accepted, Attempt, Connection, Now, Refused, Stats, Step, Verdict};

@@ -24,7 +24,7 @@ pub struct SpecialUse {
 
 /// Settings shared by all sessions; replaced as a whole on reload.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SessionSettings {
     /// Sent in the greeting.
     pub hostname: String,
     /// Fields that ID answers with.

@@ -2,7 +2,8 @@
 //! still until it is moved. For tests, here and elsewhere.
 
 use crate::{
-    Accepted, Attempt, Connection, NamespaceStyle, Now, Refused, Session, Settings, Stats, Step, Verdict,
+    Accepted, Attempt, Connection, NamespaceStyle, Now, Refused, Session, SessionSettings, Stats, Step,
+    Verdict,
 };
 use codec::{Limits, Parts};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 /// A site in a directory: each user's Maildir is the directory of that name below it.
 pub struct Site {
     /// May be changed before sessions are made.
-    pub settings: Settings,
+    pub settings: SessionSettings,
     store: Arc<Store>,
     root: PathBuf,
     users: Vec<(String, String)>,
@@ -309,7 +310,7 @@ impl Client {
     }
 }
 
-fn settings() -> Settings {
+fn settings() -> SessionSettings {
     let limits = Limits {
         line_max: 4 << 20,
         literal_max: 1 << 20,
@@ -326,7 +327,7 @@ fn settings() -> Settings {
         literals_max: 64,
         ..limits
     };
-    Settings {
+    SessionSettings {
         hostname: "mail.example.com".to_owned(),
         id: vec![("name".to_owned(), "Restante".to_owned())],
         namespace: NamespaceStyle::Plain,

@@ -15,7 +15,7 @@ use crate::privileges::Keep;
 use auth::Mechanism;
 use codec::{Limits, Parts};
 use ipnet::IpNet;
-use session::{NamespaceStyle, Settings, SpecialUse};
+use session::{NamespaceStyle, SessionSettings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub(crate) struct Configuration {
     /// How it looks.
     pub(crate) log_format: Format,
     /// What sessions go by.
-    pub(crate) session: Arc<Settings>,
+    pub(crate) session: Arc<SessionSettings>,
     /// What the store goes by.
     pub(crate) store: StoreSettings,
 }
@@ -335,7 +335,7 @@ fn session_settings(
     special_use: &Reader<'_>,
     login: &Reader<'_>,
     limits: &Reader<'_>,
-) -> Settings {
+) -> SessionSettings {
     let uses = [
         ("\\Drafts", "drafts"),
         ("\\Sent", "sent"),
@@ -356,7 +356,7 @@ fn session_settings(
         names_max: limits.count("names"),
         ranges_max: limits.count("set-ranges"),
     };
-    Settings {
+    SessionSettings {
         hostname: hostname.to_owned(),
         id: vec![
             ("name".to_owned(), "Restante".to_owned()),
