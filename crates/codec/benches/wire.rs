@@ -115,7 +115,7 @@ fn search_response(c: &mut Criterion) {
     c.bench_function("search", |bencher| {
         bencher.iter(|| {
             out.clear();
-            search::search(&mut out, (0..MESSAGES).map(|number| number * 97), None);
+            search::search(&mut out, (1..=MESSAGES).filter_map(|number| Uid::new(number * 97)), None);
             out.len()
         });
     });

@@ -27,5 +27,5 @@ pub mod utf7;
 
 pub use flag::{Keyword, SystemFlags};
 pub use mailbox_name::MailboxName;
-pub use num::{ModSeq, SeqNum, Uid, UidValidity};
-pub use set::{NumberSet, UidSet};
+pub use num::{MessageNumber, ModSeq, SeqNum, Uid, UidValidity};
+pub use set::{MessageSet, NumberSet, SeqSet, Set, UidSet};

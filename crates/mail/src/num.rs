@@ -24,6 +24,18 @@ macro_rules! nonzero {
             }
         }
 
+        impl From<NonZeroU32> for $name {
+            fn from(value: NonZeroU32) -> Self {
+                Self(value)
+            }
+        }
+
+        impl From<$name> for NonZeroU32 {
+            fn from(number: $name) -> Self {
+                number.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
@@ -58,6 +70,20 @@ nonzero! {
     /// Generation of a mailbox's UIDs: when it changes, clients forget what they know
     /// (RFC 3501 section 2.3.1.1).
     UidValidity
+}
+
+/// A number that names a message: [`Uid`] or [`SeqNum`].
+pub trait MessageNumber: Copy + Ord + fmt::Display + From<NonZeroU32> + Into<NonZeroU32> {
+    /// Whether it is a UID: answers to UID commands say so.
+    const IS_UID: bool;
+}
+
+impl MessageNumber for Uid {
+    const IS_UID: bool = true;
+}
+
+impl MessageNumber for SeqNum {
+    const IS_UID: bool = false;
 }
 
 impl Uid {

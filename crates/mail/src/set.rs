@@ -1,6 +1,6 @@
 //! Sets of message numbers: as a client wrote them, and as we hold them.
 
-use crate::Uid;
+use crate::num::{MessageNumber, SeqNum, Uid};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -30,34 +30,26 @@ impl NumberSet {
         Self { ranges: vec![(SetEnd::Number(NonZeroU32::MIN), SetEnd::Last)] }
     }
 
-    /// The set as ascending, disjoint ranges, `*` being `last`.
+    /// The messages of the set, `*` being `last`.
     ///
     /// A range with its ends reversed is the same range (RFC 3501). `*` in an empty mailbox
     /// (`last` is `None`) names nothing.
-    pub fn resolve(&self, last: Option<NonZeroU32>) -> Vec<RangeInclusive<u32>> {
-        let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(self.ranges.len());
-        for &(a, b) in &self.ranges {
-            let number = |end| match end {
-                SetEnd::Number(n) => Some(n.get()),
-                SetEnd::Last => last.map(NonZeroU32::get),
-            };
-            if let (Some(a), Some(b)) = (number(a), number(b)) {
-                ranges.push((a.min(b), a.max(b)));
-            }
-        }
+    pub fn resolve<N: MessageNumber>(&self, last: Option<N>) -> Set<N> {
+        let number = |end| match end {
+            SetEnd::Number(n) => Some(N::from(n)),
+            SetEnd::Last => last,
+        };
+        let range = |&(a, b): &(SetEnd, SetEnd)| {
+            let (a, b) = (number(a)?, number(b)?);
+            Some((a.min(b), a.max(b)))
+        };
+        let mut ranges: Vec<(N, N)> = self.ranges.iter().filter_map(range).collect();
         ranges.sort_unstable();
-        let mut merged: Vec<RangeInclusive<u32>> = Vec::with_capacity(ranges.len());
+        let mut set = Set::new();
         for (start, end) in ranges {
-            match merged.last_mut() {
-                Some(previous) if start <= previous.end().saturating_add(1) => {
-                    if end > *previous.end() {
-                        *previous = *previous.start()..=end;
-                    }
-                }
-                _ => merged.push(start..=end),
-            }
+            set.push_range(start, end);
         }
-        merged
+        set
     }
 
     /// The greatest number written in the set; `None` when it names only `*`.
@@ -73,106 +65,111 @@ impl NumberSet {
     }
 }
 
-/// UIDs as ascending, disjoint, non-adjacent ranges.
+/// Messages as ascending, disjoint, non-adjacent ranges of their UIDs or of their sequence
+/// numbers, which are never mixed.
 ///
 /// Displayed as RFC 3501's `sequence-set`: `1:3,7`. Empty displays as nothing; callers
-/// that need a set on the wire check [`UidSet::is_empty`] first.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct UidSet {
-    ranges: Vec<(u32, u32)>,
+/// that need a set on the wire check [`Set::is_empty`] first.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Set<N> {
+    ranges: Vec<(N, N)>,
 }
 
-impl UidSet {
+/// Messages by their UIDs.
+pub type UidSet = Set<Uid>;
+
+/// Messages by their numbers in one session's view.
+pub type SeqSet = Set<SeqNum>;
+
+impl<N> Default for Set<N> {
+    fn default() -> Self {
+        Self { ranges: Vec::new() }
+    }
+}
+
+impl<N: MessageNumber> Set<N> {
     /// The empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From ascending, disjoint ranges, as [`NumberSet::resolve`] makes them; 0 is dropped.
-    pub fn from_ranges(ranges: impl IntoIterator<Item = RangeInclusive<u32>>) -> Self {
-        let mut set = Self::new();
-        for range in ranges {
-            let (start, end) = ((*range.start()).max(1), *range.end());
-            if start <= end {
-                set.push_range(start, end);
-            }
-        }
-        set
-    }
-
-    /// Adds a UID greater than all in the set, in constant time; a smaller one in linear time.
-    pub fn insert(&mut self, uid: Uid) {
-        let n = uid.get();
+    /// Adds a number greater than all in the set, in constant time; a smaller one in linear time.
+    pub fn insert(&mut self, number: N) {
         match self.ranges.last() {
-            Some(&(_, end)) if n <= end => {
-                if !self.contains(uid) {
-                    let at = self.ranges.partition_point(|&(start, _)| start < n);
-                    self.ranges.insert(at, (n, n));
+            Some(&(_, end)) if number <= end => {
+                if !self.contains(number) {
+                    let at = self.ranges.partition_point(|&(start, _)| start < number);
+                    self.ranges.insert(at, (number, number));
                     self.merge_around(at);
                 }
             }
-            _ => self.push_range(n, n),
+            _ => self.push_range(number, number),
         }
     }
 
-    fn push_range(&mut self, start: u32, end: u32) {
+    /// Adds a range that begins at none before the last one's start.
+    fn push_range(&mut self, start: N, end: N) {
         match self.ranges.last_mut() {
-            Some(last) if start <= last.1.saturating_add(1) => last.1 = last.1.max(end),
+            Some(last) if start <= last.1 || follows(last.1, start) => last.1 = last.1.max(end),
             _ => self.ranges.push((start, end)),
         }
     }
 
     fn merge_around(&mut self, at: usize) {
-        if at + 1 < self.ranges.len() && self.ranges[at + 1].0 == self.ranges[at].1 + 1 {
+        if at + 1 < self.ranges.len() && follows(self.ranges[at].1, self.ranges[at + 1].0) {
             self.ranges[at].1 = self.ranges[at + 1].1;
             self.ranges.remove(at + 1);
         }
-        if at > 0 && self.ranges[at].0 == self.ranges[at - 1].1 + 1 {
+        if at > 0 && follows(self.ranges[at - 1].1, self.ranges[at].0) {
             self.ranges[at - 1].1 = self.ranges[at].1;
             self.ranges.remove(at);
         }
     }
 
-    /// Whether `uid` is in the set, by binary search.
-    pub fn contains(&self, uid: Uid) -> bool {
-        let n = uid.get();
-        let at = self.ranges.partition_point(|&(_, end)| end < n);
-        self.ranges.get(at).is_some_and(|&(start, _)| start <= n)
+    /// Whether `number` is in the set, by binary search.
+    pub fn contains(&self, number: N) -> bool {
+        let at = self.ranges.partition_point(|&(_, end)| end < number);
+        self.ranges.get(at).is_some_and(|&(start, _)| start <= number)
     }
 
-    /// Whether the set has no UID.
+    /// Whether the set names nothing.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// How many UIDs are in the set.
+    /// How many numbers are in the set.
     pub fn len(&self) -> u64 {
-        self.ranges.iter().map(|&(start, end)| u64::from(end - start) + 1).sum()
+        self.ranges.iter().map(|&(start, end)| u64::from(end.into().get() - start.into().get()) + 1).sum()
     }
 
     /// The ranges, ascending.
-    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u32>> + '_ {
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<N>> + '_ {
         self.ranges.iter().map(|&(start, end)| start..=end)
     }
 
-    /// Every UID, ascending. A client's set can span 2³² of them: resolve it against a view
+    /// Every number, ascending. A client's set can span 2³² of them: resolve it against a view
     /// before iterating.
-    pub fn iter(&self) -> impl Iterator<Item = Uid> + '_ {
-        self.ranges.iter().flat_map(|&(start, end)| start..=end).filter_map(Uid::new)
+    pub fn iter(&self) -> impl Iterator<Item = N> + '_ {
+        let numbers = |&(start, end): &(N, N)| start.into().get()..=end.into().get();
+        self.ranges.iter().flat_map(numbers).filter_map(NonZeroU32::new).map(N::from)
     }
 }
 
-impl FromIterator<Uid> for UidSet {
-    fn from_iter<I: IntoIterator<Item = Uid>>(uids: I) -> Self {
+fn follows<N: MessageNumber>(number: N, next: N) -> bool {
+    number.into().checked_add(1) == Some(next.into())
+}
+
+impl<N: MessageNumber> FromIterator<N> for Set<N> {
+    fn from_iter<I: IntoIterator<Item = N>>(numbers: I) -> Self {
         let mut set = Self::new();
-        for uid in uids {
-            set.insert(uid);
+        for number in numbers {
+            set.insert(number);
         }
         set
     }
 }
 
-impl fmt::Display for UidSet {
+impl<N: MessageNumber> fmt::Display for Set<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, &(start, end)) in self.ranges.iter().enumerate() {
             if i > 0 {
@@ -184,6 +181,47 @@ impl fmt::Display for UidSet {
             }
         }
         Ok(())
+    }
+}
+
+/// Messages by the kind of number that a command names them by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MessageSet {
+    /// By sequence number.
+    Sequence(SeqSet),
+    /// By UID: the command began with UID.
+    Uid(UidSet),
+}
+
+impl MessageSet {
+    /// The empty set.
+    pub fn new(by_uid: bool) -> Self {
+        if by_uid { Self::Uid(UidSet::new()) } else { Self::Sequence(SeqSet::new()) }
+    }
+
+    /// Adds a message.
+    pub fn insert(&mut self, number: SeqNum, uid: Uid) {
+        match self {
+            Self::Sequence(set) => set.insert(number),
+            Self::Uid(set) => set.insert(uid),
+        }
+    }
+
+    /// Whether the set names nothing.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Sequence(set) => set.is_empty(),
+            Self::Uid(set) => set.is_empty(),
+        }
+    }
+}
+
+impl fmt::Display for MessageSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence(set) => set.fmt(f),
+            Self::Uid(set) => set.fmt(f),
+        }
     }
 }
 
@@ -220,19 +258,28 @@ mod tests {
     #[test]
     fn resolves_stars_reversals_and_overlaps() {
         let number = |n| SetEnd::Number(NonZeroU32::new(n).unwrap());
-        let last = NonZeroU32::new(9);
         for (ranges, expected) in [
-            (vec![(number(1), SetEnd::Last)], vec![1..=9]),
-            (vec![(number(12), SetEnd::Last)], vec![9..=12]),
-            (vec![(number(5), number(3)), (number(4), number(7))], vec![3..=7]),
-            (
-                vec![(number(1), number(1)), (number(2), number(2)), (number(8), number(8))],
-                vec![1..=2, 8..=8],
-            ),
+            (vec![(number(1), SetEnd::Last)], "1:9"),
+            (vec![(number(12), SetEnd::Last)], "9:12"),
+            (vec![(number(5), number(3)), (number(4), number(7))], "3:7"),
+            (vec![(number(1), number(1)), (number(2), number(2)), (number(8), number(8))], "1:2,8"),
+            (vec![(number(u32::MAX), number(3)), (number(2), number(u32::MAX))], "2:4294967295"),
         ] {
-            assert_eq!(NumberSet { ranges }.resolve(last), expected);
+            assert_eq!(NumberSet { ranges }.resolve(SeqNum::new(9)).to_string(), expected);
         }
         let star = NumberSet { ranges: vec![(SetEnd::Last, SetEnd::Last)] };
-        assert_eq!(star.resolve(None), vec![]);
+        assert_eq!(star.resolve::<Uid>(None), UidSet::new());
+    }
+
+    #[test]
+    fn a_message_is_named_as_the_command_names_it() {
+        for (by_uid, expected) in [(false, "1:2"), (true, "7,9")] {
+            let mut set = MessageSet::new(by_uid);
+            assert!(set.is_empty());
+            for (index, uid) in [7, 9].into_iter().enumerate() {
+                set.insert(SeqNum::from_index(index), Uid::new(uid).unwrap());
+            }
+            assert_eq!((set.to_string().as_str(), set.is_empty()), (expected, false));
+        }
     }
 }

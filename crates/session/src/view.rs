@@ -22,7 +22,7 @@ use crate::output::Output;
 use codec::response::{Code, Condition, fetch, list, untagged};
 use mail::{Keyword, ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet};
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use store::{Row, Snapshot};
 use withheld::AllWithheld;
@@ -99,21 +99,22 @@ impl View {
     /// out.
     pub(crate) fn resolve(&self, set: &NumberSet, by_uid: bool) -> Result<Vec<(SeqNum, Uid)>, u32> {
         if by_uid {
-            let last = self.uids.last().and_then(|uid| NonZeroU32::new(uid.get()));
-            let indices = set.resolve(last).into_iter().flat_map(|range| {
-                let start = self.uids.partition_point(|uid| uid.get() < *range.start());
-                let end = self.uids.partition_point(|uid| uid.get() <= *range.end());
-                start..end
-            });
-            return Ok(self.at(indices));
+            let uids = set.resolve(self.uids.last().copied());
+            return Ok(self.at(uids.ranges().flat_map(|range| self.between(range))));
         }
         let length = u32::try_from(self.uids.len()).unwrap_or(u32::MAX);
         let greatest = set.greatest().unwrap_or(1);
         if greatest > length {
             return Err(greatest);
         }
-        let ranges = set.resolve(NonZeroU32::new(length)).into_iter();
-        Ok(self.at(ranges.flat_map(|range| *range.start() as usize - 1..*range.end() as usize)))
+        let numbers = set.resolve(SeqNum::new(length));
+        Ok(self.at(numbers.ranges().flat_map(|range| range.start().index()..range.end().index() + 1)))
+    }
+
+    /// Where the UIDs of a range lie.
+    fn between(&self, range: RangeInclusive<Uid>) -> Range<usize> {
+        let start = self.uids.partition_point(|uid| uid < range.start());
+        start..self.uids.partition_point(|uid| uid <= range.end())
     }
 
     fn at(&self, indices: impl Iterator<Item = usize>) -> Vec<(SeqNum, Uid)> {
@@ -132,12 +133,7 @@ impl View {
 
     /// Messages recent to this session that the client knows of.
     pub(crate) fn recent_count(&self) -> usize {
-        let within = |range: std::ops::RangeInclusive<u32>| {
-            let start = self.uids.partition_point(|uid| uid.get() < *range.start());
-            let end = self.uids.partition_point(|uid| uid.get() <= *range.end());
-            end - start
-        };
-        self.recent.ranges().map(within).sum()
+        self.recent.ranges().map(|range| self.between(range).len()).sum()
     }
 
     /// The newest snapshot that the session has seen, told or not.

@@ -2,7 +2,7 @@
 //! RFC 5530).
 
 use crate::command::Tag;
-use mail::{ModSeq, Uid, UidSet, UidValidity};
+use mail::{MessageSet, ModSeq, SeqNum, Uid, UidSet, UidValidity};
 use std::fmt;
 
 /// How a command ended.
@@ -29,10 +29,10 @@ pub enum Code {
     UidNext(Uid),
     UidValidity(UidValidity),
     /// UNSEEN: the first unseen message's sequence number.
-    Unseen(u32),
+    Unseen(SeqNum),
     HighestModSeq(ModSeq),
-    /// MODIFIED (RFC 7162): sequence numbers or UIDs, as the command named them.
-    Modified(UidSet),
+    /// MODIFIED (RFC 7162).
+    Modified(MessageSet),
     /// APPENDUID (RFC 4315).
     AppendUid(UidValidity, UidSet),
     /// COPYUID (RFC 4315): source and destination, pairwise in order. Not always ascending, so
@@ -157,7 +157,7 @@ mod tests {
                 ),
                 "COPYUID 38505 304,319:320 3956:3958",
             ),
-            (Code::Modified([uid(7), uid(9)].into_iter().collect()), "MODIFIED 7,9"),
+            (Code::Modified(MessageSet::Uid([uid(7), uid(9)].into_iter().collect())), "MODIFIED 7,9"),
         ] {
             assert_eq!(code.to_string(), expected);
         }

@@ -213,8 +213,8 @@ impl State {
     /// Rows of those of `uids` that are there, in order.
     pub(crate) fn rows(&self, uids: &UidSet) -> impl Iterator<Item = usize> {
         uids.ranges().flat_map(|range| {
-            let start = self.uids.partition_point(|uid| uid.get() < *range.start());
-            let end = self.uids.partition_point(|uid| uid.get() <= *range.end());
+            let start = self.uids.partition_point(|uid| uid < range.start());
+            let end = self.uids.partition_point(|uid| uid <= range.end());
             start..end
         })
     }

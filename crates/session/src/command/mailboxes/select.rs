@@ -102,7 +102,7 @@ fn tell(context: &mut Context<'_>, selected: &mut Selected) {
     list::number(out, count(selected.view.len()), "EXISTS");
     list::number(out, count(selected.view.recent_count()), "RECENT");
     if let Some(unseen) = snapshot.first_unseen() {
-        ok(out, Code::Unseen(mail::SeqNum::from_index(unseen.index()).get()), "First unseen");
+        ok(out, Code::Unseen(mail::SeqNum::from_index(unseen.index())), "First unseen");
     }
     ok(out, Code::UidValidity(snapshot.uid_validity()), "UIDs valid");
     ok(out, Code::UidNext(snapshot.uid_next()), "Next UID");

@@ -15,7 +15,7 @@ use codec::response::{Code, Condition, untagged};
 use evaluate::{Candidate, Means, Verdict, holds_in_memory};
 use helpers::Helpers;
 use key::{Cost, Keys, Known, Uncompiled};
-use mail::{ModSeq, NumberSet, SeqNum, Uid, UidSet};
+use mail::{MessageNumber, ModSeq, NumberSet, SeqNum, Uid};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -59,8 +59,8 @@ struct State {
 /// A message found.
 #[derive(Clone, Copy)]
 struct Found {
-    /// A sequence number or UID, as the command asked.
-    number: u32,
+    number: SeqNum,
+    uid: Uid,
     modseq: ModSeq,
 }
 
@@ -76,17 +76,14 @@ impl Task for SearchTask {
             return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
         };
         if state.keys.cost() == Cost::Memory {
-            return Ok(match state.look_in_memory(&selected.view, self.command.by_uid) {
+            return Ok(match state.look_in_memory(&selected.view) {
                 true => Progress::Done(self.finish(context)),
                 false => Progress::More,
             });
         }
         for (number, uid, outcome) in state.look(&selected.view) {
             match outcome {
-                Ok(modseq) => state.found.push(Found {
-                    number: if self.command.by_uid { uid.get() } else { number.get() },
-                    modseq,
-                }),
+                Ok(modseq) => state.found.push(Found { number, uid, modseq }),
                 Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
                 Err(error) => {
                     if !state.unreadable {
@@ -149,17 +146,11 @@ impl SearchTask {
 
     fn finish(&mut self, context: &mut Context<'_>) -> Answer {
         let Some(state) = self.state.take() else { return Answer::bad("Nothing was searched") };
-        let modseq = state.keys.has_modseq();
-        let out = context.out.buffer();
-        match &self.command.return_options {
-            Some(options) => {
-                esearch(out, context.tag, self.command.by_uid, &results(&state.found, options, modseq));
-            }
-            None => {
-                let highest = state.found.iter().map(|found| found.modseq).max().filter(|_| modseq);
-                write_search(out, state.found.iter().map(|found| found.number), highest);
-            }
+        match self.command.by_uid {
+            true => self.tell(context, &state, |found| found.uid),
+            false => self.tell(context, &state, |found| found.number),
         }
+        let out = context.out.buffer();
         if state.unreadable {
             // A warning (RFC 3501 section 7.1.2): one damaged file must not make the others
             // impossible to find.
@@ -168,11 +159,24 @@ impl SearchTask {
         }
         Answer::ok("Search completed")
     }
+
+    /// Tells what was found, by the number that the command asked for.
+    fn tell<N: MessageNumber>(&self, context: &mut Context<'_>, state: &State, number: fn(&Found) -> N) {
+        let modseq = state.keys.has_modseq();
+        let out = context.out.buffer();
+        match &self.command.return_options {
+            Some(options) => esearch(out, context.tag, &results(&state.found, options, modseq, number)),
+            None => {
+                let highest = state.found.iter().map(|found| found.modseq).max().filter(|_| modseq);
+                write_search(out, state.found.iter().map(number), highest);
+            }
+        }
+    }
 }
 
 impl State {
     /// Looks at some more messages for a key that costs nothing; whether all were looked at.
-    fn look_in_memory(&mut self, view: &View, by_uid: bool) -> bool {
+    fn look_in_memory(&mut self, view: &View) -> bool {
         let (mut pace, mut row) = (Pace::new(), 0);
         let snapshot = view.snapshot();
         while let Some(&(number, uid)) = self.messages.get(self.done).filter(|_| !pace.is_spent()) {
@@ -188,8 +192,7 @@ impl State {
                 Ok(holds_in_memory(key, keys, number, found, view))
             });
             if truth == Ok(true) {
-                let number = if by_uid { uid.get() } else { number.get() };
-                self.found.push(Found { number, modseq: found.modseq() });
+                self.found.push(Found { number, uid, modseq: found.modseq() });
             }
         }
         self.done == self.messages.len()
@@ -288,7 +291,12 @@ impl Work<'_> {
 ///
 /// MODSEQ is that of the messages told: with MIN and MAX alone, of those; else the highest of
 /// all (RFC 7162 section 3.1.10).
-fn results(found: &[Found], options: &[SearchReturn], modseq: bool) -> Results {
+fn results<N: MessageNumber>(
+    found: &[Found],
+    options: &[SearchReturn],
+    modseq: bool,
+    number: fn(&Found) -> N,
+) -> Results<N> {
     let asked = |option| options.contains(&option);
     let all = options.is_empty() || asked(SearchReturn::All);
     let min = found.first().filter(|_| asked(SearchReturn::Min));
@@ -298,11 +306,10 @@ fn results(found: &[Found], options: &[SearchReturn], modseq: bool) -> Results {
         true => found.iter().map(|found| found.modseq).max(),
         false => min.into_iter().chain(max).map(|found| found.modseq).max(),
     };
-    let set = || found.iter().filter_map(|found| Uid::new(found.number)).collect::<UidSet>();
     Results {
-        min: min.map(|found| found.number),
-        max: max.map(|found| found.number),
-        all: (all && !found.is_empty()).then(set),
+        min: min.map(number),
+        max: max.map(number),
+        all: (all && !found.is_empty()).then(|| found.iter().map(number).collect()),
         count: count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
         modseq: highest.filter(|_| modseq),
     }

@@ -17,7 +17,7 @@ use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;
 use codec::response::{Code, Condition, untagged};
 use mail::flag::Flags;
-use mail::{ModSeq, SeqNum, SystemFlags, Uid, UidSet};
+use mail::{MessageSet, ModSeq, SeqNum, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 use store::{FlagChange, FlagsStored, Quota, Row, Snapshot};
 
@@ -35,7 +35,7 @@ pub(crate) fn store(command: Store) -> Box<dyn Task> {
         },
         set: command.set,
         messages: None,
-        modified: UidSet::new(),
+        modified: MessageSet::new(command.by_uid),
         undeleted: false,
         refusal: None,
     })
@@ -50,7 +50,7 @@ struct StoreTask {
     /// Messages still to be changed; `None` before the set is resolved.
     messages: Option<std::vec::IntoIter<(SeqNum, Uid)>>,
     /// Messages left alone, as they changed since: numbers as the command's.
-    modified: UidSet,
+    modified: MessageSet,
     /// Some messages lost `\Deleted`.
     undeleted: bool,
     /// Some messages cannot be changed at all.
@@ -133,7 +133,7 @@ impl StoreTask {
             pace.change();
             let gone_since = self.unchanged_since.is_some() && !self.by_uid && stored.gone.contains(uid);
             if gone_since || stored.modified.contains(uid) {
-                self.modified.insert(if self.by_uid { uid } else { as_member(number) });
+                self.modified.insert(number, uid);
             }
         }
         let (condstore, out) = (context.enabled.condstore, context.out.buffer());
@@ -232,7 +232,7 @@ impl StoreTask {
     /// MODIFIED is told with OK (RFC 7162 section 3.1.3), and with NO where messages cannot be
     /// changed: all others were (RFC 3501 section 6.4.6 asks for no more).
     fn answer(&mut self) -> Answer {
-        let modified = std::mem::take(&mut self.modified);
+        let modified = std::mem::replace(&mut self.modified, MessageSet::new(self.by_uid));
         if let Some(refusal) = self.refusal.take() {
             return if modified.is_empty() { refusal } else { refusal.with_code(Code::Modified(modified)) };
         }
@@ -241,11 +241,6 @@ impl StoreTask {
             false => Answer::ok("Some messages changed since").with_code(Code::Modified(modified)),
         }
     }
-}
-
-/// A [`UidSet`] serves as a set of sequence numbers too.
-fn as_member(number: SeqNum) -> Uid {
-    Uid::new(number.get()).unwrap_or(Uid::MIN)
 }
 
 /// What a change makes of flags.

@@ -369,8 +369,8 @@ pub(super) fn holds_in_memory(key: &Key, keys: &Keys, number: SeqNum, row: Row<'
     match key {
         Key::All => true,
         // A set of UIDs serves as one of sequence numbers.
-        Key::Sequence(set) => Uid::new(number.get()).is_some_and(|number| keys.sets[*set].contains(number)),
-        Key::Uid(set) => keys.sets[*set].contains(row.uid()),
+        Key::Sequence(set) => keys.seq_sets[*set].contains(number),
+        Key::Uid(set) => keys.uid_sets[*set].contains(row.uid()),
         Key::System(flags) => row.system_flags().contains(*flags),
         Key::Keyword(keyword) => row.keywords().contains(&keys.keywords[*keyword]),
         Key::Recent => view.is_recent(row.uid()),

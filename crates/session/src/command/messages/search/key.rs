@@ -5,10 +5,9 @@ use crate::command::messages::header_fields::{self, Names};
 use codec::command::{DateOrder, Search, SearchDate, SearchKey};
 use mail::date::Day;
 use mail::search::Needle;
-use mail::{ModSeq, NumberSet, SeqNum, SystemFlags, Uid, UidSet, charset};
+use mail::{ModSeq, SeqNum, SeqSet, SystemFlags, Uid, UidSet, charset};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::num::NonZeroU32;
 use store::Kind;
 
 /// Charsets named in BADCHARSET; more are known.
@@ -20,7 +19,8 @@ pub(super) const CHARSETS: &[&str] = &["US-ASCII", "UTF-8"];
 pub(super) struct Keys {
     keys: Vec<Key>,
     costs: Vec<Cost>,
-    pub(super) sets: Vec<UidSet>,
+    pub(super) seq_sets: Vec<SeqSet>,
+    pub(super) uid_sets: Vec<UidSet>,
     pub(super) keywords: Vec<mail::Keyword>,
     pub(super) fields: Vec<SearchedField>,
     pub(super) needles: Vec<Needle>,
@@ -111,7 +111,8 @@ impl Keys {
         Ok(Self {
             keys,
             costs: compiler.costs,
-            sets: compiler.sets.values,
+            seq_sets: compiler.seq_sets.values,
+            uid_sets: compiler.uid_sets.values,
             keywords: compiler.keywords.into_iter().map(|(_, keyword)| keyword).collect(),
             fields: compiler.fields.values.into_iter().map(field).collect(),
             needles: compiler.needles.values.iter().map(|text| Needle::new(text)).collect(),
@@ -222,7 +223,8 @@ struct Compiler<'a> {
     last: Option<(SeqNum, Uid)>,
     keys: Once<Key>,
     costs: Vec<Cost>,
-    sets: Once<UidSet>,
+    seq_sets: Once<SeqSet>,
+    uid_sets: Once<UidSet>,
     /// By their names in lower case.
     keywords: Vec<(String, mail::Keyword)>,
     /// Names in lower case.
@@ -264,10 +266,14 @@ impl Compiler<'_> {
             SearchKey::Header { field, text } => Key::Field(self.field(field), self.needle(text)?),
             SearchKey::Body(text) => Key::Body(self.needle(text)?),
             SearchKey::Text(text) => Key::Text(self.needle(text)?),
-            SearchKey::Uid(set) => Key::Uid(self.set(set, self.last.map(|(_, uid)| uid.get()))),
+            SearchKey::Uid(set) => {
+                let last = self.last.map(|(_, uid)| uid);
+                Key::Uid(self.uid_sets.place(set.resolve(last)))
+            }
             // Numbers beyond the view name nothing; other servers answer likewise.
             SearchKey::Sequence(set) => {
-                Key::Sequence(self.set(set, self.last.map(|(number, _)| number.get())))
+                let last = self.last.map(|(number, _)| number);
+                Key::Sequence(self.seq_sets.place(set.resolve(last)))
             }
             SearchKey::Not(key) => {
                 let key = self.key(key, depth)?;
@@ -342,10 +348,6 @@ impl Compiler<'_> {
     fn needle(&mut self, text: &[u8]) -> Result<usize, Uncompiled> {
         let text = charset::decode(self.charset, text).ok_or(Uncompiled::BadCharset)?;
         Ok(self.needles.place(text))
-    }
-
-    fn set(&mut self, set: &NumberSet, last: Option<u32>) -> usize {
-        self.sets.place(UidSet::from_ranges(set.resolve(last.and_then(NonZeroU32::new))))
     }
 }
 
