@@ -1,12 +1,12 @@
 //! The commands, one file each, in rooms by what they work on.
 //!
-//! A command is a [`Task`], made by its file's function from what the client said. To add one:
-//! a file in its room, its `mod` line there, and its row in [`start`], which says in which state
-//! it is allowed. Five commands are no tasks, as they talk with the client or the driver while
+//! A command is a [`Task`], an [`AccountTask`] or a [`MailboxTask`], made by its file's function
+//! from what the client said. To add one: a file in its room, its `mod` line there, and its row in
+//! [`start`], which says in which state it is allowed. Five commands are no tasks, as they talk with the client or the driver while
 //! they run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
 //! through here.
 
-use crate::context::Task;
+use crate::task::{AccountTask, AnyTask, MailboxTask, Task};
 use codec::Command;
 use connection::{capability, enable, id, noop};
 use mailboxes::{close, create, delete, list, lsub, namespace, quota, rename, select, status, subscribe};
@@ -27,14 +27,26 @@ pub(crate) enum Allowed {
     NotAuthenticated,
     /// After log-in, with or without a mailbox selected.
     Authenticated,
-    /// With a mailbox selected: [`crate::context::Context::selected`] is there.
+    /// With a mailbox selected.
     Selected,
+}
+
+impl Allowed {
+    /// The answer in another state.
+    pub(crate) fn otherwise(self) -> &'static str {
+        match self {
+            Self::Always => "",
+            Self::NotAuthenticated => "Already logged in",
+            Self::Authenticated => "Log in first",
+            Self::Selected => "Select a mailbox first",
+        }
+    }
 }
 
 /// What a command is to the machine.
 pub(crate) enum Kind {
     /// It runs by itself.
-    Task(Box<dyn Task>),
+    Task(AnyTask),
     Login {
         user: Vec<u8>,
         password: Zeroizing<Vec<u8>>,
@@ -51,11 +63,13 @@ pub(crate) enum Kind {
 /// What a command is, and when it is allowed.
 pub(crate) fn start(command: Command) -> (Allowed, Kind) {
     use Allowed::{Always, Authenticated, NotAuthenticated, Selected};
-    let task = |allowed, task| (allowed, Kind::Task(task));
+    let plain = |allowed, task: Box<dyn Task>| (allowed, Kind::Task(AnyTask::Plain(task)));
+    let account = |task: Box<dyn AccountTask>| (Authenticated, Kind::Task(AnyTask::Account(task)));
+    let on_mailbox = |task: Box<dyn MailboxTask>| (Selected, Kind::Task(AnyTask::Mailbox(task)));
     match command {
-        Command::Capability => task(Always, capability::capability()),
-        Command::Noop => task(Always, noop::noop()),
-        Command::Id(fields) => task(Always, id::id(fields)),
+        Command::Capability => plain(Always, capability::capability()),
+        Command::Noop => plain(Always, noop::noop()),
+        Command::Id(fields) => plain(Always, id::id(fields)),
         Command::Logout => (Always, Kind::Logout),
 
         Command::StartTls => (NotAuthenticated, Kind::StartTls),
@@ -64,34 +78,34 @@ pub(crate) fn start(command: Command) -> (Allowed, Kind) {
             (NotAuthenticated, Kind::Authenticate { mechanism, initial })
         }
 
-        Command::Enable(names) => task(Authenticated, enable::enable(names)),
+        Command::Enable(names) => account(enable::enable(names)),
         Command::Select { mailbox, read_only, condstore } => {
-            task(Authenticated, select::select(mailbox, read_only, condstore))
+            account(select::select(mailbox, read_only, condstore))
         }
         Command::Idle => (Authenticated, Kind::Idle),
-        Command::List(command) => task(Authenticated, list::list(command)),
-        Command::Lsub { reference, pattern } => task(Authenticated, lsub::lsub(reference, pattern)),
-        Command::Xlist { reference, pattern } => task(Authenticated, list::xlist(reference, pattern)),
-        Command::Namespace => task(Authenticated, namespace::namespace()),
-        Command::Status { mailbox, items } => task(Authenticated, status::status(mailbox, items)),
-        Command::Create { mailbox } => task(Authenticated, create::create(mailbox)),
-        Command::Delete { mailbox } => task(Authenticated, delete::delete(mailbox)),
-        Command::Rename { from, to } => task(Authenticated, rename::rename(from, to)),
-        Command::GetQuota { root } => task(Authenticated, quota::get_quota(root)),
-        Command::GetQuotaRoot { mailbox } => task(Authenticated, quota::get_quota_root(mailbox)),
-        Command::SetQuota { root, .. } => task(Authenticated, quota::set_quota(root)),
-        Command::Subscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, true)),
-        Command::Unsubscribe { mailbox } => task(Authenticated, subscribe::subscribe(mailbox, false)),
+        Command::List(command) => account(list::list(command)),
+        Command::Lsub { reference, pattern } => account(lsub::lsub(reference, pattern)),
+        Command::Xlist { reference, pattern } => account(list::xlist(reference, pattern)),
+        Command::Namespace => account(namespace::namespace()),
+        Command::Status { mailbox, items } => account(status::status(mailbox, items)),
+        Command::Create { mailbox } => account(create::create(mailbox)),
+        Command::Delete { mailbox } => account(delete::delete(mailbox)),
+        Command::Rename { from, to } => account(rename::rename(from, to)),
+        Command::GetQuota { root } => account(quota::get_quota(root)),
+        Command::GetQuotaRoot { mailbox } => account(quota::get_quota_root(mailbox)),
+        Command::SetQuota { root, .. } => account(quota::set_quota(root)),
+        Command::Subscribe { mailbox } => account(subscribe::subscribe(mailbox, true)),
+        Command::Unsubscribe { mailbox } => account(subscribe::subscribe(mailbox, false)),
 
-        Command::Check => task(Selected, noop::noop()),
-        Command::Close => task(Selected, close::close(true)),
-        Command::Unselect => task(Selected, close::close(false)),
-        Command::Expunge { uids } => task(Selected, expunge::expunge(uids)),
-        Command::Search(command) => task(Selected, search::search(command)),
-        Command::Fetch(command) => task(Selected, fetch::fetch(command)),
-        Command::Store(command) => task(Selected, store::store(command)),
+        Command::Check => plain(Selected, noop::noop()),
+        Command::Close => on_mailbox(close::close(true)),
+        Command::Unselect => on_mailbox(close::close(false)),
+        Command::Expunge { uids } => on_mailbox(expunge::expunge(uids)),
+        Command::Search(command) => on_mailbox(search::search(command)),
+        Command::Fetch(command) => on_mailbox(fetch::fetch(command)),
+        Command::Store(command) => on_mailbox(store::store(command)),
         Command::Copy { set, by_uid, mailbox, remove } => {
-            task(Selected, copy::copy(set, by_uid, mailbox, remove))
+            on_mailbox(copy::copy(set, by_uid, mailbox, remove))
         }
     }
 }

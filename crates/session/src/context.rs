@@ -17,9 +17,7 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.
     pub(crate) tag: &'a Tag,
-    /// The user's mail: there after log-in.
-    pub(crate) account: Option<&'a Arc<Account>>,
-    pub(crate) selected: &'a mut Option<Selected>,
+    pub(crate) logged_in: bool,
     pub(crate) enabled: &'a mut Enabled,
     pub(crate) stats: &'a mut Stats,
     /// Rung by the store when a watched mailbox changes.
@@ -27,17 +25,14 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The client showed that it knows CONDSTORE; whether this was the first time. A mailbox
-    /// that is selected has its HIGHESTMODSEQ told then (RFC 7162 section 3.1).
-    pub(crate) fn enable_condstore(&mut self) -> bool {
-        if std::mem::replace(&mut self.enabled.condstore, true) {
-            return false;
-        }
-        if let Some(selected) = self.selected {
+    /// The client showed that it knows CONDSTORE. A mailbox that is selected has its
+    /// HIGHESTMODSEQ told the first time (RFC 7162 section 3.1).
+    pub(crate) fn enable_condstore(&mut self, selected: Option<&Selected>) {
+        let is_first = !std::mem::replace(&mut self.enabled.condstore, true);
+        if let Some(selected) = selected.filter(|_| is_first) {
             let highest = Code::HighestModSeq(selected.view.highest_modseq());
             untagged(self.out.buffer(), Condition::Ok, Some(&highest), "Highest");
         }
-        true
     }
 }
 
@@ -46,6 +41,13 @@ impl Context<'_> {
 pub(crate) struct Enabled {
     /// RFC 7162 section 3.1: MODSEQ is sent with every flag change.
     pub(crate) condstore: bool,
+}
+
+/// What a command works with that needs a user.
+pub(crate) struct User<'a> {
+    /// The user's mail.
+    pub(crate) account: &'a Arc<Account>,
+    pub(crate) selected: &'a mut Option<Selected>,
 }
 
 /// The mailbox that is selected.
@@ -58,56 +60,6 @@ pub(crate) struct Selected {
     pub(crate) watch: Watch,
     /// Where FETCH is in a section that the client reads window by window.
     pub(crate) mark: Option<Mark>,
-}
-
-/// A command that touches files, run by [`crate::Session::work`] in bounded pieces.
-pub(crate) trait Task: Send {
-    /// Does a piece: until it is done, the output is full, or some tens of milliseconds have
-    /// been worked. An error of the store ends the command with the NO that fits its kind.
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress>;
-
-    /// Whether EXPUNGE may be sent when it is done: not after FETCH, STORE and SEARCH by
-    /// sequence number (RFC 3501 section 7.4.1).
-    fn may_expunge(&self) -> bool {
-        true
-    }
-
-    /// Whether FETCH responses that follow from it name the UID: UID commands (RFC 3501
-    /// section 6.4.8).
-    fn by_uid(&self) -> bool {
-        false
-    }
-
-    /// Whether the view looks at the newest state before it runs. Only for commands that need a
-    /// mailbox selected; after every command it does so anyway.
-    fn refreshes(&self) -> bool {
-        true
-    }
-
-    /// Whether it only answers, and changes nothing that its client would want done to the end:
-    /// it is dropped halfway when the client hangs up.
-    fn only_answers(&self) -> bool {
-        false
-    }
-
-    /// Whether it touches files. One that does not is run at once while no mailbox is selected,
-    /// without a call of [`crate::Session::work`].
-    fn touches_files(&self) -> bool {
-        true
-    }
-}
-
-/// How far a task got.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// Call again, once what it wrote is on its way.
-    More,
-    /// The command ended.
-    Done(Answer),
-    /// A response was begun that cannot be ended: a literal was announced, and its bytes cannot
-    /// be had any more. What is written goes out, then the connection is closed without another
-    /// word, since the client would read it as part of the message. The reason is for the log.
-    Broken(&'static str),
 }
 
 /// A command's tagged answer, but for the tag.

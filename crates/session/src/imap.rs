@@ -13,11 +13,12 @@ use crate::command::connection::idle::Idle;
 use crate::command::mailboxes::append::Append;
 use crate::command::mailboxes::select;
 use crate::command::{self, Allowed, Kind};
-use crate::context::{Answer, Context, Enabled, Progress, Selected, Task};
+use crate::context::{Answer, Context, Enabled, Selected};
 use crate::failure;
 use crate::output::Output;
 use crate::settings::SessionSettings;
 use crate::step::{Attempt, Connection, Now, Stats, Step, Verdict};
+use crate::task::{AnyTask, Progress};
 use crate::view::Telling;
 use codec::response::{bye, continuation, greeting, tagged, untagged};
 use codec::{DecodeError, Decoder, Event, Request, Tag};
@@ -76,7 +77,7 @@ pub(crate) enum Doing {
 /// A command that runs.
 pub(crate) struct Running {
     tag: Tag,
-    task: Box<dyn Task>,
+    task: AnyTask,
     /// The mailbox is looked at before the first piece.
     refresh: bool,
     /// It may have written half a response.
@@ -325,7 +326,7 @@ impl Session {
         self.bad_commands = 0;
         match kind {
             Kind::Task(task) => {
-                let refresh = allowed == Allowed::Selected && task.refreshes();
+                let refresh = task.refreshes();
                 self.doing = Doing::Task(Running { tag, task, refresh, begun: false });
             }
             Kind::Login { user, password } => self.begin_login(tag, Attempt::Login { user, password }),
@@ -340,12 +341,14 @@ impl Session {
 
     /// Why a command is not allowed now.
     fn wrong_state(&self, allowed: Allowed) -> Option<&'static str> {
-        match allowed {
-            Allowed::NotAuthenticated if self.account.is_some() => Some("Already logged in"),
-            Allowed::Authenticated | Allowed::Selected if self.account.is_none() => Some("Log in first"),
-            Allowed::Selected if self.selected.is_none() => Some("Select a mailbox first"),
-            _ => None,
-        }
+        let (logged_in, selected) = (self.account.is_some(), self.selected.is_some());
+        let refused = match allowed {
+            Allowed::NotAuthenticated if logged_in => allowed,
+            Allowed::Authenticated | Allowed::Selected if !logged_in => Allowed::Authenticated,
+            Allowed::Selected if !selected => allowed,
+            _ => return None,
+        };
+        Some(refused.otherwise())
     }
 
     /// Answers what is no command.
@@ -416,19 +419,22 @@ impl Session {
             connection: self.connection,
             out: &mut self.out,
             tag: &running.tag,
-            account: self.account.as_ref(),
-            selected: &mut self.selected,
+            logged_in: self.account.is_some(),
             enabled: &mut self.enabled,
             stats: &mut self.stats,
             wake: &self.wake,
         };
-        let answer = match running.task.run(&mut context) {
+        let answer = match running.task.run(&mut context, self.account.as_ref(), &mut self.selected) {
             Ok(Progress::More) => {
                 running.begun = true;
                 self.doing = Doing::Task(running);
                 return;
             }
             Ok(Progress::Done(answer)) => answer,
+            Ok(Progress::Closed(answer)) => {
+                self.selected = None;
+                answer
+            }
             Ok(Progress::Broken(ended)) => return self.close(ended),
             Err(error) => failure::answer(&error),
         };

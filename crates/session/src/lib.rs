@@ -22,6 +22,7 @@ mod output;
 mod pattern;
 mod settings;
 mod step;
+mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod view;

@@ -1,7 +1,8 @@
 //! CAPABILITY (RFC 3501 section 6.1.1).
 
 use crate::capability;
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context};
+use crate::task::Task;
 use codec::response::list;
 
 /// The task of a CAPABILITY.
@@ -12,13 +13,9 @@ pub(crate) fn capability() -> Box<dyn Task> {
 struct Capability;
 
 impl Task for Capability {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let names = capability::list(context.settings, context.connection, context.account.is_some());
+    fn run(&mut self, context: &mut Context<'_>) -> Answer {
+        let names = capability::list(context.settings, context.connection, context.logged_in);
         list::capability(context.out.buffer(), &names);
-        Ok(Progress::Done(Answer::ok("Capabilities listed")))
-    }
-
-    fn touches_files(&self) -> bool {
-        false
+        Answer::ok("Capabilities listed")
     }
 }

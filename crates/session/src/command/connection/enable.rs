@@ -1,10 +1,11 @@
 //! ENABLE (RFC 5161).
 
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, User};
+use crate::task::{AccountTask, Progress};
 use codec::response::list;
 
 /// The task of an ENABLE with capability names in upper case.
-pub(crate) fn enable(capabilities: Vec<String>) -> Box<dyn Task> {
+pub(crate) fn enable(capabilities: Vec<String>) -> Box<dyn AccountTask> {
     Box::new(Enable { capabilities })
 }
 
@@ -12,13 +13,13 @@ struct Enable {
     capabilities: Vec<String>,
 }
 
-impl Task for Enable {
+impl AccountTask for Enable {
     /// What is unknown or cannot be enabled is passed over (RFC 5161 section 3.1); what was
     /// enabled before is confirmed once more.
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
         let mut enabled = Vec::new();
         if self.capabilities.iter().any(|name| name == "CONDSTORE") {
-            context.enable_condstore();
+            context.enable_condstore(user.selected.as_ref());
             enabled.push("CONDSTORE");
         }
         list::enabled(context.out.buffer(), &enabled);

@@ -1,6 +1,7 @@
 //! ID (RFC 2971).
 
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context};
+use crate::task::Task;
 use codec::response::list;
 
 /// The task of an ID with the client's fields.
@@ -16,18 +17,14 @@ struct Id {
 const CLIENT_LENGTH_MAX: usize = 100;
 
 impl Task for Id {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>) -> Answer {
         if let Some(client) = self.client() {
             context.stats.client = Some(client);
         }
         let fields: Vec<(&str, &str)> =
             context.settings.id.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         list::id(context.out.buffer(), &fields);
-        Ok(Progress::Done(Answer::ok("Pleased to meet you")))
-    }
-
-    fn touches_files(&self) -> bool {
-        false
+        Answer::ok("Pleased to meet you")
     }
 }
 

@@ -1,6 +1,7 @@
 //! NOOP and CHECK (RFC 3501 sections 6.1.2 and 6.4.1).
 
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context};
+use crate::task::Task;
 
 /// The task of a NOOP, or of a CHECK: all is durable when it is answered, so that a checkpoint
 /// is nothing more than a look at the mailbox, which follows every command.
@@ -11,15 +12,7 @@ pub(crate) fn noop() -> Box<dyn Task> {
 struct Noop;
 
 impl Task for Noop {
-    fn run(&mut self, _: &mut Context<'_>) -> store::Result<Progress> {
-        Ok(Progress::Done(Answer::ok("Nothing done")))
-    }
-
-    fn refreshes(&self) -> bool {
-        false
-    }
-
-    fn touches_files(&self) -> bool {
-        false
+    fn run(&mut self, _: &mut Context<'_>) -> Answer {
+        Answer::ok("Nothing done")
     }
 }

@@ -6,6 +6,7 @@
 //! asked for is answered at once; after that, the bytes are read to their end and thrown away,
 //! and the answer says what went wrong.
 
+use crate::command::Allowed;
 use crate::context::Answer;
 use crate::failure;
 use crate::imap::{Doing, Ending, Session};
@@ -36,7 +37,7 @@ impl Session {
     /// The command's beginning. In a wrong state it goes on all the same, to its literal, which
     /// is refused.
     pub(crate) fn begin_append(&mut self, tag: Tag, wire_name: WireName) {
-        let failed = self.account.is_none().then(|| Answer::bad("Log in first"));
+        let failed = self.account.is_none().then(|| Answer::bad(Allowed::Authenticated.otherwise()));
         self.doing = Doing::Append(Box::new(Append {
             tag,
             wire_name,
@@ -115,7 +116,9 @@ impl Session {
     }
 
     fn append_target(&self, wire_name: &WireName) -> Result<Arc<Mailbox>, Answer> {
-        let Some(account) = &self.account else { return Err(Answer::bad("Log in first")) };
+        let Some(account) = &self.account else {
+            return Err(Answer::bad(Allowed::Authenticated.otherwise()));
+        };
         let name = namespace::mailbox_name(self.settings.namespace, wire_name).map_err(|bad| bad.answer())?;
         account.open(&name).map_err(|error| for_target(&error))
     }

@@ -1,11 +1,13 @@
 //! CLOSE and UNSELECT (RFC 3501 section 6.4.2, RFC 3691).
 
-use crate::context::{Answer, Context, Progress, Task};
-use store::ErrorKind;
+use crate::context::{Answer, Context, Selected};
+use crate::task::{MailboxTask, Progress};
+use std::sync::Arc;
+use store::{Account, ErrorKind};
 
 /// The task of a CLOSE, which expunges without telling; or of an UNSELECT, which does not
 /// expunge.
-pub(crate) fn close(expunge: bool) -> Box<dyn Task> {
+pub(crate) fn close(expunge: bool) -> Box<dyn MailboxTask> {
     Box::new(Close { expunge })
 }
 
@@ -13,11 +15,13 @@ struct Close {
     expunge: bool,
 }
 
-impl Task for Close {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(selected) = context.selected.as_ref() else {
-            return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
-        };
+impl MailboxTask for Close {
+    fn run(
+        &mut self,
+        _: &mut Context<'_>,
+        selected: &mut Selected,
+        _: &Arc<Account>,
+    ) -> store::Result<Progress> {
         // Only what the client was told of: what came meanwhile with \Deleted it has not seen.
         if self.expunge && !selected.read_only {
             match selected.mailbox.expunge(Some(&selected.view.uids())) {
@@ -26,8 +30,7 @@ impl Task for Close {
                 _ => {}
             }
         }
-        *context.selected = None;
-        Ok(Progress::Done(Answer::ok("Mailbox closed")))
+        Ok(Progress::Closed(Answer::ok("Mailbox closed")))
     }
 
     fn refreshes(&self) -> bool {

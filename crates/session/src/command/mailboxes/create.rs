@@ -1,15 +1,16 @@
 //! CREATE (RFC 3501 section 6.3.3).
 
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, Task};
+use crate::context::{Answer, Context};
 use crate::namespace::new_mailbox_name;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use mail::MailboxName;
 use store::{Account, ErrorKind};
 
 /// The task of a CREATE.
-pub(crate) fn create(mailbox: WireName) -> Box<dyn Task> {
-    once(move |context, account| run(context, account, &mailbox))
+pub(crate) fn create(mailbox: WireName) -> Box<dyn AccountTask> {
+    once(move |context, user| run(context, user.account, &mailbox))
 }
 
 fn run(context: &Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {

@@ -8,11 +8,12 @@
 
 use super::status::Count;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, User};
 use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
 use crate::settings::NamespaceStyle;
+use crate::task::{AccountTask, Progress};
 use codec::command::{List, StatusItem, WireName};
 use codec::response::list;
 use mail::MailboxName;
@@ -21,13 +22,13 @@ use std::sync::Arc;
 use store::{Account, ErrorKind, Mailbox};
 
 /// The task of a LIST.
-pub(crate) fn list(command: List) -> Box<dyn Task> {
+pub(crate) fn list(command: List) -> Box<dyn AccountTask> {
     Box::new(Listing::new(command, "LIST"))
 }
 
 /// The task of an XLIST: a LIST that marks the inbox, and knows special uses by the names that
 /// they had before RFC 6154 too.
-pub(crate) fn xlist(reference: WireName, pattern: WireName) -> Box<dyn Task> {
+pub(crate) fn xlist(reference: WireName, pattern: WireName) -> Box<dyn AccountTask> {
     let request = List { reference, patterns: vec![pattern], ..List::default() };
     Box::new(Listing::new(request, "XLIST"))
 }
@@ -66,18 +67,15 @@ pub(super) struct Line {
     status_of: Option<MailboxName>,
 }
 
-impl Task for Listing {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Log in first")));
-        };
+impl AccountTask for Listing {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
         if self.lines.is_none() {
             if let Some(refusal) = refusal(&self.request) {
                 return Ok(Progress::Done(refusal));
             }
             let choice = match self.choice.take() {
                 Some(choice) => choice,
-                None => self.begin(context, account)?,
+                None => self.begin(context, user.account)?,
             };
             match self.choose(choice) {
                 Ok(lines) => self.lines = Some(lines),
@@ -89,9 +87,9 @@ impl Task for Listing {
         }
         let mut pace = Pace::new();
         loop {
-            self.open_ahead(account);
+            self.open_ahead(user.account);
             let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) else { break };
-            if let Some(line) = self.write(context, account, line, &mut pace) {
+            if let Some(line) = self.write(context, user, line, &mut pace) {
                 self.lines.get_or_insert_default().push_front(line);
                 return Ok(Progress::More);
             }
@@ -244,13 +242,13 @@ impl Listing {
     fn write(
         &mut self,
         context: &mut Context<'_>,
-        account: &Arc<Account>,
+        user: &User<'_>,
         mut line: Line,
         pace: &mut Pace,
     ) -> Option<Line> {
         let items = self.request.return_status.as_deref().unwrap_or_default();
         let count = match &line.status_of {
-            Some(name) => match counted(self.counting.take(), account, name, items, pace) {
+            Some(name) => match counted(self.counting.take(), user.account, name, items, pace) {
                 Ok(Counted::All(count)) => Some(count),
                 Ok(Counted::Part(count)) => {
                     self.counting = Some(count);
@@ -265,7 +263,7 @@ impl Listing {
         };
         line.write(context.out.buffer(), self.verb);
         if let Some(count) = count {
-            count.write(context, &line.wire, items);
+            count.write(context, user, &line.wire, items);
         }
         None
     }

@@ -4,15 +4,16 @@
 //! know asks `LIST (SUBSCRIBED)`.
 
 use super::list::{Line, patterns, root};
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, User};
 use crate::mailbox_tree::{Builder, Tree};
 use crate::pattern::Pattern;
+use crate::task::{AccountTask, Progress};
 use codec::command::WireName;
 use std::collections::VecDeque;
 use store::Account;
 
 /// The task of an LSUB.
-pub(crate) fn lsub(reference: WireName, pattern: WireName) -> Box<dyn Task> {
+pub(crate) fn lsub(reference: WireName, pattern: WireName) -> Box<dyn AccountTask> {
     Box::new(Lsub { reference, pattern, lines: None })
 }
 
@@ -23,14 +24,11 @@ struct Lsub {
     lines: Option<VecDeque<Line>>,
 }
 
-impl Task for Lsub {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Log in first")));
-        };
+impl AccountTask for Lsub {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
         let lines = match &mut self.lines {
             Some(lines) => lines,
-            None => self.lines.insert(choose(context, account, &self.reference, &self.pattern)?),
+            None => self.lines.insert(choose(context, user.account, &self.reference, &self.pattern)?),
         };
         while let Some(line) = lines.pop_front() {
             line.write(context.out.buffer(), "LSUB");

@@ -1,18 +1,19 @@
 //! NAMESPACE (RFC 2342).
 
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, User};
 use crate::namespace::Spelling;
+use crate::task::{AccountTask, Progress};
 use codec::response::list;
 
 /// The task of a NAMESPACE.
-pub(crate) fn namespace() -> Box<dyn Task> {
+pub(crate) fn namespace() -> Box<dyn AccountTask> {
     Box::new(Namespace)
 }
 
 struct Namespace;
 
-impl Task for Namespace {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+impl AccountTask for Namespace {
+    fn run(&mut self, context: &mut Context<'_>, _: &mut User<'_>) -> store::Result<Progress> {
         let spelling = Spelling::new(context.settings.namespace);
         list::namespace(context.out.buffer(), spelling.prefix(), spelling.separator());
         Ok(Progress::Done(Answer::ok("NAMESPACE completed")))

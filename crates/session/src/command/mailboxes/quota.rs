@@ -7,8 +7,9 @@
 //! Limits are the site's: QUOTASET is not announced, and SETQUOTA is refused.
 
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, Task};
+use crate::context::{Answer, Context};
 use crate::namespace::spelled_name;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use codec::response::quota::{Resource, quota, quota_root};
 use store::{Account, QuotaStatus};
@@ -17,9 +18,9 @@ use store::{Account, QuotaStatus};
 const ROOT: &str = "User quota";
 
 /// The task of a GETQUOTA.
-pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn Task> {
-    once(move |context, account| {
-        Ok(match status(account)?.filter(|_| root == ROOT.as_bytes()) {
+pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn AccountTask> {
+    once(move |context, user| {
+        Ok(match status(user.account)?.filter(|_| root == ROOT.as_bytes()) {
             Some(status) => {
                 quota(context.out.buffer(), ROOT, &resources(status));
                 Answer::ok("GETQUOTA completed")
@@ -30,8 +31,8 @@ pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn Task> {
 }
 
 /// The task of a GETQUOTAROOT. The mailbox need not be there, but its name must be one.
-pub(crate) fn get_quota_root(mailbox: WireName) -> Box<dyn Task> {
-    once(move |context, account| root_of(context, account, &mailbox))
+pub(crate) fn get_quota_root(mailbox: WireName) -> Box<dyn AccountTask> {
+    once(move |context, user| root_of(context, user.account, &mailbox))
 }
 
 fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
@@ -49,9 +50,9 @@ fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> sto
 }
 
 /// The task of a SETQUOTA.
-pub(crate) fn set_quota(root: Vec<u8>) -> Box<dyn Task> {
-    once(move |_, account| {
-        Ok(match status(account)?.filter(|_| root == ROOT.as_bytes()) {
+pub(crate) fn set_quota(root: Vec<u8>) -> Box<dyn AccountTask> {
+    once(move |_, user| {
+        Ok(match status(user.account)?.filter(|_| root == ROOT.as_bytes()) {
             Some(_) => Answer::no("NOPERM", "Only the administrator can change a quota"),
             None => no_such_root(),
         })

@@ -2,25 +2,19 @@
 
 use super::create::{already_exists, create_levels_above, refused};
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, Selected, Task};
+use crate::context::{Answer, Context, Selected, User};
 use crate::namespace::{mailbox_name, new_mailbox_name};
+use crate::task::AccountTask;
 use codec::command::WireName;
 use mail::MailboxName;
-use std::sync::Arc;
-use store::Account;
 
 /// The task of a RENAME.
-pub(crate) fn rename(from: WireName, to: WireName) -> Box<dyn Task> {
-    once(move |context, account| run(context, account, &from, &to))
+pub(crate) fn rename(from: WireName, to: WireName) -> Box<dyn AccountTask> {
+    once(move |context, user| run(context, user, &from, &to))
 }
 
 /// All below the mailbox goes with it. The inbox stays, and its messages go.
-fn run(
-    context: &mut Context<'_>,
-    account: &Arc<Account>,
-    from: &WireName,
-    to: &WireName,
-) -> store::Result<Answer> {
+fn run(context: &Context<'_>, user: &mut User<'_>, from: &WireName, to: &WireName) -> store::Result<Answer> {
     let style = context.settings.namespace;
     let (from, to) = match (mailbox_name(style, from), new_mailbox_name(style, to)) {
         (Ok(from), Ok(to)) => (from, to),
@@ -32,13 +26,13 @@ fn run(
     if to.is_below(&from) {
         return Ok(Answer::no("CANNOT", "A mailbox cannot be moved below itself"));
     }
-    match account.rename(&from, &to) {
+    match user.account.rename(&from, &to) {
         Ok(()) => {}
         Err(error) => return refused(error),
     }
-    create_levels_above(account, &to);
+    create_levels_above(user.account, &to);
     if !from.is_inbox() {
-        follow(context, account, &from, &to)?;
+        follow(context, user, &from, &to)?;
     }
     Ok(Answer::ok("RENAME completed"))
 }
@@ -46,14 +40,14 @@ fn run(
 /// Keeps the selected mailbox selected when it was renamed, itself or with a level above it:
 /// its messages and UIDs are what they were.
 fn follow(
-    context: &mut Context<'_>,
-    account: &Arc<Account>,
+    context: &Context<'_>,
+    user: &mut User<'_>,
     from: &MailboxName,
     to: &MailboxName,
 ) -> store::Result<()> {
-    let Some(selected) = context.selected.as_mut() else { return Ok(()) };
+    let Some(selected) = user.selected.as_mut() else { return Ok(()) };
     let Some(Ok(new_name)) = selected.mailbox.name().renamed(from, to) else { return Ok(()) };
-    let mailbox = account.open(&new_name)?;
+    let mailbox = user.account.open(&new_name)?;
     let snapshot = mailbox.refresh(false)?.snapshot;
     if snapshot.uid_validity() != selected.view.snapshot().uid_validity() {
         // Not the mailbox that was selected: the next refresh tells the client that it is gone.

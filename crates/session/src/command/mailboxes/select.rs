@@ -1,7 +1,8 @@
 //! SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2).
 
-use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::context::{Answer, Context, Selected, User};
 use crate::namespace;
+use crate::task::{AccountTask, Progress};
 use crate::view::View;
 use codec::command::WireName;
 use codec::response::{Code, Condition, list, untagged};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use store::{Account, ErrorKind, Snapshot};
 
 /// The task of a SELECT, or of an EXAMINE with `read_only`.
-pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn Task> {
+pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn AccountTask> {
     Box::new(Select { mailbox, read_only, condstore })
 }
 
@@ -20,37 +21,30 @@ struct Select {
     condstore: bool,
 }
 
-impl Task for Select {
+impl AccountTask for Select {
     /// What was selected is closed also when this fails (RFC 3501 section 6.3.1); nothing is
     /// expunged.
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        if context.selected.take().is_some() {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+        if user.selected.take().is_some() {
             // RFC 7162 section 3.2.11: a server that has CONDSTORE sends it to every client.
             let closed = Code::Plain("CLOSED");
             untagged(context.out.buffer(), Condition::Ok, Some(&closed), "Previous mailbox closed");
         }
         if self.condstore {
-            context.enable_condstore();
+            context.enable_condstore(None);
         }
-        let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Log in first")));
-        };
         let name = match namespace::mailbox_name(context.settings.namespace, &self.mailbox) {
             Ok(name) => name,
             Err(unusable) => return Ok(Progress::Done(unusable.answer())),
         };
-        let mut selected = self.open(context, account, &name)?;
+        let mut selected = self.open(context, user.account, &name)?;
         tell(context, &mut selected);
         let (code, text) = match selected.read_only {
             true => ("READ-ONLY", "Mailbox examined"),
             false => ("READ-WRITE", "Mailbox selected"),
         };
-        *context.selected = Some(selected);
+        *user.selected = Some(selected);
         Ok(Progress::Done(Answer::ok(text).with_code(Code::Plain(code))))
-    }
-
-    fn refreshes(&self) -> bool {
-        false
     }
 }
 

@@ -5,8 +5,9 @@
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, User};
 use crate::namespace::spelled_name;
+use crate::task::{AccountTask, Progress};
 use codec::command::{StatusItem, WireName};
 use codec::response::list;
 use mail::{MailboxName, SystemFlags};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use store::{Account, Glance, Mailbox, Pass, Row, Snapshot};
 
 /// The task of a STATUS.
-pub(crate) fn status(mailbox: WireName, items: Vec<StatusItem>) -> Box<dyn Task> {
+pub(crate) fn status(mailbox: WireName, items: Vec<StatusItem>) -> Box<dyn AccountTask> {
     Box::new(Status { wire: mailbox, items, count: None })
 }
 
@@ -25,23 +26,20 @@ struct Status {
     count: Option<Count>,
 }
 
-impl Task for Status {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Log in first")));
-        };
+impl AccountTask for Status {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
         let (spelling, name) = match spelled_name(context.settings.namespace, &self.wire) {
             Ok(spelled) => spelled,
             Err(unusable) => return Ok(Progress::Done(unusable.answer())),
         };
         let count = match &mut self.count {
             Some(count) => count,
-            None => self.count.insert(Count::begin(account, &name, &self.items, &mut Pace::new())?),
+            None => self.count.insert(Count::begin(user.account, &name, &self.items, &mut Pace::new())?),
         };
         if !count.go_on()? {
             return Ok(Progress::More);
         }
-        count.write(context, &spelling.write(&name), &self.items);
+        count.write(context, user, &spelling.write(&name), &self.items);
         Ok(Progress::Done(Answer::ok("STATUS completed")))
     }
 
@@ -106,20 +104,20 @@ impl Count {
 
     /// Writes the STATUS response. HIGHESTMODSEQ in it shows that the client knows CONDSTORE
     /// (RFC 7162 section 3.1).
-    pub(crate) fn write(&self, context: &mut Context<'_>, wire: &str, items: &[StatusItem]) {
+    pub(crate) fn write(&self, context: &mut Context<'_>, user: &User<'_>, wire: &str, items: &[StatusItem]) {
         let values: Vec<(StatusItem, u64)> =
-            items.iter().map(|&item| (item, self.value(context, item))).collect();
+            items.iter().map(|&item| (item, self.value(context, user, item))).collect();
         if items.contains(&StatusItem::HighestModSeq) {
-            context.enable_condstore();
+            context.enable_condstore(user.selected.as_ref());
         }
         list::status(context.out.buffer(), wire, &values);
     }
 
-    fn value(&self, context: &Context<'_>, item: StatusItem) -> u64 {
+    fn value(&self, context: &Context<'_>, user: &User<'_>, item: StatusItem) -> u64 {
         match self {
             // What it does not tell is no count of this mailbox.
             Self::Glanced(glance) => of_glance(glance, item).unwrap_or(context.settings.limits.append_max),
-            Self::Opened(opened) => opened.value(context, item),
+            Self::Opened(opened) => opened.value(context, user, item),
         }
     }
 }
@@ -164,11 +162,11 @@ impl Opened {
         Ok(end == self.snapshot.len())
     }
 
-    fn value(&self, context: &Context<'_>, item: StatusItem) -> u64 {
+    fn value(&self, context: &Context<'_>, user: &User<'_>, item: StatusItem) -> u64 {
         let snapshot = &self.snapshot;
         match item {
             StatusItem::Messages => snapshot.len() as u64,
-            StatusItem::Recent => self.recent(context) as u64,
+            StatusItem::Recent => self.recent(user) as u64,
             StatusItem::UidNext => snapshot.uid_next().get().into(),
             StatusItem::UidValidity => snapshot.uid_validity().get().into(),
             StatusItem::Unseen => (snapshot.len() - snapshot.count_with(SystemFlags::SEEN)) as u64,
@@ -182,8 +180,8 @@ impl Opened {
 
     /// Messages that no session has claimed, and those that this one did when it selected the
     /// mailbox.
-    fn recent(&self, context: &Context<'_>) -> usize {
-        let view = context
+    fn recent(&self, user: &User<'_>) -> usize {
+        let view = user
             .selected
             .as_ref()
             .filter(|selected| selected.mailbox.name() == self.mailbox.name())

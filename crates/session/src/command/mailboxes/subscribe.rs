@@ -7,15 +7,16 @@
 //! it serves to clear away such leftovers.
 
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, Task};
+use crate::context::{Answer, Context};
 use crate::namespace::mailbox_name;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use mail::MailboxName;
 use store::Account;
 
 /// The task of a SUBSCRIBE, or of an UNSUBSCRIBE.
-pub(crate) fn subscribe(mailbox: WireName, subscribed: bool) -> Box<dyn Task> {
-    once(move |context, account| run(context, account, &mailbox, subscribed))
+pub(crate) fn subscribe(mailbox: WireName, subscribed: bool) -> Box<dyn AccountTask> {
+    once(move |context, user| run(context, user.account, &mailbox, subscribed))
 }
 
 fn run(context: &Context<'_>, account: &Account, wire: &WireName, subscribed: bool) -> store::Result<Answer> {

@@ -1,7 +1,8 @@
 //! COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315).
 
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, Selected};
 use crate::namespace::mailbox_name;
+use crate::task::{MailboxTask, Progress};
 use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use mail::{NumberSet, Uid, UidSet};
@@ -16,7 +17,7 @@ use store::{Account, Copied, ErrorKind, Mailbox};
 ///
 /// One call of the store each: a COPY must leave nothing behind when it fails (RFC 3501 section
 /// 6.4.7), and so cannot be done in batches.
-pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: WireName, remove: bool) -> Box<dyn Task> {
+pub(crate) fn copy(set: NumberSet, by_uid: bool, mailbox: WireName, remove: bool) -> Box<dyn MailboxTask> {
     Box::new(Copy { set, by_uid, mailbox, remove })
 }
 
@@ -27,9 +28,14 @@ struct Copy {
     remove: bool,
 }
 
-impl Task for Copy {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        self.answer(context).map(Progress::Done)
+impl MailboxTask for Copy {
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        account: &Arc<Account>,
+    ) -> store::Result<Progress> {
+        self.answer(context, selected, account).map(Progress::Done)
     }
 
     fn by_uid(&self) -> bool {
@@ -38,10 +44,12 @@ impl Task for Copy {
 }
 
 impl Copy {
-    fn answer(&self, context: &mut Context<'_>) -> store::Result<Answer> {
-        let (Some(selected), Some(account)) = (context.selected.as_ref(), context.account) else {
-            return Ok(Answer::bad("Select a mailbox first"));
-        };
+    fn answer(
+        &self,
+        context: &mut Context<'_>,
+        selected: &Selected,
+        account: &Arc<Account>,
+    ) -> store::Result<Answer> {
         let messages = match selected.view.resolve(&self.set, self.by_uid) {
             Ok(messages) => messages,
             Err(number) => return Ok(super::no_such_message(number)),

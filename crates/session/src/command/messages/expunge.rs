@@ -3,11 +3,14 @@
 //! EXPUNGE responses are the view's: it tells what is gone once the command is done.
 
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, Selected};
+use crate::task::{MailboxTask, Progress};
 use mail::{NumberSet, SystemFlags, Uid, UidSet};
+use std::sync::Arc;
+use store::Account;
 
 /// The task of an EXPUNGE, or of a UID EXPUNGE with a set.
-pub(crate) fn expunge(uids: Option<NumberSet>) -> Box<dyn Task> {
+pub(crate) fn expunge(uids: Option<NumberSet>) -> Box<dyn MailboxTask> {
     Box::new(Expunge { uids, messages: None })
 }
 
@@ -17,11 +20,13 @@ struct Expunge {
     messages: Option<std::vec::IntoIter<Uid>>,
 }
 
-impl Task for Expunge {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(selected) = context.selected.as_mut() else {
-            return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
-        };
+impl MailboxTask for Expunge {
+    fn run(
+        &mut self,
+        _: &mut Context<'_>,
+        selected: &mut Selected,
+        _: &Arc<Account>,
+    ) -> store::Result<Progress> {
         if selected.read_only {
             return Ok(Progress::Done(super::read_only()));
         }
@@ -56,7 +61,7 @@ impl Expunge {
 
 /// Messages that have `\Deleted`, of `uids` where given. Only such as the client was told of:
 /// what came since with `\Deleted` it has not seen, and can still want.
-fn deleted(selected: &crate::context::Selected, uids: Option<&NumberSet>) -> Vec<Uid> {
+fn deleted(selected: &Selected, uids: Option<&NumberSet>) -> Vec<Uid> {
     let whole = NumberSet::whole();
     let named = selected.view.resolve(uids.unwrap_or(&whole), true).unwrap_or_default();
     let snapshot = selected.view.snapshot();

@@ -17,7 +17,8 @@ mod tests;
 
 use super::header_fields::{self, Names};
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::context::{Answer, Context, Selected};
+use crate::task::{MailboxTask, Progress};
 use crate::view::{Shown, View, Withheld};
 use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};
 use codec::response::fetch::Writer;
@@ -26,10 +27,10 @@ use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
+use store::{Account, ErrorKind, FlagChange, Kind, Pass, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
-pub(crate) fn fetch(mut command: Fetch) -> Box<dyn Task> {
+pub(crate) fn fetch(mut command: Fetch) -> Box<dyn MailboxTask> {
     Box::new(FetchTask {
         plan: Plan::new(&mut command),
         command,
@@ -166,16 +167,21 @@ struct FetchTask {
     failed: Option<store::Error>,
 }
 
-impl Task for FetchTask {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+impl MailboxTask for FetchTask {
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        _: &Arc<Account>,
+    ) -> store::Result<Progress> {
         if self.messages.is_none()
-            && let Some(answer) = self.start(context)
+            && let Some(answer) = self.start(context, selected)
         {
             return Ok(Progress::Done(answer));
         }
         let mut pace = Pace::new();
         if self.plan.items.is_empty() {
-            return self.tell_from_view(context, &mut pace);
+            return self.tell_from_view(context, selected, &mut pace);
         }
         loop {
             if context.out.is_full() || pace.is_spent() {
@@ -186,10 +192,10 @@ impl Task for FetchTask {
                     return self.finish();
                 };
                 pace.row();
-                self.current = self.look_at(context, number, uid);
+                self.current = self.look_at(selected, number, uid);
             }
             if let Some(mut message) = self.current.take() {
-                match self.advance(context, &mut message, &mut pace)? {
+                match self.advance(context, selected, &mut message, &mut pace)? {
                     Written::All => {}
                     Written::Part => self.current = Some(message),
                     Written::Broken(why) => return Ok(Progress::Broken(why)),
@@ -213,24 +219,25 @@ impl Task for FetchTask {
 
 impl FetchTask {
     /// Resolves the set. An answer ends the command.
-    fn start(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let Some(selected) = context.selected.as_ref() else {
-            return Some(Answer::bad("Select a mailbox first"));
-        };
+    fn start(&mut self, context: &mut Context<'_>, selected: &Selected) -> Option<Answer> {
         match selected.view.resolve(&self.command.set, self.command.by_uid) {
             Ok(messages) => self.messages = Some(messages.into_iter()),
             Err(number) => return Some(super::no_such_message(number)),
         }
         self.pass = Some(selected.mailbox.pass());
         if self.plan.modseq {
-            context.enable_condstore();
+            context.enable_condstore(Some(selected));
         }
         None
     }
 
     /// Answers from the view alone: nothing is asked for that a file would have to tell.
-    fn tell_from_view(&mut self, context: &mut Context<'_>, pace: &mut Pace) -> store::Result<Progress> {
-        let Some(selected) = context.selected.as_mut() else { return self.finish() };
+    fn tell_from_view(
+        &mut self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        pace: &mut Pace,
+    ) -> store::Result<Progress> {
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
         let flags = self.plan.flags;
         let modseq = self.plan.modseq || (context.enabled.condstore && flags);
@@ -264,8 +271,7 @@ impl FetchTask {
     }
 
     /// A message to answer, if it changed as CHANGEDSINCE wants it.
-    fn look_at(&mut self, context: &mut Context<'_>, number: SeqNum, uid: Uid) -> Option<Message> {
-        let selected = context.selected.as_mut()?;
+    fn look_at(&mut self, selected: &mut Selected, number: SeqNum, uid: Uid) -> Option<Message> {
         let wanted = match selected.view.snapshot().find_from(uid, self.next_row) {
             Some(row) => {
                 self.next_row = row.index() + 1;
@@ -280,12 +286,11 @@ impl FetchTask {
     fn advance(
         &mut self,
         context: &mut Context<'_>,
+        selected: &mut Selected,
         message: &mut Message,
         pace: &mut Pace,
     ) -> store::Result<Written> {
-        let (Some(selected), Some(pass)) = (context.selected.as_mut(), self.pass.as_mut()) else {
-            return Ok(Written::All);
-        };
+        let Some(pass) = self.pass.as_mut() else { return Ok(Written::All) };
         if !message.is_begun() {
             match message.prepare(&self.plan.items, pass, pace) {
                 Ok(Prepared::All) => {}
@@ -304,15 +309,13 @@ impl FetchTask {
                 }
             }
             let marked = self.plan.sets_seen && mark_seen(selected, message.uid(), pace);
-            if !self.begin(context, message, marked) {
+            if !self.begin(context, selected, message, marked) {
                 self.gone = true;
                 return Ok(Written::All);
             }
         }
         let written = message.write(&self.plan.items, context.out, pace);
-        if written == Written::All
-            && let Some(selected) = context.selected.as_mut()
-        {
+        if written == Written::All {
             selected.mark = message.take_mark();
         }
         Ok(written)
@@ -322,8 +325,13 @@ impl FetchTask {
     ///
     /// Flags that this very command changed are told whether asked for or not, so that no second
     /// response has to tell them.
-    fn begin(&self, context: &mut Context<'_>, message: &mut Message, marked: bool) -> bool {
-        let Some(selected) = context.selected.as_mut() else { return false };
+    fn begin(
+        &self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        message: &mut Message,
+        marked: bool,
+    ) -> bool {
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
         let row = snapshot.find_from(message.uid(), self.next_row.saturating_sub(1));
         let withheld = selected.view.withheld(message.uid()).cloned();

@@ -7,7 +7,8 @@ mod key;
 mod tests;
 
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Task};
+use crate::context::{Answer, Context, Selected};
+use crate::task::{MailboxTask, Progress};
 use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};
@@ -18,8 +19,8 @@ use key::{Cost, Keys, Known, Uncompiled};
 use mail::{MessageNumber, ModSeq, NumberSet, SeqNum, Uid};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use store::{ErrorKind, Pass};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{Account, ErrorKind, Pass};
 
 /// Threads that read for one search at most: other users want to read too.
 const THREADS_MAX: usize = 8;
@@ -28,7 +29,7 @@ const THREADS_MAX: usize = 8;
 type Looked = (SeqNum, Uid, store::Result<ModSeq>);
 
 /// The task of a SEARCH or UID SEARCH.
-pub(crate) fn search(command: Search) -> Box<dyn Task> {
+pub(crate) fn search(command: Search) -> Box<dyn MailboxTask> {
     Box::new(SearchTask { command, state: None })
 }
 
@@ -64,16 +65,19 @@ struct Found {
     modseq: ModSeq,
 }
 
-impl Task for SearchTask {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        if self.state.is_none() {
-            match self.start(context) {
-                Ok(state) => self.state = Some(state),
+impl MailboxTask for SearchTask {
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        _: &Arc<Account>,
+    ) -> store::Result<Progress> {
+        let state = match &mut self.state {
+            Some(state) => state,
+            None => match self.start(context, selected) {
+                Ok(state) => self.state.insert(state),
                 Err(answer) => return Ok(Progress::Done(answer)),
-            }
-        }
-        let (Some(state), Some(selected)) = (&mut self.state, context.selected.as_ref()) else {
-            return Ok(Progress::Done(Answer::bad("Select a mailbox first")));
+            },
         };
         if state.keys.cost() == Cost::Memory {
             return Ok(match state.look_in_memory(&selected.view) {
@@ -116,10 +120,7 @@ impl Task for SearchTask {
 
 impl SearchTask {
     /// Compiles the keys. An answer ends the command.
-    fn start(&self, context: &mut Context<'_>) -> Result<State, Answer> {
-        let Some(selected) = context.selected.as_ref() else {
-            return Err(Answer::bad("Select a mailbox first"));
-        };
+    fn start(&self, context: &mut Context<'_>, selected: &Selected) -> Result<State, Answer> {
         let messages = selected.view.resolve(&NumberSet::whole(), true).unwrap_or_default();
         let last = messages.last().copied();
         let keys = match Keys::compile(&self.command, last) {
@@ -137,7 +138,7 @@ impl SearchTask {
         };
         let passes = (0..threads).map(|_| selected.mailbox.pass()).collect();
         if keys.has_modseq() {
-            context.enable_condstore();
+            context.enable_condstore(Some(selected));
         }
         let known = keys.known_of_none();
         let (begun, found) = (Vec::new(), Vec::new());

@@ -10,8 +10,9 @@
 //! is among the MODIFIED, as what happened to it happened since (RFC 7162 section 3.1.3).
 
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Progress, Selected, Task};
+use crate::context::{Answer, Context, Selected};
 use crate::failure;
+use crate::task::{MailboxTask, Progress};
 use crate::view::Shown;
 use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;
@@ -19,10 +20,10 @@ use codec::response::{Code, Condition, untagged};
 use mail::flag::Flags;
 use mail::{MessageSet, ModSeq, SeqNum, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
-use store::{FlagChange, FlagsStored, Quota, Row, Snapshot};
+use store::{Account, FlagChange, FlagsStored, Row, Snapshot};
 
 /// The task of a STORE or UID STORE.
-pub(crate) fn store(command: Store) -> Box<dyn Task> {
+pub(crate) fn store(command: Store) -> Box<dyn MailboxTask> {
     let flags = command.flags;
     Box::new(StoreTask {
         by_uid: command.by_uid,
@@ -57,10 +58,15 @@ struct StoreTask {
     refusal: Option<Answer>,
 }
 
-impl Task for StoreTask {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
+impl MailboxTask for StoreTask {
+    fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        selected: &mut Selected,
+        account: &Arc<Account>,
+    ) -> store::Result<Progress> {
         if self.messages.is_none()
-            && let Some(answer) = self.start(context)
+            && let Some(answer) = self.start(context, selected)
         {
             return Ok(Progress::Done(answer));
         }
@@ -69,10 +75,10 @@ impl Task for StoreTask {
             let batch: Vec<(SeqNum, Uid)> =
                 self.messages.iter_mut().flatten().take(Self::BATCH_MAX).collect();
             if batch.is_empty() {
-                self.warn_of_quota(context);
+                self.warn_of_quota(context, account);
                 return Ok(Progress::Done(self.answer()));
             }
-            self.change(context, &batch, &mut pace)?;
+            self.change(context, selected, &batch, &mut pace)?;
         }
         Ok(Progress::More)
     }
@@ -91,10 +97,7 @@ impl StoreTask {
     const BATCH_MAX: usize = 5_000;
 
     /// Resolves the set. An answer ends the command.
-    fn start(&mut self, context: &mut Context<'_>) -> Option<Answer> {
-        let Some(selected) = context.selected.as_ref() else {
-            return Some(Answer::bad("Select a mailbox first"));
-        };
+    fn start(&mut self, context: &mut Context<'_>, selected: &Selected) -> Option<Answer> {
         let messages = match selected.view.resolve(&self.set, self.by_uid) {
             Ok(messages) => messages,
             Err(number) => return Some(super::no_such_message(number)),
@@ -104,7 +107,7 @@ impl StoreTask {
         }
         self.messages = Some(messages.into_iter());
         if self.unchanged_since.is_some() {
-            context.enable_condstore();
+            context.enable_condstore(Some(selected));
         }
         None
     }
@@ -112,10 +115,10 @@ impl StoreTask {
     fn change(
         &mut self,
         context: &mut Context<'_>,
+        selected: &mut Selected,
         batch: &[(SeqNum, Uid)],
         pace: &mut Pace,
     ) -> store::Result<()> {
-        let Some(selected) = context.selected.as_mut() else { return Ok(()) };
         let before = selected.view.snapshot().clone();
         let uids: UidSet = batch.iter().map(|&(_, uid)| uid).collect();
         let stored = selected.mailbox.store_flags(&uids, &self.change, self.unchanged_since)?;
@@ -149,15 +152,14 @@ impl StoreTask {
             }
         }
         if !stored.gone.is_empty() && !self.by_uid && self.unchanged_since.is_none() {
-            self.change_withheld(context, batch);
+            self.change_withheld(context, selected, batch);
         }
         Ok(())
     }
 
     /// Changes messages whose expunge is withheld, as far as their client can see. Their MODSEQ
     /// stays: there is no newer one.
-    fn change_withheld(&self, context: &mut Context<'_>, batch: &[(SeqNum, Uid)]) {
-        let Some(selected) = context.selected.as_mut() else { return };
+    fn change_withheld(&self, context: &mut Context<'_>, selected: &mut Selected, batch: &[(SeqNum, Uid)]) {
         selected.view.tell_keywords(selected.read_only, context.out);
         for &(number, uid) in batch {
             let recent = selected.view.is_recent(uid);
@@ -182,9 +184,8 @@ impl StoreTask {
 
     /// Where what has `\Deleted` does not count, a change of mind can pass the limits. It is not
     /// refused, as the mail would be lost; the client is told (RFC 9208 section 4.3.1).
-    fn warn_of_quota(&self, context: &mut Context<'_>) {
-        let quota = context.account.map(|account| account.quota());
-        if self.undeleted && quota.is_some_and(Quota::is_passed_by_undeleting) {
+    fn warn_of_quota(&self, context: &mut Context<'_>, account: &Account) {
+        if self.undeleted && account.quota().is_passed_by_undeleting() {
             let code = Code::Plain("OVERQUOTA");
             untagged(context.out.buffer(), Condition::No, Some(&code), "Your quota is exceeded now");
         }

@@ -1,13 +1,12 @@
 //! Commands that are done in one piece.
 
-use crate::context::{Answer, Context, Progress, Task};
-use std::sync::Arc;
-use store::Account;
+use crate::context::{Answer, Context, User};
+use crate::task::{AccountTask, Progress};
 
-/// A task that is one call of `run`, with the user's account.
-pub(crate) fn once<F>(run: F) -> Box<dyn Task>
+/// A task that is one call of `run`, of a user.
+pub(crate) fn once<F>(run: F) -> Box<dyn AccountTask>
 where
-    F: FnMut(&mut Context<'_>, &Arc<Account>) -> store::Result<Answer> + Send + 'static,
+    F: FnMut(&mut Context<'_>, &mut User<'_>) -> store::Result<Answer> + Send + 'static,
 {
     Box::new(Once { run })
 }
@@ -16,14 +15,11 @@ struct Once<F> {
     run: F,
 }
 
-impl<F> Task for Once<F>
+impl<F> AccountTask for Once<F>
 where
-    F: FnMut(&mut Context<'_>, &Arc<Account>) -> store::Result<Answer> + Send,
+    F: FnMut(&mut Context<'_>, &mut User<'_>) -> store::Result<Answer> + Send,
 {
-    fn run(&mut self, context: &mut Context<'_>) -> store::Result<Progress> {
-        let Some(account) = context.account else {
-            return Ok(Progress::Done(Answer::bad("Log in first")));
-        };
-        (self.run)(context, account).map(Progress::Done)
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+        (self.run)(context, user).map(Progress::Done)
     }
 }
