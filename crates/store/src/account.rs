@@ -1,19 +1,21 @@
 //! Accounts: one user's Maildir with its mailboxes and subscriptions.
 
-use crate::directory::{self, is_missing};
+use crate::directory;
 use crate::directory_name::DirectoryNames;
+use crate::disk::{is_missing, read_small, sync_directory, write_durably};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kept::Kept;
-use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::odd::{self, Said};
+use crate::own_files;
 use crate::owner::{self, Guard, Owner};
 use crate::quota::{Change, Quota, QuotaUsage};
 use crate::rename::rename_new;
 use crate::root;
+use crate::settings::StoreSettings;
 use crate::subscriptions::Subscriptions;
-use crate::take_over::{Origin, Preference, dovecot};
+use crate::take_over::{Origin, dovecot};
 use crate::uid_validity::Reserve;
 use crate::watch::Watcher;
 use crate::witness::{Reached, Witness};
@@ -23,59 +25,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// How new directories and files are made, and other settings of the whole store.
-#[derive(Clone, Debug)]
-pub struct StoreSettings {
-    /// Names of new mailboxes on disk in UTF-8 (Courier 5 and later); else in modified UTF-7
-    /// (Dovecot, older Couriers). Both are read.
-    pub utf8_names: bool,
-    /// What two hexadecimal digits follow in names on disk that stand for a character, as with
-    /// Dovecot's listescape (`\\2e` for a dot); `None` where names have no such escapes.
-    pub name_escape: Option<char>,
-    /// Mailboxes of one account at most: more cannot be made.
-    pub mailboxes_max: usize,
-    /// Levels of a mailbox's name at most: deeper ones cannot be made.
-    pub levels_max: usize,
-    /// Longest wait for a lock, in milliseconds.
-    pub lock_wait_ms_max: u64,
-    /// Keywords in one mailbox at most.
-    pub keywords_max: usize,
-    /// Which of two other servers' lists is taken over where both are there.
-    pub take_over: Preference,
-    /// Host name for names of new message files; `/` and `:` are escaped.
-    pub hostname: String,
-    /// Memory that mailboxes may take which nobody has open any more, in bytes.
-    pub kept_bytes_max: usize,
-    /// `Trash` and messages with `\Deleted` count for the quota, as Dovecot counts; else they do
-    /// not, as Courier counts.
-    pub quota_counts_trash: bool,
-}
-
-impl StoreSettings {
-    /// How directories are named.
-    pub(crate) fn directory_names(&self) -> DirectoryNames {
-        DirectoryNames { utf8: self.utf8_names, escape: self.name_escape }
-    }
-}
-
-/// The settings of a site that has none.
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self {
-            utf8_names: true,
-            name_escape: None,
-            mailboxes_max: 20_000,
-            levels_max: 30,
-            lock_wait_ms_max: 10_000,
-            keywords_max: 1_000,
-            take_over: Preference::Newer,
-            hostname: "localhost".to_owned(),
-            kept_bytes_max: 64 << 20,
-            quota_counts_trash: false,
-        }
-    }
-}
 
 /// The store of a process: what its accounts share.
 #[derive(Debug)]
@@ -109,9 +58,6 @@ pub struct Account {
     /// See [`Account::hold`].
     held: Mutex<Weak<Lock>>,
 }
-
-/// The file by whose lock a server tells that it has an account open.
-pub(crate) const SERVED_LOCK: &str = "restante-served.lock";
 
 /// What an account's mailboxes share.
 #[derive(Debug)]
@@ -311,7 +257,7 @@ impl Account {
         let mut change = self.shared.quota.begin();
         // One rename, and it is gone; what takes long comes after.
         let unique = crate::file_name::unique(&self.shared.settings.hostname);
-        let grave = self.shared.root.join("tmp").join(format!("{}{unique}", directory::DELETED_PREFIX));
+        let grave = self.shared.root.join("tmp").join(format!("{}{unique}", own_files::DELETED_PREFIX));
         rename_new(&directory, &grave).map_err(|error| Error::io("cannot delete", &directory, error))?;
         if change.is_counted() && self.shared.quota.counts(name, SystemFlags::NONE) {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
@@ -415,7 +361,7 @@ impl Account {
         if let Some(lock) = held.upgrade() {
             return Ok(Some(lock));
         }
-        match Lock::try_take(&self.shared.root.join(SERVED_LOCK), true) {
+        match Lock::try_take(&self.shared.root.join(own_files::SERVED_LOCK), true) {
             Ok(lock) => {
                 let lock = Arc::new(lock);
                 *held = Arc::downgrade(&lock);
@@ -433,7 +379,7 @@ impl Account {
     /// open.
     pub fn keep_closed(&self) -> Result<Lock> {
         let _entered = self.shared.enter()?;
-        Lock::try_take(&self.shared.root.join(SERVED_LOCK), false)
+        Lock::try_take(&self.shared.root.join(own_files::SERVED_LOCK), false)
     }
 
     /// The user's quota.
@@ -498,7 +444,7 @@ impl Shared {
 
     /// The account's own lock, for files that belong to no mailbox.
     pub(crate) fn lock(&self) -> Result<Lock> {
-        Lock::take(&self.root.join("restante.lock"), self.settings.lock_wait_ms_max)
+        Lock::take(&self.root.join(own_files::LOCK), self.settings.lock_wait_ms_max)
     }
 
     /// A UIDVALIDITY greater than all that this account's mailboxes ever had: the time, or one
@@ -591,7 +537,7 @@ impl Shared {
     }
 
     fn uid_validity_path(&self) -> PathBuf {
-        self.root.join("restante-uidvalidity")
+        self.root.join(own_files::UID_VALIDITY)
     }
 }
 

@@ -17,8 +17,9 @@
 
 pub(crate) mod audit;
 
+use crate::disk::replace;
 use crate::error::{Error, Result};
-use crate::list_file::replace;
+use crate::own_files;
 use mail::{Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -266,7 +267,7 @@ pub(crate) fn payload<'a>(all: impl Iterator<Item = (Kind, &'a [u8])>) -> Vec<u8
 }
 
 fn path_in(directory: &Path) -> PathBuf {
-    directory.join("restante-cache")
+    directory.join(own_files::CACHE)
 }
 
 fn open(path: &Path, access: OFlags) -> std::io::Result<File> {

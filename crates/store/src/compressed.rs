@@ -18,9 +18,9 @@
 //! A message is decompressed as a whole when it is opened: into memory if it is short, else into
 //! a file without a name. It can then be read at any place, as often as is needed.
 
+use crate::disk::read_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::disk_size;
-use crate::message::read_at;
 use crate::scan::Place;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;

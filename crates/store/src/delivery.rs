@@ -1,16 +1,16 @@
 //! Messages on their way in: files in `tmp/`.
 
 use crate::compressed::{self, Compression};
+use crate::disk::private_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::unique;
-use crate::owner::{self, Owner};
 use crate::quota::Room;
+use crate::temporary::Temporary;
 use mail::crlf::{ToDisk, octets};
 use mail::{UidSet, UidValidity};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A message being written to `tmp/`, with CRLF turned into LF. Dropped without being
@@ -29,16 +29,6 @@ pub struct Delivery {
     last: u8,
     /// The first bytes, by which a compressed message is known.
     head: Vec<u8>,
-}
-
-/// A file in `tmp/` that is removed unless it is moved away.
-#[derive(Debug)]
-pub(crate) struct Temporary {
-    pub(crate) path: PathBuf,
-    /// The base name that it gets, sizes included.
-    pub(crate) base: String,
-    /// Who made it, and so may remove it.
-    owner: Option<Arc<Owner>>,
 }
 
 /// What an append gave the messages (RFC 4315).
@@ -121,25 +111,4 @@ impl Delivery {
         self.last = converted.last().copied().unwrap_or(self.last);
         Ok(())
     }
-}
-
-impl Temporary {
-    /// A file that the caller makes next, as whoever this thread works as.
-    pub(crate) fn new(path: PathBuf, base: String) -> Self {
-        Self { path, base, owner: owner::current() }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let Ok(_entered) = owner::enter(self.owner.as_ref(), &self.path) else { return };
-        // Most often it was moved away and is not there.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Makes a file that was not there, readable by its owner only.
-pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().write(true).create_new(true).mode(0o600).open(path)
 }

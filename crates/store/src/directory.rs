@@ -3,8 +3,9 @@
 //! How they are named is in [`crate::directory_name`], how they are found in [`crate::root`].
 
 use crate::directory_name::DirectoryNames;
+use crate::disk::{is_missing, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
-use crate::list_file::sync_directory;
+use crate::own_files;
 use crate::rename::rename_new;
 use mail::MailboxName;
 use rustix::fs::{Mode, OFlags};
@@ -115,7 +116,7 @@ pub(crate) fn make(path: &Path, is_root: bool) -> Result<()> {
     make(&path.join("new"))?;
     if !is_root {
         let marker = path.join("maildirfolder");
-        match crate::delivery::private_file(&marker) {
+        match crate::disk::private_file(&marker) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("cannot make", &marker, error));
             }
@@ -140,7 +141,7 @@ pub(crate) fn clean_tmp(path: &Path) {
     for entry in entries.flatten() {
         let (name, held) = (entry.file_name(), entry.path());
         let Ok(metadata) = std::fs::symlink_metadata(&held) else { continue };
-        if metadata.is_dir() && name.as_bytes().starts_with(DELETED_PREFIX.as_bytes()) {
+        if metadata.is_dir() && name.as_bytes().starts_with(own_files::DELETED_PREFIX.as_bytes()) {
             let _ = std::fs::remove_dir_all(&held);
         } else if metadata.is_file() && is_left_over(&metadata) && std::fs::remove_file(&held).is_ok() {
             tracing::info!(file = %path.join(name).display(), "removed a leftover older than 36 hours");
@@ -148,19 +149,11 @@ pub(crate) fn clean_tmp(path: &Path) {
     }
 }
 
-/// How a mailbox is called in the inbox's `tmp/` while it is being deleted.
-pub(crate) const DELETED_PREFIX: &str = "restante-deleted.";
-
 /// By change time, as a delivery may date its file as it likes.
 pub(crate) fn is_left_over(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(0));
     changed.elapsed().is_ok_and(|age| age > TMP_AGE_MAX)
-}
-
-/// Whether an error says that a path is not there.
-pub(crate) fn is_missing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //! without a UID list, which takes a wait for the disk to make.
 
 use crate::account::Account;
-use crate::directory::is_missing;
+use crate::disk::is_missing;
 use crate::error::{Error, Result};
+use crate::own_files;
 use crate::scan::scan;
 use mail::{MailboxName, SystemFlags};
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ impl Account {
             return Ok(None);
         }
         let directory = self.find(name)?;
-        let list = directory.join("restante-uidlist");
+        let list = directory.join(own_files::UID_LIST);
         match std::fs::symlink_metadata(&list) {
             Err(error) if is_missing(&error) => Ok(Some(directory)),
             Ok(_) => Ok(None),

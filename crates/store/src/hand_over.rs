@@ -13,47 +13,22 @@ mod courier;
 mod dot_lock;
 mod dovecot;
 
-use crate::account::{Account, StoreSettings};
+use crate::account::Account;
 use crate::compressed::{self, Compression};
 use crate::directory;
 use crate::directory_name::DirectoryNames;
+use crate::disk::sync_directory;
 use crate::error::{Error, Result};
-use crate::list_file::sync_directory;
+use crate::extract::{Extract, ExtractRow};
 use crate::mailbox::hand_over::peek;
 use crate::rename::rename_new;
-use crate::scan::Place;
+use crate::settings::StoreSettings;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Faults, ForeignFiles, Origin};
-use mail::{Keyword, MailboxName, Uid, UidValidity};
+use mail::MailboxName;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-
-/// What our list is called once a mailbox was handed over.
-pub(crate) const HANDED_OVER: &str = "restante-uidlist.handed-over";
-
-/// All that another server is told of a mailbox.
-#[derive(Debug)]
-pub(crate) struct Extract {
-    pub(crate) uid_validity: UidValidity,
-    /// `None` when all are used up.
-    pub(crate) uid_next: Option<Uid>,
-    /// In the order of UIDs.
-    pub(crate) rows: Vec<ExtractRow>,
-}
-
-/// A message of an [`Extract`].
-#[derive(Debug)]
-pub(crate) struct ExtractRow {
-    pub(crate) uid: Uid,
-    pub(crate) base: Box<[u8]>,
-    /// What follows the base name in the file's name, `:` included.
-    pub(crate) suffix: Box<[u8]>,
-    pub(crate) place: Place,
-    pub(crate) keywords: Vec<Keyword>,
-    /// `None`: the one by default.
-    pub(crate) uidl: Option<Box<str>>,
-}
 
 /// What is, or would be, taken over of a mailbox.
 #[derive(Clone, Debug)]

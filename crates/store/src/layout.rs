@@ -7,10 +7,10 @@
 //! another mailbox is in it any more. Nothing is ever replaced. A crash leaves some mailboxes
 //! where they were, and the same once more does the rest.
 
-use crate::directory::{is_mailbox, is_missing};
+use crate::directory::is_mailbox;
+use crate::disk::{is_missing, read_small, sync_directory, write_durably};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hand_over::Survey;
-use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::mailbox::hand_over::peek;
 use crate::owner::{self, Owner};
 use crate::take_over::{ForeignFiles, Preference, SIZE_MAX};
@@ -267,7 +267,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Maildir++'s sign of a mailbox that is not the inbox.
 fn make_marker(mailbox: &Path) -> Result<()> {
     let marker = mailbox.join("maildirfolder");
-    match crate::delivery::private_file(&marker) {
+    match crate::disk::private_file(&marker) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(Error::io("cannot make", &marker, error))
         }

@@ -1,10 +1,12 @@
 //! `restante-uidlist` as a file: reading what is new, appending durably, checkpoints.
 
+use crate::disk::replace_durably;
 use crate::error::{Error, ErrorKind, Result};
+use crate::own_files;
 use crate::uid_list::{Line, Reader, write};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -75,7 +77,7 @@ impl Mark {
 
 impl ListFile {
     pub(crate) fn new(directory: &Path) -> Self {
-        Self { path: directory.join("restante-uidlist"), read: None, lines: 0, in_memory: false }
+        Self { path: directory.join(own_files::UID_LIST), read: None, lines: 0, in_memory: false }
     }
 
     /// From here on what is written goes nowhere: the list is what is in memory, and no more that
@@ -101,7 +103,7 @@ impl ListFile {
             Ok(metadata) => {
                 Ok(Some(Position { device: metadata.dev(), inode: metadata.ino(), length: metadata.len() }))
             }
-            Err(error) if crate::directory::is_missing(&error) => Ok(None),
+            Err(error) if crate::disk::is_missing(&error) => Ok(None),
             Err(error) => Err(self.reading("cannot look at", error)),
         }
     }
@@ -318,63 +320,4 @@ fn write_lines<'a>(
     }
     file.write_all(&buffer)?;
     Ok((bytes + buffer.len() as u64, count))
-}
-
-/// Writes a file as a whole: see [`replace_durably`].
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace_durably(path, |file| file.write_all(bytes))
-}
-
-/// Writes a file as a whole: a new one beside it, synced, renamed into place, the directory
-/// synced. A crash leaves the old one or the new one.
-pub(crate) fn replace_durably(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
-) -> Result<()> {
-    replace(path, |file| fill(file).and_then(|()| file.sync_all()))?;
-    path.parent().map_or(Ok(()), sync_directory)
-}
-
-/// Writes a file of ours as a whole: a new one beside it, renamed into place. The old one is
-/// replaced on purpose. Readers see the old one or the new one; a crash of the machine may leave
-/// neither.
-pub(crate) fn replace(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".tmp.{}", std::process::id()));
-    let temporary = PathBuf::from(name);
-    // A leftover of a process with our number that crashed.
-    let _ = std::fs::remove_file(&temporary);
-    let written = crate::delivery::private_file(&temporary)
-        .and_then(|mut file| fill(&mut file))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(&temporary);
-        return Err(Error::io("cannot write", path, error));
-    }
-    Ok(())
-}
-
-/// Makes what happened in a directory durable.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    File::open(directory)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| Error::io("cannot sync", directory, error))
-}
-
-/// Reads a small file of text whole; `None` when it is missing. It is input like any other:
-/// no regular file, or larger than `max` bytes, is an error.
-pub(crate) fn read_small(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file: File = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => file.into(),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::reading("cannot open", path, error.into())),
-    };
-    let metadata = file.metadata().map_err(|error| Error::reading("cannot look at", path, error))?;
-    if !metadata.is_file() || metadata.len() > max {
-        return Err(Error::new(ErrorKind::Damaged, "no regular file of sensible size:", path));
-    }
-    let mut bytes = Vec::new();
-    file.take(max).read_to_end(&mut bytes).map_err(|error| Error::reading("cannot read", path, error))?;
-    Ok(Some(bytes))
 }

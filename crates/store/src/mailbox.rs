@@ -38,11 +38,13 @@ use crate::account::Shared;
 use crate::cache::Identity;
 use crate::delivery::{Appended, Delivery};
 use crate::directory::{self, clean_tmp};
+use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::ListFile;
 use crate::lock::Lock;
 use crate::message::{Looked, MessageFile};
+use crate::own_files;
 use crate::scan::Place;
 use crate::snapshot::Snapshot;
 use crate::take_over::Origin;
@@ -412,7 +414,7 @@ impl Mailbox {
     }
 
     fn lock_path(&self) -> PathBuf {
-        self.directory.join("restante-uidlist.lock")
+        self.directory.join(own_files::UID_LIST_LOCK)
     }
 
     fn lock_file(&self) -> Result<Lock> {
@@ -579,7 +581,7 @@ fn identity_of(directory: &Path) -> Result<(u64, u64)> {
     match std::fs::symlink_metadata(directory) {
         Ok(metadata) if metadata.is_dir() => Ok((metadata.dev(), metadata.ino())),
         Ok(_) => Err(Error::new(ErrorKind::NonExistent, "no directory:", directory)),
-        Err(error) if directory::is_missing(&error) => {
+        Err(error) if is_missing(&error) => {
             Err(Error::new(ErrorKind::NonExistent, "no such directory:", directory))
         }
         Err(error) => Err(Error::reading("cannot look at", directory, error)),

@@ -2,6 +2,7 @@
 //! know that some are compressed: see [`crate::compressed`].
 
 use crate::compressed::{Compression, Expanded};
+use crate::disk::read_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{disk_size, split, wire_size};
 use mail::source::Source;
@@ -11,7 +12,6 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -198,20 +198,6 @@ impl MessageFile {
             }
         }
     }
-}
-
-/// Reads up to `buffer.len()` bytes of a file at `offset`; fewer only at its end.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64, path: &Path) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::reading("cannot read", path, error)),
-        }
-    }
-    Ok(filled)
 }
 
 /// What the name at the end of `path` says of a message of `content` bytes.

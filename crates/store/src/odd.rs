@@ -8,8 +8,9 @@
 use crate::account::{Account, Shared};
 use crate::directory::{make, new_path, rename_to_new};
 use crate::directory_name::DirectoryNames;
+use crate::disk::sync_directory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::list_file::sync_directory;
+use crate::own_files;
 use crate::quota::Change;
 use crate::root::{OddReason, contents, for_each_directory, messages};
 use mail::mailbox_name::BadName;
@@ -193,7 +194,7 @@ fn becomes(
     }
     if odd.reason == OddReason::NoCur {
         // With a UID list, messages of a `cur` that vanished would be taken for expunged.
-        let has_list = root.join(&odd.path).join("restante-uidlist").symlink_metadata().is_ok();
+        let has_list = root.join(&odd.path).join(own_files::UID_LIST).symlink_metadata().is_ok();
         return names.read(odd.path.as_os_str()).ok().filter(|_| !has_list);
     }
     let levels: Vec<String> =

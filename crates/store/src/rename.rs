@@ -3,7 +3,7 @@
 //! rename(2) replaces what has the new name already: a message that another program put there
 //! would be gone without a word. So every rename of a message's file or of a mailbox's directory
 //! goes through here. The exceptions are files of our own that are replaced on purpose, as wholes:
-//! see [`crate::list_file::replace`] and `maildirsize`.
+//! see [`crate::disk::replace`] and `maildirsize`.
 
 use rustix::fs::{AtFlags, CWD, RenameFlags, linkat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;

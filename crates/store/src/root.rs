@@ -1,7 +1,8 @@
 //! What stands in a Maildir's own directory: mailboxes, and directories that are none.
 
-use crate::directory::{is_mailbox, is_missing};
+use crate::directory::is_mailbox;
 use crate::directory_name::{DirectoryNames, NoName};
+use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use mail::MailboxName;
 use mail::mailbox_name::BadName;

@@ -7,8 +7,8 @@
 //! so that both files are read and written by the same rule.
 
 use crate::directory_name::{DirectoryNames, NoName};
+use crate::disk::{read_small, write_durably};
 use crate::error::Result;
-use crate::list_file::{read_small, write_durably};
 use mail::MailboxName;
 use std::path::Path;
 

@@ -14,10 +14,10 @@ pub mod courier;
 pub mod dovecot;
 pub(crate) mod rights;
 
+use crate::disk::read_small;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::split;
-use crate::hand_over::HANDED_OVER;
-use crate::list_file::read_small;
+use crate::own_files;
 use crate::uid_list::{KEYWORDS_MAX, Line, is_base_name, parse};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use std::collections::{BTreeMap, HashMap};
@@ -336,12 +336,6 @@ fn header(validity: Option<&[u8]>, next: Option<&[u8]>) -> Option<(UidValidity, 
     Some((UidValidity::new(number(validity?)?)?, next))
 }
 
-/// Whether POP3 can say it (RFC 1939 section 7, but for the length: Courier's are as long as
-/// names of files).
-pub(crate) fn is_uidl(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= 255 && text.iter().all(u8::is_ascii_graphic)
-}
-
 /// A message's POP3 UIDL where the list has none of its own: Dovecot's default.
 pub fn default_uidl(uid: Uid, uid_validity: UidValidity) -> String {
     format!("{:08x}{:08x}", uid.get(), uid_validity.get())
@@ -396,7 +390,7 @@ fn lines(foreign: &Foreign, keywords: &Keywords, modseq: ModSeq, faults: &mut Fa
 /// The MODSEQ that all messages get: where the mailbox was ours before, and handed over, one above
 /// all that clients saw then.
 fn earlier_modseq(directory: &Path, uid_validity: Option<UidValidity>) -> Result<ModSeq> {
-    let list = sound(read_small(&directory.join(HANDED_OVER), SIZE_MAX), &mut Faults::default())?;
+    let list = sound(read_small(&directory.join(own_files::HANDED_OVER), SIZE_MAX), &mut Faults::default())?;
     let list = list.unwrap_or_default();
     let lines = parse(&list).lines;
     let is_same = lines.iter().any(|line| matches!(line, Line::Validity(v) if Some(*v) == uid_validity));

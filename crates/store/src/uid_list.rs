@@ -367,8 +367,14 @@ pub(crate) fn unescape(word: &str) -> Option<Cow<'_, [u8]>> {
 }
 
 fn parse_uidl(word: &str) -> Option<Box<str>> {
-    let uidl = unescape(word).filter(|uidl| crate::take_over::is_uidl(uidl))?;
+    let uidl = unescape(word).filter(|uidl| is_uidl(uidl))?;
     std::str::from_utf8(&uidl).ok().map(Box::from)
+}
+
+/// Whether POP3 can say it (RFC 1939 section 7, but for the length: Courier's are as long as
+/// names of files).
+pub(crate) fn is_uidl(text: &[u8]) -> bool {
+    !text.is_empty() && text.len() <= 255 && text.iter().all(u8::is_ascii_graphic)
 }
 
 /// Whether bytes can be the base name of a message.

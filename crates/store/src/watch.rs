@@ -11,6 +11,7 @@
 //! file system, whose changes elsewhere are not seen here) there is no journal; times of change
 //! serve instead, and another thread rings every few seconds.
 
+use crate::own_files;
 use crate::scan::{Place, is_mail, is_nameless};
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask, Watches};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -332,7 +333,7 @@ impl Watched {
         }
         let Some(name) = event.name.map(OsStr::as_bytes) else { return };
         let place = match directory {
-            0 if name == b"restante-uidlist" => return self.lock().ring(rung),
+            0 if name == own_files::UID_LIST.as_bytes() => return self.lock().ring(rung),
             // Locks and temporary files.
             0 => return,
             1 => Place::New,

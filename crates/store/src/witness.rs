@@ -18,9 +18,10 @@
 //! [`MODSEQS_AHEAD`] further: before a client is told of what is further still. It is not synced.
 //! What it says was so, and no more than that may have been told; lost, nobody is the wiser.
 
+use crate::disk::replace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::unique;
-use crate::list_file::replace;
+use crate::own_files;
 use crate::uid_list::{escape, framed, unescape, unframed};
 use mail::{ModSeq, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
@@ -37,9 +38,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) const UIDS_AHEAD: u32 = 32;
 /// MODSEQs, likewise.
 pub(crate) const MODSEQS_AHEAD: u64 = 1_000;
-
-/// Its name in the Maildir.
-pub(crate) const NAME: &str = "restante-witness";
 
 /// Largest file that is read, in bytes: 100,000 mailboxes with long names, and then some.
 const SIZE_MAX: u64 = 64 * 1024 * 1024;
@@ -167,7 +165,7 @@ impl Witness {
     }
 
     fn path(&self) -> PathBuf {
-        self.root.join(NAME)
+        self.root.join(own_files::WITNESS)
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -184,7 +182,7 @@ impl Known {
             Ok(file) => file,
             Err(error) => {
                 *self = Self::default();
-                return if crate::directory::is_missing(&error) { Ok(false) } else { Err(failed(error)) };
+                return if crate::disk::is_missing(&error) { Ok(false) } else { Err(failed(error)) };
             }
         };
         let metadata = file.metadata().map_err(failed)?;
@@ -331,7 +329,7 @@ mod tests {
     #[test]
     fn security_22_any_bytes_are_survived_and_a_newer_file_is_left_alone() {
         let (root, at) = site();
-        let (path, inbox) = (root.path().join(NAME), at(""));
+        let (path, inbox) = (root.path().join(own_files::WITNESS), at(""));
         Witness::new(root.path()).note(&inbox, reached(7, 5, 9)).unwrap();
         Witness::new(root.path()).note(&inbox, reached(7, 6, 10)).unwrap();
         let good = std::fs::read(&path).unwrap();
@@ -370,7 +368,7 @@ mod tests {
         let mut largest = 0;
         for next in 1..3_000 {
             a.note(&at(""), reached(7, next, 9)).unwrap();
-            largest = largest.max(std::fs::metadata(root.path().join(NAME)).unwrap().len());
+            largest = largest.max(std::fs::metadata(root.path().join(own_files::WITNESS)).unwrap().len());
         }
         assert!(largest < 40_000, "{largest} bytes");
         assert_eq!(b.of(&at("")), Some(reached(7, 2_999, 9)));

@@ -2,10 +2,10 @@
 //! `courierpop3dsizelist`.
 
 use super::dot_lock::DotLock;
-use super::{Extract, ExtractRow, HandedOver, Site, can_be_listed};
-use crate::directory::is_missing;
+use super::{HandedOver, Site, can_be_listed};
+use crate::disk::{is_missing, sync_directory, write_durably};
 use crate::error::{Error, Result};
-use crate::list_file::{sync_directory, write_durably};
+use crate::extract::{Extract, ExtractRow};
 use crate::message::{Looked, MessageFile};
 use crate::take_over::courier::{numbers_of_uidl, update};
 use mail::{Keyword, Uid};

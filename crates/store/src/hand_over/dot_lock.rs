@@ -1,7 +1,7 @@
 //! Locks as Courier and Dovecot have them: a file that is made by whoever holds the lock, and
 //! that is stale when it is old.
 
-use crate::delivery::private_file;
+use crate::disk::private_file;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -2,11 +2,11 @@
 //! names, `dovecot-uidvalidity`.
 
 use super::dot_lock::DotLock;
-use super::{Extract, ExtractRow, HandedOver, Site, can_be_listed};
-use crate::directory::is_missing;
+use super::{HandedOver, Site, can_be_listed};
+use crate::disk::{is_missing, read_small, sync_directory, write_durably};
 use crate::error::{Error, Result};
+use crate::extract::{Extract, ExtractRow};
 use crate::file_name::{Info, compose, number_after};
-use crate::list_file::{read_small, sync_directory, write_durably};
 use crate::rename::{is_of_one_file, rename_new};
 use crate::scan::Place;
 use crate::take_over::dovecot::{greatest_uid_validity, parse_keywords, parse_list};

@@ -1,7 +1,10 @@
 //! Tests of what is written for other servers.
 
 use super::*;
+use crate::extract::{Extract, ExtractRow};
+use crate::scan::Place;
 use crate::take_over::{self, Preference};
+use mail::{Keyword, Uid, UidValidity};
 
 fn row(uid: u32, base: &str, suffix: &str, keywords: &[&str], uidl: Option<&str>) -> ExtractRow {
     ExtractRow {

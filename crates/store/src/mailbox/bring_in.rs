@@ -8,16 +8,17 @@
 
 use super::change::note_last_facts;
 use super::{Copied, Inner, Mailbox, room};
-use crate::delivery::{Appended, Delivery, Temporary, private_file};
-use crate::directory::{self, is_missing};
+use crate::delivery::{Appended, Delivery};
+use crate::directory;
+use crate::disk::{is_missing, private_file, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::file_name::{Info, compose, disk_size, sizes_kept, unique};
-use crate::list_file::sync_directory;
 use crate::message::MessageFile;
 use crate::quota::{Change, QuotaUsage, Room};
 use crate::rename::rename_new;
 use crate::scan::Place;
+use crate::temporary::Temporary;
 use crate::uid_list::Line;
 use mail::flag::Flags;
 use mail::{Uid, UidSet};

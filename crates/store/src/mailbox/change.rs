@@ -2,10 +2,9 @@
 
 use super::state::State;
 use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
-use crate::directory::is_missing;
+use crate::disk::{is_missing, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::list_file::sync_directory;
 use crate::message::MessageFile;
 use crate::quota::{Change, size_of};
 use crate::rename::{is_of_one_file, rename_new_at};

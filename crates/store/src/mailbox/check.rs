@@ -19,6 +19,7 @@ use crate::directory;
 use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
+use crate::own_files;
 use crate::root;
 use audit::Audit;
 use mail::MailboxName;
@@ -237,7 +238,7 @@ impl Subject<'_> {
     }
 
     fn lock_path(&self) -> PathBuf {
-        self.directory.join("restante-uidlist.lock")
+        self.directory.join(own_files::UID_LIST_LOCK)
     }
 }
 
@@ -297,6 +298,6 @@ fn directory_of(root: &Path, names: DirectoryNames, name: &MailboxName) -> Resul
 fn is_checkable(path: &Path) -> bool {
     let is_there = |name: &str| path.join(name).symlink_metadata().is_ok();
     let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-    let was_one = || is_there("restante-uidlist") || is_there("maildirfolder");
+    let was_one = || is_there(own_files::UID_LIST) || is_there("maildirfolder");
     directory::is_mailbox(path).unwrap_or(false) || (is_directory && was_one())
 }

@@ -3,9 +3,11 @@
 use super::state::NewOrder;
 use super::{Mailbox, State};
 use crate::compressed;
+use crate::disk::sync_directory;
 use crate::error::{Error, Result};
-use crate::hand_over::{HANDED_OVER, HandedOver, Site, Survey, write};
-use crate::list_file::{ListFile, News, sync_directory};
+use crate::hand_over::{HandedOver, Site, Survey, write};
+use crate::list_file::{ListFile, News};
+use crate::own_files;
 use crate::scan::scan;
 use crate::take_over::{ForeignFiles, Origin, Preference, Taken, default_uidl, rights, take_over};
 use crate::uid_list::Line;
@@ -37,12 +39,12 @@ impl Mailbox {
         let done = write(&site, &extract, to)?;
         // From here on the other server's files count. An earlier list that was handed over is
         // replaced on purpose.
-        let list = directory.join("restante-uidlist");
-        std::fs::rename(&list, directory.join(HANDED_OVER))
+        let list = directory.join(own_files::UID_LIST);
+        std::fs::rename(&list, directory.join(own_files::HANDED_OVER))
             .map_err(|error| Error::io("cannot rename", &list, error))?;
         sync_directory(directory)?;
         // Ours are of no use without it.
-        let _ = std::fs::remove_file(directory.join("restante-index"));
+        let _ = std::fs::remove_file(directory.join(own_files::INDEX));
         (inner.state, inner.seen, inner.list) = (None, None, ListFile::new(directory));
         (inner.told, inner.unsaved) = (None, false);
         Ok(done)

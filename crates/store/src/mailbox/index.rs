@@ -10,11 +10,12 @@
 
 use super::state::{FileAt, State};
 use crate::cache::Identity;
+use crate::disk::replace;
 use crate::error::Result;
-use crate::list_file::{Mark, replace};
+use crate::list_file::Mark;
+use crate::own_files;
 use crate::scan::Stamp;
-use crate::take_over::is_uidl;
-use crate::uid_list::is_base_name;
+use crate::uid_list::{is_base_name, is_uidl};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -50,7 +51,7 @@ pub(super) fn save(
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> Result<()> {
-    replace(&directory.join("restante-index"), |file| {
+    replace(&directory.join(own_files::INDEX), |file| {
         let mut out =
             Out { file, piece: Vec::with_capacity(PIECE + 1024), checksum: crc32fast::Hasher::new() };
         write_head(&mut out, state, mark, stamp, cache)?;
@@ -62,7 +63,7 @@ pub(super) fn save(
 
 /// Reads the index of a mailbox; `None` when there is none that can be believed.
 pub(super) fn load(directory: &Path) -> Option<Saved> {
-    let path = directory.join("restante-index");
+    let path = directory.join(own_files::INDEX);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file: File = rustix::fs::open(&path, flags, Mode::empty()).ok()?.into();
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;

@@ -10,6 +10,7 @@ use super::misnamed::scan_and_mend;
 use super::state::{Differences, NewOrder, State};
 use super::{Inner, Mailbox, Refreshed};
 use crate::directory;
+use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::list_file::News;
@@ -365,7 +366,7 @@ fn is_file(mailbox: &Mailbox, place: Place, name: &[u8]) -> Result<bool> {
     let path = mailbox.file_path(place, name);
     match std::fs::symlink_metadata(&path) {
         Ok(metadata) => Ok(metadata.is_file()),
-        Err(error) if directory::is_missing(&error) => Ok(false),
+        Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(Error::reading("cannot look at", &path, error)),
     }
 }
@@ -382,7 +383,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
             // Not synced: after a crash it lies in new/ again, and no harm is done.
             Ok(()) => state.files[row] = state.suffixes.at(Place::Cur, &target[state.names.get(row).len()..]),
             // Somebody else was faster; the next look finds it.
-            Err(error) if directory::is_missing(&error) => overtaken = true,
+            Err(error) if is_missing(&error) => overtaken = true,
             // It stays in new/, and costs the others nothing.
             Err(error) if is_of_one_file(&error) => {
                 // Another file of its base name, which has just come, is the next look's.

@@ -11,7 +11,7 @@
 //! remove the first, and the message must be there under either.
 
 use super::state::State;
-use crate::directory::is_missing;
+use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{Info, compose, sizes_kept, unique};
 use crate::rename::{is_of_one_file, rename_new};

@@ -7,8 +7,8 @@
 use super::departed::{Departed, Known};
 use crate::cache::Whose;
 use crate::column::Column;
+use crate::extract::{Extract, ExtractRow};
 use crate::file_name::{Info, compose, delivery_order};
-use crate::hand_over::{Extract, ExtractRow};
 use crate::names::Names;
 use crate::scan::{Found, Place, info_of};
 use crate::snapshot::{ModSeqs, Snapshot};

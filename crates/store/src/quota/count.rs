@@ -7,7 +7,7 @@
 //! so that the next one has another time.
 
 use super::{QuotaUsage, size_of};
-use crate::directory::is_missing;
+use crate::disk::is_missing;
 use crate::error::{Error, Result};
 use crate::file_name::{Info, split};
 use crate::scan::{is_mail, is_nameless};

@@ -11,9 +11,10 @@
 //! any other file: whoever may write to the Maildir may write anything.
 
 use super::{QuotaLimits, QuotaStatus, signed};
-use crate::delivery::{Temporary, private_file};
+use crate::disk::private_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::unique;
+use crate::temporary::Temporary;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;

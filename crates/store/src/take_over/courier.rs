@@ -1,13 +1,10 @@
 //! Courier's files: `courierimapuiddb`, `courierimapkeywords/`, `courierpop3dsizelist`.
 
-use super::{
-    Faults, Foreign, Keywords, Listed, Records, SIZE_MAX, header, is_uidl, number, sound, whole_lines,
-};
-use crate::directory::is_missing;
+use super::{Faults, Foreign, Keywords, Listed, Records, SIZE_MAX, header, number, sound, whole_lines};
+use crate::disk::{is_missing, read_small};
 use crate::error::{Error, Result};
 use crate::file_name::split;
-use crate::list_file::read_small;
-use crate::uid_list::is_base_name;
+use crate::uid_list::{is_base_name, is_uidl};
 use mail::{Keyword, Uid};
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;

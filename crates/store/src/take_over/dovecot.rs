@@ -1,11 +1,11 @@
 //! Dovecot's files: `dovecot-uidlist`, `dovecot-keywords`, `dovecot-uidvalidity`.
 
 use super::{
-    Faults, Foreign, Keywords, Listed, Records, SIZE_MAX, courier, header, is_uidl, number, sound,
-    whole_lines,
+    Faults, Foreign, Keywords, Listed, Records, SIZE_MAX, courier, header, number, sound, whole_lines,
 };
+use crate::disk::read_small;
 use crate::error::Result;
-use crate::list_file::read_small;
+use crate::uid_list::is_uidl;
 use mail::Keyword;
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;

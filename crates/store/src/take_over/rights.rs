@@ -1,8 +1,8 @@
 //! Rights that other servers let users grant (RFC 4314): read only to say what is not obeyed.
 
 use super::SIZE_MAX;
+use crate::disk::read_small;
 use crate::error::Result;
-use crate::list_file::read_small;
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -128,13 +128,13 @@ fn security_22_a_link_that_comes_later_is_not_followed() {
 fn security_22_nothing_is_cleaned_through_a_link() {
     let site = Site::new();
     let foreign = foreign(&site);
-    std::fs::create_dir(foreign.join(format!("{}1.M1", crate::directory::DELETED_PREFIX))).unwrap();
+    std::fs::create_dir(foreign.join(format!("{}1.M1", crate::own_files::DELETED_PREFIX))).unwrap();
     let (tmp, link) = (site.root().join("tmp"), site.directory.path().join("mailbox"));
     std::fs::create_dir(&link).unwrap();
     symlink(&foreign, link.join("tmp")).unwrap();
     crate::directory::clean_tmp(&link);
     assert_eq!(names(&foreign).len(), 2);
-    std::fs::create_dir_all(tmp.join(format!("{}1.M1/cur", crate::directory::DELETED_PREFIX))).unwrap();
+    std::fs::create_dir_all(tmp.join(format!("{}1.M1/cur", crate::own_files::DELETED_PREFIX))).unwrap();
     std::fs::write(tmp.join("2.fresh"), "").unwrap();
     std::fs::File::open(tmp.join("2.fresh"))
         .unwrap()

@@ -6,12 +6,12 @@ use crate::cache::audit::{Head, head};
 use crate::cache::{Cache, Whose};
 use crate::error::{Error, Result};
 use crate::file_name::number_after;
-use crate::hand_over::HANDED_OVER;
 use crate::list_file::ListFile;
 use crate::mailbox::age::agree;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
 use crate::message::MessageFile;
+use crate::own_files;
 use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
 use crate::uid_list::Line;
 use crate::witness::Reached;
@@ -37,14 +37,6 @@ pub(super) struct Audit {
     /// Directories' times under which the files were found, if nothing happened meanwhile.
     pub(super) stamp: Option<Stamp>,
 }
-
-/// Files of ours in each mailbox.
-pub(super) const OWN_FILES: [&str; 4] =
-    ["restante-uidlist", "restante-uidlist.lock", "restante-index", "restante-cache"];
-
-/// Files of ours in the Maildir.
-pub(super) const OWN_FILES_OF_ACCOUNT: [&str; 4] =
-    ["restante-uidvalidity", "restante.lock", crate::account::SERVED_LOCK, crate::witness::NAME];
 
 /// Looks at everything. The lock is held, unless nobody has opened the mailbox yet.
 pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Result<Audit> {
@@ -79,7 +71,7 @@ fn directories(subject: &Subject<'_>, findings: &mut Findings) -> Result<bool> {
                 let what = if metadata.is_symlink() { "is a symbolic link" } else { "is no directory" };
                 findings.add(FindingKind::DirectoryStrange, || format!("{name} {what}"));
             }
-            Err(error) if !crate::directory::is_missing(&error) => {
+            Err(error) if !crate::disk::is_missing(&error) => {
                 return Err(Error::reading("cannot look at", &path, error));
             }
             _ => {
@@ -109,7 +101,7 @@ pub(super) fn own_file_fault(directory: &Path, name: &str) -> Result<Option<Stri
     let failed = |error| Error::reading("cannot look at", &path, error);
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
-        Err(error) if crate::directory::is_missing(&error) => return Ok(None),
+        Err(error) if crate::disk::is_missing(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let (uid, mode) = (metadata.uid(), metadata.permissions().mode() & 0o7777);
@@ -197,7 +189,7 @@ fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Fi
 }
 
 fn read_list(subject: &Subject<'_>, findings: &mut Findings) -> Result<Option<ListAudit>> {
-    let path = subject.directory.join("restante-uidlist");
+    let path = subject.directory.join(own_files::UID_LIST);
     if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
         // Said already.
         return Ok(None);
@@ -205,9 +197,9 @@ fn read_list(subject: &Subject<'_>, findings: &mut Findings) -> Result<Option<Li
     let list = list::read(&path, findings)?;
     if list.is_none() {
         let is_there = |name: &str| subject.directory.join(name).symlink_metadata().is_ok();
-        let was_there = is_there("restante-index") && !is_there(HANDED_OVER);
+        let was_there = is_there(own_files::INDEX) && !is_there(own_files::HANDED_OVER);
         let kind = if was_there { FindingKind::ListGone } else { FindingKind::ListNone };
-        findings.add(kind, || "restante-uidlist".to_owned());
+        findings.add(kind, || own_files::UID_LIST.to_owned());
     }
     Ok(list)
 }
@@ -225,13 +217,13 @@ fn compare_index(
         news(&differences, &list.state, findings);
         differences
     });
-    let path = subject.directory.join("restante-index");
+    let path = subject.directory.join(own_files::INDEX);
     if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
         findings.add(FindingKind::IndexNone, || "there is none".to_owned());
         return Ok(None);
     }
     let Some(saved) = index::load(&subject.directory) else {
-        findings.add(FindingKind::IndexDamaged, || "restante-index".to_owned());
+        findings.add(FindingKind::IndexDamaged, || own_files::INDEX.to_owned());
         return Ok(None);
     };
     let mut state = saved.state;
@@ -376,11 +368,11 @@ fn behind_witness(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findin
 }
 
 fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
-    let path = subject.directory.join("restante-cache");
+    let path = subject.directory.join(own_files::CACHE);
     let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
     match head(&subject.directory, validity) {
         Head::Missing => {}
-        Head::Stale => findings.add(FindingKind::CacheStale, || "restante-cache".to_owned()),
+        Head::Stale => findings.add(FindingKind::CacheStale, || own_files::CACHE.to_owned()),
         Head::Damaged => findings.add(FindingKind::CacheDamaged, || "byte 0: no cache's header".to_owned()),
         Head::Sound => {
             for fault in sound_records(&subject.directory, validity).1 {
@@ -480,8 +472,8 @@ impl Subject<'_> {
 
     /// Our own files: their directory and name.
     pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
-        let of_mailbox = OWN_FILES.into_iter().map(|name| (&*self.directory, name));
-        let of_account = OWN_FILES_OF_ACCOUNT.into_iter().filter(|_| self.is_inbox);
+        let of_mailbox = own_files::OF_MAILBOX.into_iter().map(|name| (&*self.directory, name));
+        let of_account = own_files::OF_ACCOUNT.into_iter().filter(|_| self.is_inbox);
         of_mailbox.chain(of_account.map(|name| (&*self.shared.root, name)))
     }
 

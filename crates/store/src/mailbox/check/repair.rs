@@ -14,6 +14,7 @@ use crate::list_file::ListFile;
 use crate::mailbox::index;
 use crate::mailbox::misnamed::scan_and_mend;
 use crate::mailbox::state::State;
+use crate::own_files;
 use crate::scan::{Found, scan};
 use crate::uid_list::Line;
 use crate::witness::{MODSEQS_AHEAD, Reached, UIDS_AHEAD};
@@ -96,7 +97,7 @@ fn finish(subject: &Subject<'_>, audit: &Audit, mut state: State) -> Result<()> 
     let mut list = ListFile::new(&subject.directory);
     list.read_whole(&mut |_| {})?;
     let Some(mark) = list.mark()? else { return Ok(()) };
-    remove_if_strange(&subject.directory.join("restante-index"));
+    remove_if_strange(&subject.directory.join(own_files::INDEX));
     index::save(&subject.directory, &state, &mark, stamp, cache)
 }
 
@@ -115,7 +116,7 @@ fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -
                     .filter_map(|(whose, at)| Some((whose, old.record(at, whose)?.to_vec())));
                 cache::rewrite(directory, validity, live)?;
             }
-            None => remove(&directory.join("restante-cache"))?,
+            None => remove(&directory.join(own_files::CACHE))?,
         }
     }
     let Some(mut cache) = Cache::open(directory, validity) else { return Ok(None) };
@@ -294,7 +295,7 @@ fn make_ours(directory: &Path, name: &str) {
     let Ok(metadata) = path.symlink_metadata() else { return };
     if !metadata.is_file() {
         // The list is the one file that may be somewhere else on purpose.
-        if name != "restante-uidlist" {
+        if name != own_files::UID_LIST {
             remove_if_strange(&path);
         }
         return;
@@ -325,7 +326,7 @@ fn remove_if_strange(path: &Path) {
 
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if !crate::directory::is_missing(&error) => Err(Error::io("cannot remove", path, error)),
+        Err(error) if !crate::disk::is_missing(&error) => Err(Error::io("cannot remove", path, error)),
         _ => Ok(()),
     }
 }
