@@ -2,6 +2,15 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
+pub(crate) mod append;
+pub(crate) mod fetch;
+pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod quota;
+pub(crate) mod search;
+pub(crate) mod status;
+pub(crate) mod store;
+
 use mail::date::{DateTime, Day};
 use mail::flag::Flags;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags};

@@ -1,7 +1,9 @@
 //! From bytes to commands: lines, literals, limits.
 
+use crate::command::append::{AppendBefore, append_before};
 use crate::command::{AppendMessage, Request, Tag, WireName};
-use crate::parse::{self, Refused};
+use crate::cursor::Refused;
+use crate::request;
 
 /// Limits on what a client may make us hold. All in bytes unless said otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -262,7 +264,7 @@ impl Decoder {
         let State::Long { length } = self.state else { return Err(self.refusal("Expected a command")) };
         self.state = State::Command(Collecting::default());
         let limits = self.limits;
-        let request = parse::request(without_line_end(self.consume(length)), &limits);
+        let request = request::request(without_line_end(self.consume(length)), &limits);
         // What it took is needed no longer, and the command may run for a while.
         self.give_back();
         request
@@ -334,7 +336,7 @@ impl Decoder {
     }
 
     fn fatal(&mut self, text: &str) -> DecodeError {
-        let tag = parse::tag_of(&self.bytes[self.start..]);
+        let tag = request::tag_of(&self.bytes[self.start..]);
         self.discard();
         DecodeError { tag, text: text.to_owned(), fatal: true, code: None }
     }
@@ -380,7 +382,7 @@ impl Decoder {
                 self.state = State::Command(Collecting::default());
                 let limits = self.limits;
                 let line = self.consume(end);
-                Some(Taken::Event(parse::request(without_line_end(line), &limits).map(Event::Request)))
+                Some(Taken::Event(request::request(without_line_end(line), &limits).map(Event::Request)))
             }
         }
     }
@@ -389,10 +391,10 @@ impl Decoder {
     fn literal(&mut self, end: usize, announced: Announced) -> Taken {
         let State::Command(command) = &mut self.state else { return Taken::Again };
         let before = &self.bytes[self.start..self.start + command.line + announced.at];
-        if let Some(append) = parse::append_before(before, &self.limits) {
+        if let Some(append) = append_before(before, &self.limits) {
             return self.append(end, announced, append);
         }
-        if let Some(tag) = parse::tag_of_one(before, self.without_literals) {
+        if let Some(tag) = request::tag_of_one(before, self.without_literals) {
             self.pass_over(end, Some(announced));
             return Taken::Event(Ok(Event::Unasked(tag)));
         }
@@ -421,7 +423,7 @@ impl Decoder {
     }
 
     /// The literal is an APPEND's message, or stands where it should stand.
-    fn append(&mut self, end: usize, announced: Announced, append: parse::AppendBefore) -> Taken {
+    fn append(&mut self, end: usize, announced: Announced, append: AppendBefore) -> Taken {
         match append.arguments {
             Ok((mailbox, mut message)) => {
                 (message.size, message.non_sync) = (announced.size, announced.non_sync);
@@ -469,7 +471,7 @@ impl Decoder {
 
     /// An error about the command that begins here.
     fn refusal(&self, text: &str) -> DecodeError {
-        let tag = parse::tag_of(&self.bytes[self.start..]);
+        let tag = request::tag_of(&self.bytes[self.start..]);
         DecodeError { tag, text: text.to_owned(), fatal: false, code: None }
     }
 

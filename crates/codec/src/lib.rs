@@ -7,8 +7,9 @@
 
 pub mod capability;
 pub mod command;
+mod cursor;
 pub mod decoder;
-mod parse;
+mod request;
 pub mod response;
 
 pub use command::{Command, Request, Tag};

@@ -3,22 +3,9 @@
 //! One file a family of commands; [`command`] is the table. A later extension adds its file
 //! and its line there.
 
-mod append;
-mod connection;
-mod cursor;
-mod fetch;
-mod list;
-mod mailbox;
-mod quota;
-mod search;
-mod store;
-
-pub(crate) use append::{AppendBefore, append_before};
-
-use crate::command::{Command, Request, Tag};
+use crate::command::{Command, Request, Tag, append, fetch, list, login, quota, search, status, store};
+use crate::cursor::{Cursor, Parsed, Refused};
 use crate::decoder::{DecodeError, Limits};
-pub(crate) use cursor::Refused;
-use cursor::{Cursor, Parsed};
 
 /// A whole command, its literals in it, without its last line end.
 pub(crate) fn request(bytes: &[u8], limits: &Limits) -> Result<Request, DecodeError> {
@@ -65,18 +52,18 @@ fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
         "IDLE" => Command::Idle,
-        "ID" => connection::id(cursor)?,
-        "AUTHENTICATE" => connection::authenticate(cursor)?,
-        "LOGIN" => connection::login(cursor)?,
-        "ENABLE" => connection::enable(cursor)?,
-        "SELECT" => mailbox::select(cursor, false)?,
-        "EXAMINE" => mailbox::select(cursor, true)?,
-        "CREATE" => mailbox::create(cursor)?,
-        "DELETE" => mailbox::delete(cursor)?,
-        "RENAME" => mailbox::rename(cursor)?,
-        "SUBSCRIBE" => mailbox::subscribe(cursor)?,
-        "UNSUBSCRIBE" => mailbox::unsubscribe(cursor)?,
-        "STATUS" => mailbox::status(cursor)?,
+        "ID" => login::id(cursor)?,
+        "AUTHENTICATE" => login::authenticate(cursor)?,
+        "LOGIN" => login::login(cursor)?,
+        "ENABLE" => login::enable(cursor)?,
+        "SELECT" => status::select(cursor, false)?,
+        "EXAMINE" => status::select(cursor, true)?,
+        "CREATE" => status::create(cursor)?,
+        "DELETE" => status::delete(cursor)?,
+        "RENAME" => status::rename(cursor)?,
+        "SUBSCRIBE" => status::subscribe(cursor)?,
+        "UNSUBSCRIBE" => status::unsubscribe(cursor)?,
+        "STATUS" => status::status(cursor)?,
         "LIST" => list::list(cursor)?,
         "LSUB" => list::lsub(cursor)?,
         "XLIST" => list::xlist(cursor)?,

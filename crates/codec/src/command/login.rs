@@ -1,14 +1,14 @@
 //! ID (RFC 2971), AUTHENTICATE (with RFC 4959), LOGIN, ENABLE (RFC 5161).
 
-use super::cursor::{Cursor, Parsed, Part};
-use crate::command::Command;
+use super::Command;
+use crate::cursor::{Cursor, Parsed, Part};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 /// Fields that a client may send with ID (RFC 2971 section 3.3).
 const ID_FIELDS_MAX: usize = 30;
 
-pub(super) fn id(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn id(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     cursor.space("NIL or a list after ID")?;
     let mut fields = Vec::new();
     if cursor.eat_word("NIL") {
@@ -31,7 +31,7 @@ pub(super) fn id(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     }
 }
 
-pub(super) fn authenticate(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn authenticate(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     cursor.space("a mechanism after AUTHENTICATE")?;
     let mechanism = cursor.keyword("a mechanism after AUTHENTICATE")?;
     let initial = if cursor.eat_space() && !cursor.is_at_end() {
@@ -49,7 +49,7 @@ fn decode(encoded: &[u8]) -> Parsed<Vec<u8>> {
     BASE64.decode(encoded).map_err(|_| "The initial response is no base64".to_owned())
 }
 
-pub(super) fn login(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn login(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     cursor.space("a user name and a password after LOGIN")?;
     let user = cursor.astring("a user name after LOGIN")?;
     cursor.space("a password after the user name")?;
@@ -57,7 +57,7 @@ pub(super) fn login(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Login { user, password })
 }
 
-pub(super) fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let mut names = Vec::new();
     while cursor.eat_space() && !cursor.is_at_end() {
         cursor.count(Part::Name)?;

@@ -1,10 +1,10 @@
 //! STORE (RFC 3501, RFC 7162), COPY, MOVE (RFC 6851), UID EXPUNGE (RFC 4315).
 
-use super::cursor::{Cursor, Parsed};
-use crate::command::{Command, Store, StoreAction};
+use super::{Command, Store, StoreAction};
+use crate::cursor::{Cursor, Parsed};
 use mail::NumberSet;
 
-pub(super) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     let set = set(cursor)?;
     cursor.space("FLAGS, +FLAGS or -FLAGS")?;
     let mut unchanged_since = None;
@@ -36,13 +36,13 @@ pub(super) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     Ok(Command::Store(Store { set, by_uid, unchanged_since, action, silent, flags }))
 }
 
-pub(super) fn copy(cursor: &mut Cursor<'_>, by_uid: bool, remove: bool) -> Parsed<Command> {
+pub(crate) fn copy(cursor: &mut Cursor<'_>, by_uid: bool, remove: bool) -> Parsed<Command> {
     let set = set(cursor)?;
     cursor.space("a mailbox name after the set")?;
     Ok(Command::Copy { set, by_uid, mailbox: cursor.mailbox()?, remove })
 }
 
-pub(super) fn uid_expunge(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn uid_expunge(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Expunge { uids: Some(set(cursor)?) })
 }
 

@@ -1,18 +1,18 @@
 //! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208 section 7).
 
-use super::cursor::{Cursor, Parsed, Part};
-use crate::command::Command;
+use super::Command;
+use crate::cursor::{Cursor, Parsed, Part};
 
-pub(super) fn get_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn get_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::GetQuota { root: root(cursor)? })
 }
 
-pub(super) fn get_quota_root(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn get_quota_root(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     cursor.space("a mailbox name")?;
     Ok(Command::GetQuotaRoot { mailbox: cursor.mailbox()? })
 }
 
-pub(super) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     const EXPECTED: &str = "a list of limits such as (STORAGE 512)";
     let root = root(cursor)?;
     cursor.space(EXPECTED)?;

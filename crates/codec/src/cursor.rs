@@ -9,7 +9,7 @@ use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 use std::num::NonZeroU32;
 
 /// What was read, or what was expected instead.
-pub(super) type Parsed<T> = Result<T, String>;
+pub(crate) type Parsed<T> = Result<T, String>;
 
 /// Why a command is refused.
 pub(crate) struct Refused {
@@ -21,7 +21,7 @@ pub(crate) struct Refused {
 
 /// What of a command is counted: see [`Parts`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Part {
+pub(crate) enum Part {
     SearchKey,
     Pattern,
     Item,
@@ -31,7 +31,7 @@ pub(super) enum Part {
 
 /// A position in a framed command: lines with their literals in between, so that a literal can
 /// be read where its announcement stands.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     nesting_max: usize,
     parts: Parts,
@@ -43,21 +43,21 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Longest tag.
-    pub(super) const TAG_MAX: usize = 128;
+    pub(crate) const TAG_MAX: usize = 128;
 
-    pub(super) fn new(bytes: &'a [u8], limits: &Limits) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], limits: &Limits) -> Self {
         let (nesting_max, parts) = (limits.nesting_max, limits.parts);
         Self { rest: bytes, nesting_max, parts, left: parts, over_limit: false }
     }
 
     /// For what a command begins with: its tag, and its name.
-    pub(super) fn of_tag(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of_tag(bytes: &'a [u8]) -> Self {
         let parts = Parts::DEFAULT;
         Self { rest: bytes, nesting_max: 0, parts, left: parts, over_limit: false }
     }
 
     /// Counts a part ahead of reading it; the refusal when it is one too many.
-    pub(super) fn count(&mut self, part: Part) -> Parsed<()> {
+    pub(crate) fn count(&mut self, part: Part) -> Parsed<()> {
         let (max, left, what) = match part {
             Part::SearchKey => (self.parts.search_keys_max, &mut self.left.search_keys_max, "search keys"),
             Part::Pattern => (self.parts.patterns_max, &mut self.left.patterns_max, "patterns"),
@@ -78,29 +78,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// The refusal of a command of which nothing more is read, as it ended with this text.
-    pub(super) fn refused(&self, text: String) -> Refused {
+    pub(crate) fn refused(&self, text: String) -> Refused {
         Refused { text, code: self.over_limit.then_some("LIMIT") }
     }
 
     /// Deepest nesting that is followed.
-    pub(super) fn nesting_max(&self) -> usize {
+    pub(crate) fn nesting_max(&self) -> usize {
         self.nesting_max
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.rest.iter().all(|b| *b == b' ')
     }
 
     /// The end of the command; blanks before it are forgiven.
-    pub(super) fn end(&mut self, name: &str) -> Parsed<()> {
+    pub(crate) fn end(&mut self, name: &str) -> Parsed<()> {
         if self.is_at_end() { Ok(()) } else { Err(format!("Unexpected text after the arguments of {name}")) }
     }
 
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         if there {
             self.rest = &self.rest[1..];
@@ -109,7 +109,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `word` in any case, if it is next.
-    pub(super) fn eat_word(&mut self, word: &str) -> bool {
+    pub(crate) fn eat_word(&mut self, word: &str) -> bool {
         let there =
             self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
         if there {
@@ -119,27 +119,27 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether blanks were there.
-    pub(super) fn eat_space(&mut self) -> bool {
+    pub(crate) fn eat_space(&mut self) -> bool {
         let there = self.peek() == Some(b' ');
         while self.eat(b' ') {}
         there
     }
 
-    pub(super) fn space(&mut self, expected: &str) -> Parsed<()> {
+    pub(crate) fn space(&mut self, expected: &str) -> Parsed<()> {
         if self.eat_space() && !self.rest.is_empty() { Ok(()) } else { Err(format!("Expected {expected}")) }
     }
 
     /// Blanks with a literal behind them, whose announcement was cut off.
-    pub(super) fn space_before(&mut self, expected: &str) -> Parsed<()> {
+    pub(crate) fn space_before(&mut self, expected: &str) -> Parsed<()> {
         if self.eat_space() { Ok(()) } else { Err(format!("Expected {expected}")) }
     }
 
-    pub(super) fn expect(&mut self, byte: u8, expected: &str) -> Parsed<()> {
+    pub(crate) fn expect(&mut self, byte: u8, expected: &str) -> Parsed<()> {
         if self.eat(byte) { Ok(()) } else { Err(format!("Expected {expected}")) }
     }
 
     /// `tag SP`, consumed only when it is one.
-    pub(super) fn tag(&mut self) -> Option<Tag> {
+    pub(crate) fn tag(&mut self) -> Option<Tag> {
         let length = self.rest.iter().position(|b| *b == b' ')?;
         let tag = &self.rest[..length];
         let valid = |b: &u8| is_astring_char(*b) && *b != b'+';
@@ -152,7 +152,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A command's name, in upper case.
-    pub(super) fn command_name(&mut self) -> Parsed<String> {
+    pub(crate) fn command_name(&mut self) -> Parsed<String> {
         let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'-');
         if name.is_empty() {
             return Err("Expected a command".to_owned());
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
         Ok(String::from_utf8_lossy(&name[..name.len().min(64)]).to_ascii_uppercase())
     }
 
-    pub(super) fn take_while(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
+    pub(crate) fn take_while(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
         let length = self.rest.iter().position(|b| !keep(*b)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(length);
         self.rest = rest;
@@ -168,7 +168,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An atom as text.
-    pub(super) fn atom(&mut self, expected: &str) -> Parsed<&'a str> {
+    pub(crate) fn atom(&mut self, expected: &str) -> Parsed<&'a str> {
         let atom = self.take_while(is_atom_char);
         if atom.is_empty() {
             return Err(format!("Expected {expected}"));
@@ -177,12 +177,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// An atom in upper case, for words of the grammar.
-    pub(super) fn keyword(&mut self, expected: &str) -> Parsed<String> {
+    pub(crate) fn keyword(&mut self, expected: &str) -> Parsed<String> {
         self.atom(expected).map(str::to_ascii_uppercase)
     }
 
     /// RFC 3501 `astring`. Atoms may have 8-bit bytes: clients send them.
-    pub(super) fn astring(&mut self, expected: &str) -> Parsed<Vec<u8>> {
+    pub(crate) fn astring(&mut self, expected: &str) -> Parsed<Vec<u8>> {
         match self.peek() {
             Some(b'"' | b'{') => self.string(expected),
             _ => {
@@ -193,7 +193,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// RFC 3501 `string`: quoted or literal.
-    pub(super) fn string(&mut self, expected: &str) -> Parsed<Vec<u8>> {
+    pub(crate) fn string(&mut self, expected: &str) -> Parsed<Vec<u8>> {
         match self.peek() {
             Some(b'"') => self.quoted(),
             Some(b'{') => self.literal(),
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// RFC 3501 `nstring`.
-    pub(super) fn nstring(&mut self, expected: &str) -> Parsed<Option<Vec<u8>>> {
+    pub(crate) fn nstring(&mut self, expected: &str) -> Parsed<Option<Vec<u8>>> {
         if self.eat_word("NIL") { Ok(None) } else { self.string(expected).map(Some) }
     }
 
@@ -250,12 +250,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// A mailbox's name; see [`WireName`].
-    pub(super) fn mailbox(&mut self) -> Parsed<WireName> {
+    pub(crate) fn mailbox(&mut self) -> Parsed<WireName> {
         self.astring("a mailbox name").map(WireName::decode)
     }
 
     /// A name with wildcards (RFC 3501 `list-mailbox`).
-    pub(super) fn list_mailbox(&mut self) -> Parsed<WireName> {
+    pub(crate) fn list_mailbox(&mut self) -> Parsed<WireName> {
         let bytes = match self.peek() {
             Some(b'"' | b'{') => self.string("a mailbox pattern")?,
             _ => {
@@ -269,18 +269,18 @@ impl<'a> Cursor<'a> {
         Ok(WireName::decode(bytes))
     }
 
-    pub(super) fn number(&mut self, expected: &str) -> Parsed<u64> {
+    pub(crate) fn number(&mut self, expected: &str) -> Parsed<u64> {
         let digits = self.take_while(|b| b.is_ascii_digit());
         let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
         number.filter(|number| *number <= i64::MAX as u64).ok_or_else(|| format!("Expected {expected}"))
     }
 
-    pub(super) fn modseq(&mut self) -> Parsed<ModSeq> {
+    pub(crate) fn modseq(&mut self) -> Parsed<ModSeq> {
         self.number("a mod-sequence").map(ModSeq)
     }
 
     /// A sequence set or UID set (RFC 3501 `sequence-set`).
-    pub(super) fn set(&mut self) -> Parsed<NumberSet> {
+    pub(crate) fn set(&mut self) -> Parsed<NumberSet> {
         let mut ranges = Vec::new();
         loop {
             self.count(Part::Range)?;
@@ -303,7 +303,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Flags, with or without parentheses; `\Recent` is read and dropped.
-    pub(super) fn flags(&mut self) -> Parsed<Flags> {
+    pub(crate) fn flags(&mut self) -> Parsed<Flags> {
         let mut system = SystemFlags::NONE;
         let mut keywords = Vec::new();
         let in_list = self.eat(b'(');
@@ -333,21 +333,21 @@ impl<'a> Cursor<'a> {
         Ok(Flags::new(system, keywords))
     }
 
-    pub(super) fn flag_keyword(&mut self) -> Parsed<Keyword> {
+    pub(crate) fn flag_keyword(&mut self) -> Parsed<Keyword> {
         let name = self.atom("a flag")?;
         Keyword::new(name)
             .ok_or_else(|| format!("Expected a keyword of at most {} characters", Keyword::LENGTH_MAX))
     }
 
     /// RFC 3501 `date`, quoted or not.
-    pub(super) fn date(&mut self) -> Parsed<Day> {
+    pub(crate) fn date(&mut self) -> Parsed<Day> {
         let expected = || "Expected a date such as 1-Feb-1994".to_owned();
         let text = self.astring("a date such as 1-Feb-1994")?;
         Day::parse_imap(&text).ok_or_else(expected)
     }
 
     /// RFC 3501 `date-time`.
-    pub(super) fn date_time(&mut self) -> Parsed<DateTime> {
+    pub(crate) fn date_time(&mut self) -> Parsed<DateTime> {
         let expected = "a date and time such as \"17-Jul-1996 02:44:25 -0700\"";
         let text = self.quoted()?;
         DateTime::parse_imap(&text).ok_or_else(|| format!("Expected {expected}"))

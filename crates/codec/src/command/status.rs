@@ -1,9 +1,9 @@
 //! Commands about one mailbox: SELECT to STATUS.
 
-use super::cursor::{Cursor, Parsed};
-use crate::command::{Command, StatusItem, WireName};
+use super::{Command, StatusItem, WireName};
+use crate::cursor::{Cursor, Parsed};
 
-pub(super) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Command> {
+pub(crate) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Command> {
     let mailbox = name(cursor)?;
     let mut condstore = false;
     // RFC 4466 section 2.1: parameters in parentheses.
@@ -22,29 +22,29 @@ pub(super) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Command
     Ok(Command::Select { mailbox, read_only, condstore })
 }
 
-pub(super) fn create(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn create(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Create { mailbox: name(cursor)? })
 }
 
-pub(super) fn delete(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn delete(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Delete { mailbox: name(cursor)? })
 }
 
-pub(super) fn rename(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn rename(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let from = name(cursor)?;
     let to = name(cursor)?;
     Ok(Command::Rename { from, to })
 }
 
-pub(super) fn subscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn subscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Subscribe { mailbox: name(cursor)? })
 }
 
-pub(super) fn unsubscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn unsubscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Unsubscribe { mailbox: name(cursor)? })
 }
 
-pub(super) fn status(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn status(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let mailbox = name(cursor)?;
     cursor.space("a list of items after the mailbox name")?;
     let items = status_items(cursor)?;
@@ -52,7 +52,7 @@ pub(super) fn status(cursor: &mut Cursor<'_>) -> Parsed<Command> {
 }
 
 /// `(MESSAGES UNSEEN …)`: one or more.
-pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
+pub(crate) fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     cursor.expect(b'(', "a list of items such as (MESSAGES UNSEEN)")?;
     let mut items = Vec::new();
     loop {

@@ -1,10 +1,10 @@
 //! LIST (RFC 3501, RFC 5258, RFC 5819, RFC 6154), LSUB, XLIST.
 
-use super::cursor::{Cursor, Parsed, Part};
-use super::mailbox::status_items;
-use crate::command::{Command, List, ListSelect, WireName};
+use super::status::status_items;
+use super::{Command, List, ListSelect, WireName};
+use crate::cursor::{Cursor, Parsed, Part};
 
-pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let mut list = List::default();
     cursor.space("a reference and a pattern after LIST")?;
     if cursor.eat(b'(') {
@@ -41,12 +41,12 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::List(list))
 }
 
-pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn lsub(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let (reference, pattern) = plain(cursor)?;
     Ok(Command::Lsub { reference, pattern })
 }
 
-pub(super) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+pub(crate) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     let (reference, pattern) = plain(cursor)?;
     Ok(Command::Xlist { reference, pattern })
 }

@@ -1,10 +1,10 @@
 //! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 7162).
 
-use super::cursor::{Cursor, Parsed, Part};
-use crate::command::{Command, DateOrder, Search, SearchDate, SearchKey, SearchReturn};
+use super::{Command, DateOrder, Search, SearchDate, SearchKey, SearchReturn};
+use crate::cursor::{Cursor, Parsed, Part};
 use mail::SystemFlags;
 
-pub(super) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+pub(crate) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     cursor.space("search keys")?;
     let mut search = Search { by_uid, return_options: None, charset: None, keys: Vec::new() };
     if cursor.eat_word("RETURN ") {

@@ -1,7 +1,7 @@
 //! APPEND (RFC 3501 section 6.3.11): what stands before its message, which is streamed.
 
-use super::cursor::{Cursor, Parsed, Refused};
-use crate::command::{AppendMessage, Tag, WireName};
+use super::{AppendMessage, Tag, WireName};
+use crate::cursor::{Cursor, Parsed, Refused};
 use crate::decoder::Limits;
 use mail::flag::Flags;
 
@@ -46,6 +46,6 @@ fn arguments(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Parsed<(WireName, AppendM
 const EXPECTED: &str = "Expected flags in parentheses, a date in quotes, and the message as a literal";
 
 /// An APPEND whose line ended without a literal.
-pub(super) fn without_literal(cursor: &mut Cursor<'_>) -> String {
+pub(crate) fn without_literal(cursor: &mut Cursor<'_>) -> String {
     if cursor.is_at_end() { "Expected a mailbox name after APPEND".to_owned() } else { EXPECTED.to_owned() }
 }

@@ -1,6 +1,7 @@
 //! Commands, line by line.
 
 use super::*;
+use crate::command::append::append_before;
 use crate::decoder::Parts;
 use proptest::prelude::*;
 

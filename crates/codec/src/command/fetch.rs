@@ -1,13 +1,13 @@
 //! FETCH (RFC 3501 section 6.4.5, RFC 7162).
 
-use super::cursor::{Cursor, Parsed, Part};
-use crate::command::{Command, Fetch, FetchItem, Partial, Rfc822, Section, SectionText};
+use super::{Command, Fetch, FetchItem, Partial, Rfc822, Section, SectionText};
+use crate::cursor::{Cursor, Parsed, Part};
 use std::collections::HashSet;
 
 /// Part numbers in one section: deeper parts are not taken apart.
 const PART_DEPTH_MAX: usize = 100;
 
-pub(super) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+pub(crate) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     cursor.space("a set of messages")?;
     let set = cursor.set()?;
     cursor.space("items after the set")?;
