@@ -1,383 +1,143 @@
-//! Commands as data. The types are named after RFC 3501's grammar where it has a name.
+//! Commands as data, one file each: its type, named after RFC 3501's grammar where that has a
+//! name, and its grammar. [`command`] is the table.
 
-#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+pub mod append;
+pub mod authenticate;
+pub mod copy;
+pub mod create;
+pub mod delete;
+pub mod enable;
+pub mod expunge;
+pub mod fetch;
+pub mod id;
+pub mod list;
+pub mod login;
+pub mod lsub;
+pub mod quota;
+pub mod rename;
+pub mod search;
+pub mod select;
+pub mod status;
+pub mod store;
+pub mod subscribe;
 
-pub(crate) mod append;
-pub(crate) mod fetch;
-pub(crate) mod list;
-pub(crate) mod login;
-pub(crate) mod quota;
-pub(crate) mod search;
-pub(crate) mod status;
-pub(crate) mod store;
+pub use append::AppendMessage;
+pub use authenticate::Authenticate;
+pub use copy::Copy;
+pub use create::Create;
+pub use delete::Delete;
+pub use expunge::Expunge;
+pub use fetch::{Fetch, FetchItem, Partial, Rfc822, Section, SectionText};
+pub use list::{List, ListSelect};
+pub use login::Login;
+pub use lsub::{Lsub, Xlist};
+pub use quota::{GetQuota, GetQuotaRoot, SetQuota};
+pub use rename::Rename;
+pub use search::{DateOrder, Search, SearchDate, SearchKey, SearchReturn};
+pub use select::Select;
+pub use status::{Status, StatusItem};
+pub use store::{Store, StoreAction};
+pub use subscribe::Subscribe;
 
-use mail::date::{DateTime, Day};
-use mail::flag::Flags;
-use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
-use std::fmt;
-use zeroize::Zeroizing;
+pub use crate::wire_name::WireName;
 
-/// A command's tag, checked to be one (RFC 3501, `tag`).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Tag(pub(crate) Box<str>);
-
-impl Tag {
-    /// As the client wrote it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A command with its tag.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Request {
-    /// Comes back in the answer.
-    pub tag: Tag,
-    /// What is asked.
-    pub command: Command,
-}
-
-/// A mailbox's name or pattern as the client means it: modified UTF-7 undone, the client's
-/// separators and prefixes still in it. A name without `&` may also be UTF-8 as it stands,
-/// since clients send that too.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WireName(Option<String>);
-
-impl WireName {
-    /// From what the client sent.
-    pub(crate) fn decode(sent: Vec<u8>) -> Self {
-        let text = String::from_utf8(sent).ok();
-        Self(text.and_then(|text| if text.contains('&') { mail::utf7::decode(&text) } else { Some(text) }))
-    }
-
-    /// The name; `None` where the client sent modified UTF-7 that is damaged or not canonical
-    /// (RFC 3501 section 5.1.3), or no text: it names no mailbox, and is never turned into
-    /// another name.
-    pub fn text(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
-}
-
-impl Default for WireName {
-    fn default() -> Self {
-        Self(Some(String::new()))
-    }
-}
-
-/// Looks like its text.
-impl fmt::Debug for WireName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(text) => text.fmt(f),
-            None => f.write_str("(no modified UTF-7)"),
-        }
-    }
-}
+use crate::cursor::{Cursor, Parsed};
 
 /// Every command but APPEND, whose messages are streamed: see [`crate::Event::Append`].
 #[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "named as in the grammar")]
 pub enum Command {
     Capability,
     Noop,
     Logout,
-    /// RFC 2971; `None` for `NIL`.
-    Id(Vec<(String, Option<String>)>),
+    Id(id::Fields),
     StartTls,
-    Authenticate {
-        mechanism: String,
-        initial: Option<Zeroizing<Vec<u8>>>,
-    },
-    Login {
-        user: Vec<u8>,
-        password: Zeroizing<Vec<u8>>,
-    },
-    /// RFC 5161: capability names in upper case.
+    Authenticate(Authenticate),
+    Login(Login),
+    /// The names of capabilities, in upper case.
     Enable(Vec<String>),
-    /// SELECT and EXAMINE.
-    Select {
-        mailbox: WireName,
-        read_only: bool,
-        condstore: bool,
-    },
-    Create {
-        mailbox: WireName,
-    },
-    Delete {
-        mailbox: WireName,
-    },
-    Rename {
-        from: WireName,
-        to: WireName,
-    },
-    Subscribe {
-        mailbox: WireName,
-    },
-    Unsubscribe {
-        mailbox: WireName,
-    },
+    Select(Select),
+    Create(Create),
+    Delete(Delete),
+    Rename(Rename),
+    Subscribe(Subscribe),
     List(List),
-    Lsub {
-        reference: WireName,
-        pattern: WireName,
-    },
-    /// Outlook 2013's predecessor of SPECIAL-USE: a LIST with special-use attributes.
-    Xlist {
-        reference: WireName,
-        pattern: WireName,
-    },
+    Lsub(Lsub),
+    Xlist(Xlist),
     Namespace,
-    Status {
-        mailbox: WireName,
-        items: Vec<StatusItem>,
-    },
+    Status(Status),
     Check,
     Close,
     Unselect,
-    /// EXPUNGE, or UID EXPUNGE (RFC 4315) with a set.
-    Expunge {
-        uids: Option<NumberSet>,
-    },
+    Expunge(Expunge),
     Search(Search),
     Fetch(Fetch),
     Store(Store),
-    /// COPY and MOVE (RFC 6851), by sequence number or UID.
-    Copy {
-        set: NumberSet,
-        by_uid: bool,
-        mailbox: WireName,
-        remove: bool,
-    },
+    Copy(Copy),
     Idle,
-    /// RFC 9208: the root's name as the client wrote it.
-    GetQuota {
-        root: Vec<u8>,
-    },
-    GetQuotaRoot {
-        mailbox: WireName,
-    },
-    /// Resources in upper case, with their limits.
-    SetQuota {
-        root: Vec<u8>,
-        limits: Vec<(String, u64)>,
-    },
+    GetQuota(GetQuota),
+    GetQuotaRoot(GetQuotaRoot),
+    SetQuota(SetQuota),
 }
 
-/// LIST, with RFC 5258's options.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct List {
-    pub reference: WireName,
-    /// One or more.
-    pub patterns: Vec<WireName>,
-    pub select: ListSelect,
-    pub return_children: bool,
-    pub return_subscribed: bool,
-    pub return_special_use: bool,
-    /// LIST-STATUS (RFC 5819).
-    pub return_status: Option<Vec<StatusItem>>,
-    /// Whether any extended syntax was used: options or several patterns.
-    pub extended: bool,
+/// The table of commands: by name, what reads the rest.
+pub(crate) fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let name = cursor.command_name()?;
+    let command = match name.as_str() {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "ID" => Command::Id(id::id(cursor)?),
+        "STARTTLS" => Command::StartTls,
+        "AUTHENTICATE" => Command::Authenticate(authenticate::authenticate(cursor)?),
+        "LOGIN" => Command::Login(login::login(cursor)?),
+        "ENABLE" => Command::Enable(enable::enable(cursor)?),
+        "IDLE" => Command::Idle,
+
+        "SELECT" => Command::Select(select::select(cursor, false)?),
+        "EXAMINE" => Command::Select(select::select(cursor, true)?),
+        "CREATE" => Command::Create(create::create(cursor)?),
+        "DELETE" => Command::Delete(delete::delete(cursor)?),
+        "RENAME" => Command::Rename(rename::rename(cursor)?),
+        "SUBSCRIBE" => Command::Subscribe(subscribe::subscribe(cursor, true)?),
+        "UNSUBSCRIBE" => Command::Subscribe(subscribe::subscribe(cursor, false)?),
+        "LIST" => Command::List(list::list(cursor)?),
+        "LSUB" => Command::Lsub(lsub::lsub(cursor)?),
+        "XLIST" => Command::Xlist(lsub::xlist(cursor)?),
+        "NAMESPACE" => Command::Namespace,
+        "STATUS" => Command::Status(status::status(cursor)?),
+        "APPEND" => return Err(append::without_literal(cursor)),
+        "GETQUOTA" => Command::GetQuota(quota::get_quota(cursor)?),
+        "GETQUOTAROOT" => Command::GetQuotaRoot(quota::get_quota_root(cursor)?),
+        "SETQUOTA" => Command::SetQuota(quota::set_quota(cursor)?),
+
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "EXPUNGE" => Command::Expunge(Expunge { uids: None }),
+        "SEARCH" => Command::Search(search::search(cursor, false)?),
+        "FETCH" => Command::Fetch(fetch::fetch(cursor, false)?),
+        "STORE" => Command::Store(store::store(cursor, false)?),
+        "COPY" => Command::Copy(copy::copy(cursor, false, false)?),
+        "MOVE" => Command::Copy(copy::copy(cursor, false, true)?),
+        "UID" => uid(cursor)?,
+        _ => return Err(format!("Unknown command {name}")),
+    };
+    cursor.end(&name)?;
+    Ok(command)
 }
 
-/// LIST's selection options.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ListSelect {
-    pub subscribed: bool,
-    pub remote: bool,
-    pub recursive_match: bool,
-    pub special_use: bool,
-}
-
-/// STATUS's items.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StatusItem {
-    Messages,
-    Recent,
-    UidNext,
-    UidValidity,
-    Unseen,
-    /// RFC 8438.
-    Size,
-    /// RFC 7162.
-    HighestModSeq,
-    /// RFC 7889.
-    AppendLimit,
-    /// RFC 9208: messages with `\Deleted`.
-    Deleted,
-    /// RFC 9208: what expunging them frees, in octets.
-    DeletedStorage,
-}
-
-/// SEARCH and UID SEARCH.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Search {
-    pub by_uid: bool,
-    /// RFC 4731; `None` asks for an untagged SEARCH. `RETURN ()` is `ALL`.
-    pub return_options: Option<Vec<SearchReturn>>,
-    /// `None` where the client named none: US-ASCII, taken as UTF-8.
-    pub charset: Option<String>,
-    /// All must hold.
-    pub keys: Vec<SearchKey>,
-}
-
-/// ESEARCH's return options (RFC 4731 section 3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SearchReturn {
-    Min,
-    Max,
-    All,
-    Count,
-}
-
-/// Which date a key compares.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SearchDate {
-    /// INTERNALDATE.
-    Internal,
-    /// The Date field.
-    Sent,
-}
-
-/// How a date key compares.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum DateOrder {
-    Before,
-    On,
-    Since,
-}
-
-/// A search key (RFC 3501 section 6.4.4). Strings are bytes in the command's charset.
-#[derive(Clone, PartialEq, Debug)]
-pub enum SearchKey {
-    All,
-    /// SEEN, UNSEEN and their like: the flag, and whether it must be set.
-    System(SystemFlags, bool),
-    /// KEYWORD and UNKEYWORD.
-    Keyword(Keyword, bool),
-    New,
-    Old,
-    Recent,
-    Date {
-        which: SearchDate,
-        order: DateOrder,
-        day: Day,
-    },
-    Larger(u64),
-    Smaller(u64),
-    /// HEADER, and BCC, CC, FROM, SUBJECT, TO as the field of that name.
-    Header {
-        field: String,
-        text: Vec<u8>,
-    },
-    Body(Vec<u8>),
-    Text(Vec<u8>),
-    Uid(NumberSet),
-    Sequence(NumberSet),
-    Not(Box<SearchKey>),
-    Or(Box<SearchKey>, Box<SearchKey>),
-    And(Vec<SearchKey>),
-    /// RFC 7162; the entry name is read and has no effect, as flags have one MODSEQ together.
-    ModSeq(ModSeq),
-}
-
-/// FETCH and UID FETCH; macros are expanded, and UID FETCH has [`FetchItem::Uid`].
-#[derive(Clone, PartialEq, Debug)]
-pub struct Fetch {
-    pub set: NumberSet,
-    pub by_uid: bool,
-    pub items: Vec<FetchItem>,
-    /// RFC 7162.
-    pub changed_since: Option<ModSeq>,
-}
-
-/// FETCH's items.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum FetchItem {
-    Flags,
-    Uid,
-    InternalDate,
-    Rfc822Size,
-    Envelope,
-    /// BODY without section: BODYSTRUCTURE without extension data.
-    Body,
-    BodyStructure,
-    ModSeq,
-    /// RFC822, RFC822.HEADER, RFC822.TEXT: a section under its old name.
-    Rfc822(Rfc822),
-    /// `BODY[…]<origin.length>` and `BODY.PEEK[…]`.
-    Section {
-        section: Section,
-        peek: bool,
-        partial: Option<Partial>,
-    },
-}
-
-/// The items older than sections.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rfc822 {
-    Message,
-    Header,
-    Text,
-}
-
-/// `<origin.length>`: length 0 is refused by the parser.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Partial {
-    pub origin: u64,
-    pub length: u64,
-}
-
-/// What stands in the brackets of BODY.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Section {
-    /// Part numbers, outermost first; empty for the message.
-    pub part: Vec<u32>,
-    pub text: SectionText,
-}
-
-/// What of the part.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum SectionText {
-    /// The message, or the part's body.
-    All,
-    Header,
-    /// HEADER.FIELDS, or HEADER.FIELDS.NOT with `not`.
-    HeaderFields {
-        not: bool,
-        names: Vec<String>,
-    },
-    Text,
-    Mime,
-}
-
-/// STORE and UID STORE.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Store {
-    pub set: NumberSet,
-    pub by_uid: bool,
-    /// RFC 7162.
-    pub unchanged_since: Option<ModSeq>,
-    pub action: StoreAction,
-    pub silent: bool,
-    /// `\Recent` is read and dropped: no client can set it.
-    pub flags: Flags,
-}
-
-/// What STORE does with the flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StoreAction {
-    Replace,
-    Add,
-    Remove,
-}
-
-/// A message's arguments in APPEND, ahead of its literal.
-#[derive(Clone, PartialEq, Debug)]
-pub struct AppendMessage {
-    pub flags: Flags,
-    /// `None` where the client named none: the time of arrival.
-    pub date: Option<DateTime>,
-    /// Bytes of the literal.
-    pub size: u64,
-    /// A non-synchronizing literal (RFC 7888): its bytes come without being asked for.
-    pub non_sync: bool,
+/// UID and the command that takes UIDs.
+fn uid(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.space("a command after UID")?;
+    let name = cursor.command_name()?;
+    Ok(match name.as_str() {
+        "EXPUNGE" => Command::Expunge(expunge::uid_expunge(cursor)?),
+        "SEARCH" => Command::Search(search::search(cursor, true)?),
+        "FETCH" => Command::Fetch(fetch::fetch(cursor, true)?),
+        "STORE" => Command::Store(store::store(cursor, true)?),
+        "COPY" => Command::Copy(copy::copy(cursor, true, false)?),
+        "MOVE" => Command::Copy(copy::copy(cursor, true, true)?),
+        _ => return Err(format!("Unknown command UID {name}")),
+    })
 }

@@ -1,7 +1,8 @@
 //! Reading a command from left to right: the elements that commands share.
 
-use crate::command::{Tag, WireName};
-use crate::decoder::{Limits, Parts};
+use crate::limits::{Limits, Parts};
+use crate::tag::Tag;
+use crate::wire_name::WireName;
 use mail::date::{DateTime, Day};
 use mail::flag::Flags;
 use mail::set::SetEnd;
@@ -254,6 +255,12 @@ impl<'a> Cursor<'a> {
         self.astring("a mailbox name").map(WireName::decode)
     }
 
+    /// A blank and a mailbox's name, as commands on mailboxes begin.
+    pub(crate) fn mailbox_argument(&mut self) -> Parsed<WireName> {
+        self.space("a mailbox name")?;
+        self.mailbox()
+    }
+
     /// A name with wildcards (RFC 3501 `list-mailbox`).
     pub(crate) fn list_mailbox(&mut self) -> Parsed<WireName> {
         let bytes = match self.peek() {
@@ -277,6 +284,12 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn modseq(&mut self) -> Parsed<ModSeq> {
         self.number("a mod-sequence").map(ModSeq)
+    }
+
+    /// A blank and a set, as commands on messages begin.
+    pub(crate) fn message_set(&mut self) -> Parsed<NumberSet> {
+        self.space("a set of messages")?;
+        self.set()
     }
 
     /// A sequence set or UID set (RFC 3501 `sequence-set`).

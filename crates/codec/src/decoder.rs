@@ -1,57 +1,13 @@
 //! From bytes to commands: lines, literals, limits.
 
+use crate::command::AppendMessage;
 use crate::command::append::{AppendBefore, append_before};
-use crate::command::{AppendMessage, Request, Tag, WireName};
 use crate::cursor::Refused;
-use crate::request;
-
-/// Limits on what a client may make us hold. All in bytes unless said otherwise.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest command without its literals.
-    pub line_max: usize,
-    /// Largest literal that is not a message.
-    pub literal_max: usize,
-    /// Sum of the literals of one command, messages apart.
-    pub literals_sum_max: usize,
-    /// Literals in one command, messages apart (a count).
-    pub literals_max: usize,
-    /// Depth of parentheses in a command (levels).
-    pub nesting_max: usize,
-    /// Largest message of an APPEND.
-    pub append_max: u64,
-    /// Parts of one command.
-    pub parts: Parts,
-}
-
-/// How many parts one command may have, by their kind (counts). A part that was parsed takes
-/// more memory and more work than its text: `OR NEW NEW` is ten bytes and three search keys.
-/// The parser stops at the first part above its limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Parts {
-    /// Search keys, those within other keys included.
-    pub search_keys_max: usize,
-    /// Patterns of a LIST.
-    pub patterns_max: usize,
-    /// Items of a FETCH.
-    pub items_max: usize,
-    /// Names: header fields of a FETCH, keywords of a STORE or APPEND, capabilities of an ENABLE,
-    /// resources of a SETQUOTA.
-    pub names_max: usize,
-    /// Ranges of all sets together. Clients send sets of megabytes.
-    pub ranges_max: usize,
-}
-
-impl Parts {
-    /// The defaults of the settings.
-    pub const DEFAULT: Self = Self {
-        search_keys_max: 1_000,
-        patterns_max: 100,
-        items_max: 1_000,
-        names_max: 1_000,
-        ranges_max: 1_000_000,
-    };
-}
+use crate::error::DecodeError;
+use crate::limits::Limits;
+use crate::request::{self, Request};
+use crate::tag::Tag;
+use crate::wire_name::WireName;
 
 /// What the client's bytes say next.
 #[derive(Debug)]
@@ -88,20 +44,6 @@ pub enum Append<'a> {
     End,
     /// The command turned out malformed after its start: answer with this and drop the messages.
     Failed(DecodeError),
-}
-
-/// Why bytes are no command. Fit to be sent: says what was expected.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DecodeError {
-    /// The command's tag, where one could be read; else the answer is untagged.
-    pub tag: Option<Tag>,
-    /// What was expected, without line ends.
-    pub text: String,
-    /// The stream cannot be followed any more: say BYE and close.
-    pub fatal: bool,
-    /// The command exceeds a limit: it is answered by NO with this response code. Without one it
-    /// is malformed, and answered by BAD.
-    pub code: Option<&'static str>,
 }
 
 /// Splits a client's bytes into commands, within limits.

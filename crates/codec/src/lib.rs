@@ -9,8 +9,16 @@ pub mod capability;
 pub mod command;
 mod cursor;
 pub mod decoder;
+mod error;
+mod limits;
 mod request;
 pub mod response;
+mod tag;
+mod wire_name;
 
-pub use command::{Command, Request, Tag};
-pub use decoder::{DecodeError, Decoder, Event, Limits, Parts};
+pub use command::Command;
+pub use decoder::{Decoder, Event};
+pub use error::DecodeError;
+pub use limits::{Limits, Parts};
+pub use request::Request;
+pub use tag::Tag;

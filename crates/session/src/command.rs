@@ -8,6 +8,10 @@
 
 use crate::task::{AccountTask, AnyTask, MailboxTask, Task};
 use codec::Command;
+use codec::command::{
+    Authenticate, Copy, Create, Delete, Expunge, GetQuota, GetQuotaRoot, Login, Lsub, Rename, Select,
+    SetQuota, Status, Subscribe, Xlist,
+};
 use connection::{capability, enable, id, noop};
 use mailboxes::{close, create, delete, list, lsub, namespace, quota, rename, select, status, subscribe};
 use messages::{copy, expunge, fetch, search, store};
@@ -73,38 +77,39 @@ pub(crate) fn start(command: Command) -> (Allowed, Kind) {
         Command::Logout => (Always, Kind::Logout),
 
         Command::StartTls => (NotAuthenticated, Kind::StartTls),
-        Command::Login { user, password } => (NotAuthenticated, Kind::Login { user, password }),
-        Command::Authenticate { mechanism, initial } => {
+        Command::Login(Login { user, password }) => (NotAuthenticated, Kind::Login { user, password }),
+        Command::Authenticate(Authenticate { mechanism, initial }) => {
             (NotAuthenticated, Kind::Authenticate { mechanism, initial })
         }
 
         Command::Enable(names) => account(enable::enable(names)),
-        Command::Select { mailbox, read_only, condstore } => {
+        Command::Select(Select { mailbox, read_only, condstore }) => {
             account(select::select(mailbox, read_only, condstore))
         }
         Command::Idle => (Authenticated, Kind::Idle),
         Command::List(command) => account(list::list(command)),
-        Command::Lsub { reference, pattern } => account(lsub::lsub(reference, pattern)),
-        Command::Xlist { reference, pattern } => account(list::xlist(reference, pattern)),
+        Command::Lsub(Lsub { reference, pattern }) => account(lsub::lsub(reference, pattern)),
+        Command::Xlist(Xlist { reference, pattern }) => account(list::xlist(reference, pattern)),
         Command::Namespace => account(namespace::namespace()),
-        Command::Status { mailbox, items } => account(status::status(mailbox, items)),
-        Command::Create { mailbox } => account(create::create(mailbox)),
-        Command::Delete { mailbox } => account(delete::delete(mailbox)),
-        Command::Rename { from, to } => account(rename::rename(from, to)),
-        Command::GetQuota { root } => account(quota::get_quota(root)),
-        Command::GetQuotaRoot { mailbox } => account(quota::get_quota_root(mailbox)),
-        Command::SetQuota { root, .. } => account(quota::set_quota(root)),
-        Command::Subscribe { mailbox } => account(subscribe::subscribe(mailbox, true)),
-        Command::Unsubscribe { mailbox } => account(subscribe::subscribe(mailbox, false)),
+        Command::Status(Status { mailbox, items }) => account(status::status(mailbox, items)),
+        Command::Create(Create { mailbox }) => account(create::create(mailbox)),
+        Command::Delete(Delete { mailbox }) => account(delete::delete(mailbox)),
+        Command::Rename(Rename { from, to }) => account(rename::rename(from, to)),
+        Command::GetQuota(GetQuota { root }) => account(quota::get_quota(root)),
+        Command::GetQuotaRoot(GetQuotaRoot { mailbox }) => account(quota::get_quota_root(mailbox)),
+        Command::SetQuota(SetQuota { root, .. }) => account(quota::set_quota(root)),
+        Command::Subscribe(Subscribe { mailbox, subscribed }) => {
+            account(subscribe::subscribe(mailbox, subscribed))
+        }
 
         Command::Check => plain(Selected, noop::noop()),
         Command::Close => on_mailbox(close::close(true)),
         Command::Unselect => on_mailbox(close::close(false)),
-        Command::Expunge { uids } => on_mailbox(expunge::expunge(uids)),
+        Command::Expunge(Expunge { uids }) => on_mailbox(expunge::expunge(uids)),
         Command::Search(command) => on_mailbox(search::search(command)),
         Command::Fetch(command) => on_mailbox(fetch::fetch(command)),
         Command::Store(command) => on_mailbox(store::store(command)),
-        Command::Copy { set, by_uid, mailbox, remove } => {
+        Command::Copy(Copy { set, by_uid, mailbox, remove }) => {
             on_mailbox(copy::copy(set, by_uid, mailbox, remove))
         }
     }

@@ -1,9 +1,24 @@
 //! APPEND (RFC 3501 section 6.3.11): what stands before its message, which is streamed.
 
-use super::{AppendMessage, Tag, WireName};
 use crate::cursor::{Cursor, Parsed, Refused};
-use crate::decoder::Limits;
+use crate::limits::Limits;
+use crate::tag::Tag;
+use crate::wire_name::WireName;
+use mail::date::DateTime;
 use mail::flag::Flags;
+
+/// A message's arguments in APPEND, ahead of its literal.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppendMessage {
+    /// `\Recent` is read and dropped.
+    pub flags: Flags,
+    /// `None` where the client named none: the time of arrival.
+    pub date: Option<DateTime>,
+    /// Bytes of the literal.
+    pub size: u64,
+    /// A non-synchronizing literal (RFC 7888): its bytes come without being asked for.
+    pub non_sync: bool,
+}
 
 /// What stands before a literal of an APPEND.
 pub(crate) struct AppendBefore {

@@ -1,15 +1,86 @@
 //! FETCH (RFC 3501 section 6.4.5, RFC 7162).
 
-use super::{Command, Fetch, FetchItem, Partial, Rfc822, Section, SectionText};
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
 use crate::cursor::{Cursor, Parsed, Part};
+use mail::{ModSeq, NumberSet};
 use std::collections::HashSet;
+
+/// FETCH and UID FETCH; macros are expanded, and UID FETCH has [`FetchItem::Uid`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fetch {
+    pub set: NumberSet,
+    pub by_uid: bool,
+    pub items: Vec<FetchItem>,
+    /// RFC 7162.
+    pub changed_since: Option<ModSeq>,
+}
+
+/// FETCH's items.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum FetchItem {
+    Flags,
+    Uid,
+    InternalDate,
+    Rfc822Size,
+    Envelope,
+    /// BODY without section: BODYSTRUCTURE without extension data.
+    Body,
+    BodyStructure,
+    ModSeq,
+    /// RFC822, RFC822.HEADER, RFC822.TEXT: a section under its old name.
+    Rfc822(Rfc822),
+    /// `BODY[…]<origin.length>` and `BODY.PEEK[…]`.
+    Section {
+        section: Section,
+        peek: bool,
+        partial: Option<Partial>,
+    },
+}
+
+/// The items older than sections.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rfc822 {
+    Message,
+    Header,
+    Text,
+}
+
+/// `<origin.length>`: length 0 is refused by the parser.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Partial {
+    pub origin: u64,
+    pub length: u64,
+}
+
+/// What stands in the brackets of BODY.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Section {
+    /// Part numbers, outermost first; empty for the message.
+    pub part: Vec<u32>,
+    pub text: SectionText,
+}
+
+/// What of the part.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum SectionText {
+    /// The message, or the part's body.
+    All,
+    Header,
+    /// HEADER.FIELDS, or HEADER.FIELDS.NOT with `not`.
+    HeaderFields {
+        not: bool,
+        names: Vec<String>,
+    },
+    Text,
+    Mime,
+}
 
 /// Part numbers in one section: deeper parts are not taken apart.
 const PART_DEPTH_MAX: usize = 100;
 
-pub(crate) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
-    cursor.space("a set of messages")?;
-    let set = cursor.set()?;
+pub(crate) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Fetch> {
+    let set = cursor.message_set()?;
     cursor.space("items after the set")?;
     let mut items = items(cursor)?;
     let mut changed_since = None;
@@ -27,7 +98,7 @@ pub(crate) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     if by_uid && !items.contains(&FetchItem::Uid) {
         items.insert(0, FetchItem::Uid);
     }
-    Ok(Command::Fetch(Fetch { set, by_uid, items, changed_since }))
+    Ok(Fetch { set, by_uid, items, changed_since })
 }
 
 fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {

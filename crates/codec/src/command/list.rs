@@ -1,10 +1,37 @@
-//! LIST (RFC 3501, RFC 5258, RFC 5819, RFC 6154), LSUB, XLIST.
+//! LIST (RFC 3501 section 6.3.8, RFC 5258, RFC 5819, RFC 6154).
 
-use super::status::status_items;
-use super::{Command, List, ListSelect, WireName};
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
+use super::status::{StatusItem, status_items};
 use crate::cursor::{Cursor, Parsed, Part};
+use crate::wire_name::WireName;
 
-pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+/// LIST, with RFC 5258's options.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct List {
+    pub reference: WireName,
+    /// One or more.
+    pub patterns: Vec<WireName>,
+    pub select: ListSelect,
+    pub return_children: bool,
+    pub return_subscribed: bool,
+    pub return_special_use: bool,
+    /// LIST-STATUS (RFC 5819).
+    pub return_status: Option<Vec<StatusItem>>,
+    /// Whether any extended syntax was used: options or several patterns.
+    pub extended: bool,
+}
+
+/// LIST's selection options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListSelect {
+    pub subscribed: bool,
+    pub remote: bool,
+    pub recursive_match: bool,
+    pub special_use: bool,
+}
+
+pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<List> {
     let mut list = List::default();
     cursor.space("a reference and a pattern after LIST")?;
     if cursor.eat(b'(') {
@@ -38,24 +65,7 @@ pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     if list.select.recursive_match && !list.select.subscribed && !list.select.special_use {
         return Err("RECURSIVEMATCH wants another selection option, not only REMOTE".to_owned());
     }
-    Ok(Command::List(list))
-}
-
-pub(crate) fn lsub(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    let (reference, pattern) = plain(cursor)?;
-    Ok(Command::Lsub { reference, pattern })
-}
-
-pub(crate) fn xlist(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    let (reference, pattern) = plain(cursor)?;
-    Ok(Command::Xlist { reference, pattern })
-}
-
-fn plain(cursor: &mut Cursor<'_>) -> Parsed<(WireName, WireName)> {
-    cursor.space("a reference and a pattern")?;
-    let reference = cursor.mailbox()?;
-    cursor.space("a pattern after the reference")?;
-    Ok((reference, cursor.list_mailbox()?))
+    Ok(list)
 }
 
 fn selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelect> {

@@ -1,18 +1,38 @@
 //! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208 section 7).
 
-use super::Command;
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
 use crate::cursor::{Cursor, Parsed, Part};
+use crate::wire_name::WireName;
 
-pub(crate) fn get_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::GetQuota { root: root(cursor)? })
+/// GETQUOTA: the root's name as the client wrote it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GetQuota {
+    pub root: Vec<u8>,
 }
 
-pub(crate) fn get_quota_root(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    cursor.space("a mailbox name")?;
-    Ok(Command::GetQuotaRoot { mailbox: cursor.mailbox()? })
+/// GETQUOTAROOT.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GetQuotaRoot {
+    pub mailbox: WireName,
 }
 
-pub(crate) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+/// SETQUOTA: resources in upper case, with their limits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetQuota {
+    pub root: Vec<u8>,
+    pub limits: Vec<(String, u64)>,
+}
+
+pub(crate) fn get_quota(cursor: &mut Cursor<'_>) -> Parsed<GetQuota> {
+    Ok(GetQuota { root: root(cursor)? })
+}
+
+pub(crate) fn get_quota_root(cursor: &mut Cursor<'_>) -> Parsed<GetQuotaRoot> {
+    Ok(GetQuotaRoot { mailbox: cursor.mailbox_argument()? })
+}
+
+pub(crate) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<SetQuota> {
     const EXPECTED: &str = "a list of limits such as (STORAGE 512)";
     let root = root(cursor)?;
     cursor.space(EXPECTED)?;
@@ -21,7 +41,7 @@ pub(crate) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     loop {
         cursor.eat_space();
         if cursor.eat(b')') {
-            return Ok(Command::SetQuota { root, limits });
+            return Ok(SetQuota { root, limits });
         }
         cursor.count(Part::Name)?;
         let resource = cursor.keyword("a resource such as STORAGE")?;

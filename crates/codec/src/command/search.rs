@@ -1,10 +1,84 @@
 //! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 7162).
 
-use super::{Command, DateOrder, Search, SearchDate, SearchKey, SearchReturn};
-use crate::cursor::{Cursor, Parsed, Part};
-use mail::SystemFlags;
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-pub(crate) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
+use crate::cursor::{Cursor, Parsed, Part};
+use mail::date::Day;
+use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
+
+/// SEARCH and UID SEARCH.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Search {
+    pub by_uid: bool,
+    /// RFC 4731; `None` asks for an untagged SEARCH. `RETURN ()` is `ALL`.
+    pub return_options: Option<Vec<SearchReturn>>,
+    /// `None` where the client named none: US-ASCII, taken as UTF-8.
+    pub charset: Option<String>,
+    /// All must hold.
+    pub keys: Vec<SearchKey>,
+}
+
+/// ESEARCH's return options (RFC 4731 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SearchReturn {
+    Min,
+    Max,
+    All,
+    Count,
+}
+
+/// Which date a key compares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SearchDate {
+    /// INTERNALDATE.
+    Internal,
+    /// The Date field.
+    Sent,
+}
+
+/// How a date key compares.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DateOrder {
+    Before,
+    On,
+    Since,
+}
+
+/// A search key (RFC 3501 section 6.4.4). Strings are bytes in the command's charset.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SearchKey {
+    All,
+    /// SEEN, UNSEEN and their like: the flag, and whether it must be set.
+    System(SystemFlags, bool),
+    /// KEYWORD and UNKEYWORD.
+    Keyword(Keyword, bool),
+    New,
+    Old,
+    Recent,
+    Date {
+        which: SearchDate,
+        order: DateOrder,
+        day: Day,
+    },
+    Larger(u64),
+    Smaller(u64),
+    /// HEADER, and BCC, CC, FROM, SUBJECT, TO as the field of that name.
+    Header {
+        field: String,
+        text: Vec<u8>,
+    },
+    Body(Vec<u8>),
+    Text(Vec<u8>),
+    Uid(NumberSet),
+    Sequence(NumberSet),
+    Not(Box<SearchKey>),
+    Or(Box<SearchKey>, Box<SearchKey>),
+    And(Vec<SearchKey>),
+    /// RFC 7162; the entry name is read and has no effect, as flags have one MODSEQ together.
+    ModSeq(ModSeq),
+}
+
+pub(crate) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Search> {
     cursor.space("search keys")?;
     let mut search = Search { by_uid, return_options: None, charset: None, keys: Vec::new() };
     if cursor.eat_word("RETURN ") {
@@ -18,7 +92,7 @@ pub(crate) fn search(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
         cursor.space("search keys after the charset")?;
     }
     search.keys = keys(cursor, 0, false)?;
-    Ok(Command::Search(search))
+    Ok(search)
 }
 
 /// `(MIN MAX …)`; none is ALL.

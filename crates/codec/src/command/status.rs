@@ -1,54 +1,64 @@
-//! Commands about one mailbox: SELECT to STATUS.
+//! STATUS (RFC 3501 section 6.3.10).
 
-use super::{Command, StatusItem, WireName};
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
 use crate::cursor::{Cursor, Parsed};
+use crate::wire_name::WireName;
 
-pub(crate) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Command> {
-    let mailbox = name(cursor)?;
-    let mut condstore = false;
-    // RFC 4466 section 2.1: parameters in parentheses.
-    if cursor.eat_space() && cursor.eat(b'(') {
-        loop {
-            cursor.eat_space();
-            if cursor.eat(b')') {
-                break;
-            }
-            match cursor.keyword("a parameter of SELECT")?.as_str() {
-                "CONDSTORE" => condstore = true,
-                other => return Err(format!("Unknown parameter {other}")),
-            }
-        }
+/// STATUS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub mailbox: WireName,
+    /// One or more.
+    pub items: Vec<StatusItem>,
+}
+
+/// STATUS's items.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    /// RFC 8438.
+    Size,
+    /// RFC 7162.
+    HighestModSeq,
+    /// RFC 7889.
+    AppendLimit,
+    /// RFC 9208: messages with `\Deleted`.
+    Deleted,
+    /// RFC 9208: what expunging them frees, in octets.
+    DeletedStorage,
+}
+
+impl StatusItem {
+    /// All of them, with their names.
+    const ALL: &[(Self, &'static str)] = &[
+        (Self::Messages, "MESSAGES"),
+        (Self::Recent, "RECENT"),
+        (Self::UidNext, "UIDNEXT"),
+        (Self::UidValidity, "UIDVALIDITY"),
+        (Self::Unseen, "UNSEEN"),
+        (Self::Size, "SIZE"),
+        (Self::HighestModSeq, "HIGHESTMODSEQ"),
+        (Self::AppendLimit, "APPENDLIMIT"),
+        (Self::Deleted, "DELETED"),
+        (Self::DeletedStorage, "DELETED-STORAGE"),
+    ];
+
+    /// As on the wire.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(item, _)| *item == self).map_or("", |(_, name)| name)
     }
-    Ok(Command::Select { mailbox, read_only, condstore })
 }
 
-pub(crate) fn create(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::Create { mailbox: name(cursor)? })
-}
-
-pub(crate) fn delete(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::Delete { mailbox: name(cursor)? })
-}
-
-pub(crate) fn rename(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    let from = name(cursor)?;
-    let to = name(cursor)?;
-    Ok(Command::Rename { from, to })
-}
-
-pub(crate) fn subscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::Subscribe { mailbox: name(cursor)? })
-}
-
-pub(crate) fn unsubscribe(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::Unsubscribe { mailbox: name(cursor)? })
-}
-
-pub(crate) fn status(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    let mailbox = name(cursor)?;
+pub(crate) fn status(cursor: &mut Cursor<'_>) -> Parsed<Status> {
+    let mailbox = cursor.mailbox_argument()?;
     cursor.space("a list of items after the mailbox name")?;
     let items = status_items(cursor)?;
-    Ok(Command::Status { mailbox, items })
+    Ok(Status { mailbox, items })
 }
 
 /// `(MESSAGES UNSEEN …)`: one or more.
@@ -60,27 +70,12 @@ pub(crate) fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
         if cursor.eat(b')') {
             break;
         }
-        let item = match cursor.keyword("an item of STATUS")?.as_str() {
-            "MESSAGES" => StatusItem::Messages,
-            "RECENT" => StatusItem::Recent,
-            "UIDNEXT" => StatusItem::UidNext,
-            "UIDVALIDITY" => StatusItem::UidValidity,
-            "UNSEEN" => StatusItem::Unseen,
-            "SIZE" => StatusItem::Size,
-            "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
-            "APPENDLIMIT" => StatusItem::AppendLimit,
-            "DELETED" => StatusItem::Deleted,
-            "DELETED-STORAGE" => StatusItem::DeletedStorage,
-            other => return Err(format!("Unknown STATUS item {other}")),
-        };
+        let name = cursor.keyword("an item of STATUS")?;
+        let known = StatusItem::ALL.iter().find(|(_, known)| *known == name);
+        let Some(&(item, _)) = known else { return Err(format!("Unknown STATUS item {name}")) };
         if !items.contains(&item) {
             items.push(item);
         }
     }
     if items.is_empty() { Err("Expected at least one STATUS item".to_owned()) } else { Ok(items) }
-}
-
-fn name(cursor: &mut Cursor<'_>) -> Parsed<WireName> {
-    cursor.space("a mailbox name")?;
-    cursor.mailbox()
 }

@@ -1,11 +1,34 @@
-//! STORE (RFC 3501, RFC 7162), COPY, MOVE (RFC 6851), UID EXPUNGE (RFC 4315).
+//! STORE (RFC 3501 section 6.4.6, RFC 7162).
 
-use super::{Command, Store, StoreAction};
+#![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
+
 use crate::cursor::{Cursor, Parsed};
-use mail::NumberSet;
+use mail::flag::Flags;
+use mail::{ModSeq, NumberSet};
 
-pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
-    let set = set(cursor)?;
+/// STORE and UID STORE.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Store {
+    pub set: NumberSet,
+    pub by_uid: bool,
+    /// RFC 7162.
+    pub unchanged_since: Option<ModSeq>,
+    pub action: StoreAction,
+    pub silent: bool,
+    /// `\Recent` is read and dropped: no client can set it.
+    pub flags: Flags,
+}
+
+/// What STORE does with the flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreAction {
+    Replace,
+    Add,
+    Remove,
+}
+
+pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Store> {
+    let set = cursor.message_set()?;
     cursor.space("FLAGS, +FLAGS or -FLAGS")?;
     let mut unchanged_since = None;
     if cursor.eat(b'(') {
@@ -33,20 +56,5 @@ pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Command> {
     }
     cursor.space("flags")?;
     let flags = cursor.flags()?;
-    Ok(Command::Store(Store { set, by_uid, unchanged_since, action, silent, flags }))
-}
-
-pub(crate) fn copy(cursor: &mut Cursor<'_>, by_uid: bool, remove: bool) -> Parsed<Command> {
-    let set = set(cursor)?;
-    cursor.space("a mailbox name after the set")?;
-    Ok(Command::Copy { set, by_uid, mailbox: cursor.mailbox()?, remove })
-}
-
-pub(crate) fn uid_expunge(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    Ok(Command::Expunge { uids: Some(set(cursor)?) })
-}
-
-fn set(cursor: &mut Cursor<'_>) -> Parsed<NumberSet> {
-    cursor.space("a set of messages")?;
-    cursor.set()
+    Ok(Store { set, by_uid, unchanged_since, action, silent, flags })
 }

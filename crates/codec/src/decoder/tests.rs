@@ -1,6 +1,7 @@
 //! Framing: what is a command, what is a literal, and what limits say.
 
 use super::*;
+use crate::limits::Parts;
 use proptest::prelude::*;
 
 fn limits() -> Limits {
@@ -79,10 +80,10 @@ fn check(input: &[u8], expected: &[&str]) {
 #[test]
 fn commands_and_literals_are_told_apart() {
     check(b"a NOOP\r\nb noop\n", &["a Noop", "b Noop"]);
-    check(b"a DELETE {3}\r\nfoo\r\n", &["+", "a Delete { mailbox: \"foo\" }"]);
-    check(b"a DELETE {3+}\r\nfoo\r\nb NOOP\r\n", &["a Delete { mailbox: \"foo\" }", "b Noop"]);
-    check(b"a RENAME {1}\r\nx {1+}\r\ny\r\n", &["+", "a Rename { from: \"x\", to: \"y\" }"]);
-    check(b"a DELETE {0}\r\n\r\n", &["+", "a Delete { mailbox: \"\" }"]);
+    check(b"a DELETE {3}\r\nfoo\r\n", &["+", "a Delete(Delete { mailbox: \"foo\" })"]);
+    check(b"a DELETE {3+}\r\nfoo\r\nb NOOP\r\n", &["a Delete(Delete { mailbox: \"foo\" })", "b Noop"]);
+    check(b"a RENAME {1}\r\nx {1+}\r\ny\r\n", &["+", "a Rename(Rename { from: \"x\", to: \"y\" })"]);
+    check(b"a DELETE {0}\r\n\r\n", &["+", "a Delete(Delete { mailbox: \"\" })"]);
     check(b"\r\n", &["* error: Expected a tag, a blank and a command"]);
     check(b"a\r\n", &["* error: Expected a tag, a blank and a command"]);
     check(b"+ NOOP\r\n", &["* error: Expected a tag, a blank and a command"]);
@@ -264,7 +265,10 @@ fn literals_of_closed_commands_are_not_asked_for_and_never_run() {
         (b"a login anna {4}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
         (b"a LOGIN {4+}\r\nanna {8+}\r\nx LOGOUT\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
         (b"a AUTHENTICATE PLAIN {9999}\r\nb NOOP\r\n", &["a unasked", "b Noop"]),
-        (b"a STATUS {4+}\r\nWork (MESSAGES)\r\n", &["a Status { mailbox: \"Work\", items: [Messages] }"]),
+        (
+            b"a STATUS {4+}\r\nWork (MESSAGES)\r\n",
+            &["a Status(Status { mailbox: \"Work\", items: [Messages] })"],
+        ),
         (b"a LOGINS {4}\r\nanna\r\n", &["+", "a error: Unknown command LOGINS"]),
     ] {
         let mut decoder = Decoder::new(limits());

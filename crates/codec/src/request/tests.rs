@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::command::append::append_before;
-use crate::decoder::Parts;
+use crate::command::{Authenticate, Create, Login};
+use crate::limits::Parts;
 use proptest::prelude::*;
 
 const LIMITS: Limits = Limits {
@@ -41,16 +42,19 @@ fn simple_commands() {
         ("noop", "Noop"),
         ("NOOP  ", "Noop"),
         ("NOOP x", "Unexpected text after the arguments of NOOP"),
-        ("LOGIN a b", "Login { user: [97], password: Zeroizing { .. } }"),
-        ("LOGIN \"a\\\"\" {1}\r\nb", "Login { user: [97, 34], password: Zeroizing { .. } }"),
+        ("LOGIN a b", "Login(Login { user: [97], password: Zeroizing { .. } })"),
+        ("LOGIN \"a\\\"\" {1}\r\nb", "Login(Login { user: [97, 34], password: Zeroizing { .. } })"),
         ("LOGIN a", "Expected a password after the user name"),
         ("LOGIN", "Expected a user name and a password after LOGIN"),
         ("LOGIN \"a b", "Expected \" at the end of a quoted string"),
-        ("AUTHENTICATE plain", "Authenticate { mechanism: \"PLAIN\", initial: None }"),
-        ("AUTHENTICATE PLAIN =", "Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) }"),
+        ("AUTHENTICATE plain", "Authenticate(Authenticate { mechanism: \"PLAIN\", initial: None })"),
+        (
+            "AUTHENTICATE PLAIN =",
+            "Authenticate(Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) })",
+        ),
         (
             "AUTHENTICATE PLAIN AGEAYg==",
-            "Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) }",
+            "Authenticate(Authenticate { mechanism: \"PLAIN\", initial: Some(Zeroizing { .. }) })",
         ),
         ("AUTHENTICATE PLAIN !!", "The initial response is no base64"),
         ("ID NIL", "Id([])"),
@@ -66,13 +70,13 @@ fn simple_commands() {
 
 #[test]
 fn secrets_are_read_as_sent() {
-    let Ok(Request { command: Command::Login { password, .. }, .. }) =
+    let Ok(Request { command: Command::Login(Login { password, .. }), .. }) =
         request(b"a LOGIN u \"p\\\\w \"", &LIMITS)
     else {
         panic!("a LOGIN");
     };
     assert_eq!(*password, b"p\\w ");
-    let Ok(Request { command: Command::Authenticate { initial, .. }, .. }) =
+    let Ok(Request { command: Command::Authenticate(Authenticate { initial, .. }), .. }) =
         request(b"a AUTHENTICATE PLAIN AGEAYg==", &LIMITS)
     else {
         panic!("an AUTHENTICATE");
@@ -83,30 +87,48 @@ fn secrets_are_read_as_sent() {
 #[test]
 fn mailbox_commands() {
     for (line, expected) in [
-        ("SELECT INBOX", "Select { mailbox: \"INBOX\", read_only: false, condstore: false }"),
-        ("EXAMINE \"a b\" (CONDSTORE)", "Select { mailbox: \"a b\", read_only: true, condstore: true }"),
+        ("SELECT INBOX", "Select(Select { mailbox: \"INBOX\", read_only: false, condstore: false })"),
+        (
+            "EXAMINE \"a b\" (CONDSTORE)",
+            "Select(Select { mailbox: \"a b\", read_only: true, condstore: true })",
+        ),
         ("SELECT a (QUX)", "Unknown parameter QUX"),
-        ("SELECT Entw&APw-rfe", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
-        ("SELECT \"Entwürfe\"", "Select { mailbox: \"Entwürfe\", read_only: false, condstore: false }"),
-        ("SELECT Tom&-Jerry", "Select { mailbox: \"Tom&Jerry\", read_only: false, condstore: false }"),
-        ("SELECT Tom&Jerry", "Select { mailbox: (no modified UTF-7), read_only: false, condstore: false }"),
-        ("CREATE &AGEAYgBj-", "Create { mailbox: (no modified UTF-7) }"),
-        ("CREATE \"&AOQ-ä\"", "Create { mailbox: (no modified UTF-7) }"),
-        ("CREATE a]b", "Create { mailbox: \"a]b\" }"),
+        (
+            "SELECT Entw&APw-rfe",
+            "Select(Select { mailbox: \"Entwürfe\", read_only: false, condstore: false })",
+        ),
+        (
+            "SELECT \"Entwürfe\"",
+            "Select(Select { mailbox: \"Entwürfe\", read_only: false, condstore: false })",
+        ),
+        (
+            "SELECT Tom&-Jerry",
+            "Select(Select { mailbox: \"Tom&Jerry\", read_only: false, condstore: false })",
+        ),
+        (
+            "SELECT Tom&Jerry",
+            "Select(Select { mailbox: (no modified UTF-7), read_only: false, condstore: false })",
+        ),
+        ("CREATE &AGEAYgBj-", "Create(Create { mailbox: (no modified UTF-7) })"),
+        ("CREATE \"&AOQ-ä\"", "Create(Create { mailbox: (no modified UTF-7) })"),
+        ("CREATE a]b", "Create(Create { mailbox: \"a]b\" })"),
         ("CREATE", "Expected a mailbox name"),
         ("CREATE a%", "Unexpected text after the arguments of CREATE"),
-        ("RENAME a b", "Rename { from: \"a\", to: \"b\" }"),
-        ("STATUS a (MESSAGES size messages)", "Status { mailbox: \"a\", items: [Messages, Size] }"),
-        ("STATUS a (Deleted DELETED-STORAGE)", "Status { mailbox: \"a\", items: [Deleted, DeletedStorage] }"),
+        ("RENAME a b", "Rename(Rename { from: \"a\", to: \"b\" })"),
+        ("STATUS a (MESSAGES size messages)", "Status(Status { mailbox: \"a\", items: [Messages, Size] })"),
+        (
+            "STATUS a (Deleted DELETED-STORAGE)",
+            "Status(Status { mailbox: \"a\", items: [Deleted, DeletedStorage] })",
+        ),
         ("STATUS a ()", "Expected at least one STATUS item"),
         ("STATUS a (X)", "Unknown STATUS item X"),
-        ("LSUB \"\" *", "Lsub { reference: \"\", pattern: \"*\" }"),
-        ("XLIST \"\" \"%\"", "Xlist { reference: \"\", pattern: \"%\" }"),
+        ("LSUB \"\" *", "Lsub(Lsub { reference: \"\", pattern: \"*\" })"),
+        ("XLIST \"\" \"%\"", "Xlist(Xlist { reference: \"\", pattern: \"%\" })"),
     ] {
         check(line, expected);
     }
     // No text: it is for the session to say that this can be no mailbox.
-    let Ok(Request { command: Command::Create { mailbox }, .. }) =
+    let Ok(Request { command: Command::Create(Create { mailbox }), .. }) =
         request(b"a CREATE \"&AAE-\x80\"", &LIMITS)
     else {
         panic!("a CREATE");
@@ -128,16 +150,16 @@ fn mailbox_commands() {
 #[test]
 fn quota_commands() {
     for (line, expected) in [
-        ("GETQUOTA \"\"", "GetQuota { root: [] }"),
-        ("getquota #a]", "GetQuota { root: [35, 97, 93] }"),
+        ("GETQUOTA \"\"", "GetQuota(GetQuota { root: [] })"),
+        ("getquota #a]", "GetQuota(GetQuota { root: [35, 97, 93] })"),
         ("GETQUOTA", "Expected the name of a quota root"),
         ("GETQUOTA a b", "Unexpected text after the arguments of GETQUOTA"),
-        ("GETQUOTAROOT Entw&APw-rfe", "GetQuotaRoot { mailbox: \"Entwürfe\" }"),
+        ("GETQUOTAROOT Entw&APw-rfe", "GetQuotaRoot(GetQuotaRoot { mailbox: \"Entwürfe\" })"),
         ("GETQUOTAROOT", "Expected a mailbox name"),
-        ("SETQUOTA a ()", "SetQuota { root: [97], limits: [] }"),
+        ("SETQUOTA a ()", "SetQuota(SetQuota { root: [97], limits: [] })"),
         (
             "SETQUOTA a (storage 512 X-Y 9223372036854775807)",
-            "SetQuota { root: [97], limits: [(\"STORAGE\", 512), (\"X-Y\", 9223372036854775807)] }",
+            "SetQuota(SetQuota { root: [97], limits: [(\"STORAGE\", 512), (\"X-Y\", 9223372036854775807)] })",
         ),
         ("SETQUOTA a", "Expected a list of limits such as (STORAGE 512)"),
         ("SETQUOTA a STORAGE 512", "Expected a list of limits such as (STORAGE 512)"),

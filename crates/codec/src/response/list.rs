@@ -33,26 +33,11 @@ pub fn status(out: &mut Vec<u8>, name: &str, items: &[(StatusItem, u64)]) {
         if index > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(status_item(*item).as_bytes());
+        out.extend_from_slice(item.name().as_bytes());
         out.push(b' ');
         decimal(out, *value);
     }
     out.extend_from_slice(b")\r\n");
-}
-
-fn status_item(item: StatusItem) -> &'static str {
-    match item {
-        StatusItem::Messages => "MESSAGES",
-        StatusItem::Recent => "RECENT",
-        StatusItem::UidNext => "UIDNEXT",
-        StatusItem::UidValidity => "UIDVALIDITY",
-        StatusItem::Unseen => "UNSEEN",
-        StatusItem::Size => "SIZE",
-        StatusItem::HighestModSeq => "HIGHESTMODSEQ",
-        StatusItem::AppendLimit => "APPENDLIMIT",
-        StatusItem::Deleted => "DELETED",
-        StatusItem::DeletedStorage => "DELETED-STORAGE",
-    }
 }
 
 /// `* n EXISTS`, `* n RECENT`, `* n EXPUNGE`.

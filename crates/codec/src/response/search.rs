@@ -1,7 +1,7 @@
 //! SEARCH and ESEARCH responses (RFC 3501 section 7.2.5, RFC 4731).
 
 use super::string::{number, string};
-use crate::command::Tag;
+use crate::tag::Tag;
 use mail::{MessageNumber, ModSeq, Set};
 
 /// `* SEARCH n n n (MODSEQ m)`.

@@ -1,7 +1,7 @@
 //! Status responses: OK, NO, BAD, BYE, PREAUTH, and their codes (RFC 3501 section 7.1,
 //! RFC 5530).
 
-use crate::command::Tag;
+use crate::tag::Tag;
 use mail::{MessageSet, ModSeq, SeqNum, Uid, UidSet, UidValidity};
 use std::fmt;
 
