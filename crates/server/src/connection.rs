@@ -191,6 +191,13 @@ impl Driver {
                 Step::Watch { deadline_ms } => self.wait(deadline_ms, true).await,
                 Step::Work => self.work().await,
                 Step::Authenticate(attempt) => self.authenticate(attempt).await,
+                Step::Open(name) => {
+                    let outcome = self.log_in.open(&name, &self.party).await;
+                    if let Some(session) = &mut self.session {
+                        session.opened(outcome);
+                    }
+                    Ok(())
+                }
                 Step::StartTls => self.start_tls().await,
                 Step::Close => {
                     let ended = self.session.as_ref().and_then(|session| session.stats().ended);

@@ -8,7 +8,7 @@ use crate::owners::{OwnUids, owner_of};
 use crate::serve::Server;
 use crate::users::{in_another_case, quota_of};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
-use session::{Accepted, Attempt, Refused, Verdict};
+use session::{Accepted, Attempt, NotOpened, Refused, Verdict};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Lock, Owner, Store};
@@ -35,15 +35,16 @@ pub(crate) struct LogIn {
     counted: Option<OfUser>,
     /// Whom the files of that user belong to, if not to the server's user.
     owner: Option<Arc<Owner>>,
-    /// As long as the connection lasts, the account is handed over to no other server.
-    held: Option<Arc<Lock>>,
+    /// As long as the connection lasts, the accounts that it has open are handed over to no other
+    /// server.
+    held: Vec<Arc<Lock>>,
 }
 
 impl LogIn {
     /// For a connection from `peer`.
     pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
         let channel = Channel::default();
-        Self { server, peer, place, exchange: None, channel, counted: None, owner: None, held: None }
+        Self { server, peer, place, exchange: None, channel, counted: None, owner: None, held: Vec::new() }
     }
 
     /// All of it; one of the same client that knows nothing stays in its place.
@@ -222,17 +223,47 @@ impl LogIn {
             let text = format!("Too many connections: at most {max} of one user from one address");
             return Err(Refused::TooMany(text));
         };
-        let place = MailPlace::of(&user, &configuration).map_err(|why| {
+        let (party, create) = (Party::User(user.name.as_str().into()), configuration.create_maildir);
+        let account = self.open_account(&user, &party, create).await?;
+        self.counted = Some(counted);
+        self.place.log_in();
+        self.owner = account.owner().cloned();
+        Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
+    }
+
+    /// Opens an account, which has to be there, for a user that came in and is not its own.
+    pub(crate) async fn open(&mut self, name: &str, party: &Party) -> Result<Arc<Account>, NotOpened> {
+        match self.server.authenticator().lookup(name, self.client()).await {
+            Ok(Some(user)) => {
+                self.open_account(&user, party, false).await.map_err(|_| NotOpened::Unavailable)
+            }
+            Ok(None) => Err(NotOpened::NonExistent),
+            Err(error) => {
+                tracing::warn!(account = ?name, %error, "cannot be looked up");
+                Err(NotOpened::Unavailable)
+            }
+        }
+    }
+
+    /// Opens a user's account, for as long as the connection lasts.
+    async fn open_account(
+        &mut self,
+        user: &User,
+        party: &Party,
+        create: bool,
+    ) -> Result<Arc<Account>, Refused> {
+        let configuration = self.server.configuration();
+        let place = MailPlace::of(user, &configuration).map_err(|why| {
             tracing::error!(user = ?user.name, why, "no Maildir");
             Refused::NoMaildir("There is no mailbox for this user; please ask the administrator".to_owned())
         })?;
-        let quota = quota_of(&user, configuration.quota).unwrap_or_else(|why| {
+        let quota = quota_of(user, configuration.quota).unwrap_or_else(|why| {
             tracing::error!(user = ?user.name, why, "invalid quota from the user source; using the quota of [mail]");
             configuration.quota
         });
-        let (store, create) = (self.server.store.clone(), configuration.create_maildir);
-        let (mail, of_user, own_uids) = (place.clone(), user.clone(), configuration.own_uids);
-        let job = self.server.jobs.begin(&Party::User(user.name.as_str().into())).await;
+        let (store, own_uids) = (self.server.store.clone(), configuration.own_uids);
+        let (mail, of_user) = (place.clone(), user.clone());
+        let job = self.server.jobs.begin(party).await;
         let opened = tokio::task::spawn_blocking(log::carried(move || {
             open_account(&store, &mail, create, &of_user, own_uids)
         }))
@@ -240,12 +271,9 @@ impl LogIn {
         drop(job);
         match opened {
             Ok(Ok((account, held))) => {
-                self.held = held;
+                self.held.extend(held);
                 account.quota().set_limits(quota);
-                self.counted = Some(counted);
-                self.place.log_in();
-                self.owner = account.owner().cloned();
-                Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
+                Ok(account)
             }
             Ok(Err(error)) => {
                 tracing::error!(user = ?user.name, maildir = %place.root.display(), %error, "the Maildir cannot be opened");

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub(crate) mod connection;
 pub(crate) mod mailboxes;
 pub(crate) mod messages;
-mod shared;
+pub(crate) mod shared;
 
 /// The states in which a command is allowed (RFC 3501 section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

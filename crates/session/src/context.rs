@@ -1,5 +1,6 @@
 //! What a command sees of its session, and how it ends.
 
+use crate::accounts::{Accounts, MailboxRef};
 use crate::command::messages::fetch::Mark;
 use crate::output::Output;
 use crate::settings::SessionSettings;
@@ -45,21 +46,28 @@ pub(crate) struct Enabled {
 
 /// What a command works with that needs a user.
 pub(crate) struct User<'a> {
-    /// The user's mail.
-    pub(crate) account: &'a Arc<Account>,
+    pub(crate) accounts: &'a Accounts,
     pub(crate) selected: &'a mut Option<Selected>,
 }
 
 /// The mailbox that is selected.
 pub(crate) struct Selected {
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) account: Arc<Account>,
     pub(crate) view: View,
-    /// EXAMINE, or a mailbox that cannot be written.
+    /// EXAMINE, or a mailbox that cannot be written, or not by this user.
     pub(crate) read_only: bool,
     /// Registered while it is selected.
     pub(crate) watch: Watch,
     /// Where FETCH is in a section that the client reads window by window.
     pub(crate) mark: Option<Mark>,
+}
+
+impl Selected {
+    /// Whether a client means this mailbox.
+    pub(crate) fn is(&self, named: &MailboxRef) -> bool {
+        Arc::ptr_eq(&self.account, &named.account) && *self.mailbox.name() == named.name
+    }
 }
 
 /// A command's tagged answer, but for the tag.

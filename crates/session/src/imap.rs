@@ -8,6 +8,7 @@
 //! The four states of RFC 3501 section 3 are no value of their own: logged in means that
 //! `account` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
+use crate::accounts::Accounts;
 use crate::capability;
 use crate::command::connection::idle::Idle;
 use crate::command::mailboxes::append::Append;
@@ -17,8 +18,8 @@ use crate::context::{Answer, Context, Enabled, Selected};
 use crate::failure;
 use crate::output::Output;
 use crate::settings::SessionSettings;
-use crate::step::{Attempt, Connection, Now, Stats, Step, Verdict};
-use crate::task::{AnyTask, Progress};
+use crate::step::{Attempt, Connection, NotOpened, Now, Stats, Step, Verdict};
+use crate::task::{AnyTask, Progress, Stop};
 use crate::view::Telling;
 use codec::response::{bye, continuation, greeting, tagged, untagged};
 use codec::{DecodeError, Decoder, Event, Request, Tag};
@@ -36,7 +37,7 @@ pub struct Session {
     pub(crate) starved: bool,
     pub(crate) out: Output,
     pub(crate) doing: Doing,
-    pub(crate) account: Option<Arc<Account>>,
+    pub(crate) accounts: Option<Accounts>,
     selected: Option<Selected>,
     enabled: Enabled,
     /// Malformed commands since the last good one.
@@ -62,6 +63,9 @@ pub(crate) enum Doing {
     Ending(Ending),
     /// The driver is asked; `None` once it has been.
     Ask { tag: Tag, attempt: Option<Attempt> },
+    /// An account is to be opened by the driver; `None` once it was asked. Then it goes on with
+    /// what needs it.
+    Open { asked: Option<String>, name: String, then: Box<Doing> },
     /// The client is asked: its answer to a challenge comes as a line.
     Challenge { tag: Tag },
     /// IDLE.
@@ -107,7 +111,7 @@ impl Session {
             starved: true,
             out,
             doing: Doing::Nothing,
-            account: None,
+            accounts: None,
             selected: None,
             enabled: Enabled::default(),
             bad_commands: 0,
@@ -123,7 +127,7 @@ impl Session {
         if matches!(self.doing, Doing::Closing | Doing::StartTls) {
             return;
         }
-        if self.account.is_none() {
+        if self.accounts.is_none() {
             self.bytes_before_login = self.bytes_before_login.saturating_add(bytes.len() as u64);
             if self.bytes_before_login > self.settings.bytes_before_login_max {
                 return self.bye("Too much was sent before log-in", "too many bytes before log-in");
@@ -154,6 +158,10 @@ impl Session {
             },
             Doing::Ask { attempt, .. } => match attempt.take() {
                 Some(attempt) => Step::Authenticate(attempt),
+                None => Step::Read { deadline_ms },
+            },
+            Doing::Open { asked, .. } => match asked.take() {
+                Some(name) => Step::Open(name),
                 None => Step::Read { deadline_ms },
             },
             Doing::StartTls => Step::StartTls,
@@ -201,6 +209,25 @@ impl Session {
         }
     }
 
+    /// The answer to [`Step::Open`].
+    pub fn opened(&mut self, outcome: Result<Arc<Account>, NotOpened>) {
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Open { name, then, .. } => {
+                if let Some(accounts) = &mut self.accounts {
+                    accounts.note(name, outcome);
+                }
+                self.doing = *then;
+            }
+            other => self.doing = other,
+        }
+    }
+
+    /// What is being done goes on once the driver has opened the account.
+    pub(crate) fn open_first(&mut self, name: String) {
+        let then = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
+        self.doing = Doing::Open { asked: Some(name.clone()), name, then };
+    }
+
     /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
     pub fn tls_started(&mut self, connection: Connection, now: Now) {
         self.connection = Connection { tls: true, ..connection };
@@ -239,7 +266,7 @@ impl Session {
 
     /// When the session ends if the client says nothing until then.
     fn deadline_ms(&self) -> u64 {
-        match self.account {
+        match self.accounts {
             None => self.started_ms + self.settings.login_timeout_ms,
             Some(_) => self.active_ms + self.settings.idle_timeout_ms,
         }
@@ -254,7 +281,7 @@ impl Session {
             Doing::Challenge { tag } => self.next_response(tag, now),
             Doing::Idle(idle) => self.proceed_idle(idle, now),
             Doing::Append(append) => {
-                let inline = self.account.is_none() && !self.starved;
+                let inline = self.accounts.is_none() && !self.starved;
                 match inline {
                     true => self.proceed_append(append),
                     false => self.doing = Doing::Append(append),
@@ -281,7 +308,7 @@ impl Session {
         if now.monotonic_ms < self.deadline_ms() {
             return false;
         }
-        match self.account {
+        match self.accounts {
             None => self.bye("Log-in took too long", "log-in timeout"),
             Some(_) => self.bye("Silent for too long", "idle timeout"),
         }
@@ -324,6 +351,9 @@ impl Session {
             return self.count_bad();
         }
         self.bad_commands = 0;
+        if let Some(accounts) = &mut self.accounts {
+            accounts.begin();
+        }
         match kind {
             Kind::Task(task) => {
                 let refresh = task.refreshes();
@@ -341,7 +371,7 @@ impl Session {
 
     /// Why a command is not allowed now.
     fn wrong_state(&self, allowed: Allowed) -> Option<&'static str> {
-        let (logged_in, selected) = (self.account.is_some(), self.selected.is_some());
+        let (logged_in, selected) = (self.accounts.is_some(), self.selected.is_some());
         let refused = match allowed {
             Allowed::NotAuthenticated if logged_in => allowed,
             Allowed::Authenticated | Allowed::Selected if !logged_in => Allowed::Authenticated,
@@ -419,12 +449,12 @@ impl Session {
             connection: self.connection,
             out: &mut self.out,
             tag: &running.tag,
-            logged_in: self.account.is_some(),
+            logged_in: self.accounts.is_some(),
             enabled: &mut self.enabled,
             stats: &mut self.stats,
             wake: &self.wake,
         };
-        let answer = match running.task.run(&mut context, self.account.as_ref(), &mut self.selected) {
+        let answer = match running.task.run(&mut context, self.accounts.as_ref(), &mut self.selected) {
             Ok(Progress::More) => {
                 running.begun = true;
                 self.doing = Doing::Task(running);
@@ -436,7 +466,11 @@ impl Session {
                 answer
             }
             Ok(Progress::Broken(ended)) => return self.close(ended),
-            Err(error) => failure::answer(&error),
+            Err(Stop::Open(name)) => {
+                self.doing = Doing::Task(running);
+                return self.open_first(name);
+            }
+            Err(stop) => stop.answer(),
         };
         let telling = self.telling(running.task.may_expunge(), running.task.by_uid());
         self.doing = Doing::Ending(Ending { tag: running.tag, answer, telling });

@@ -8,6 +8,7 @@
 //! Absent on purpose: sockets, tokio, TLS, the clock (time is an argument), password checks
 //! (the driver is asked), file names.
 
+mod accounts;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
@@ -20,6 +21,7 @@ mod mailbox_tree;
 mod namespace;
 mod output;
 mod pattern;
+mod rights;
 mod settings;
 mod step;
 mod task;
@@ -28,5 +30,6 @@ pub mod testing;
 mod view;
 
 pub use imap::Session;
-pub use settings::{NamespaceStyle, SessionSettings, SpecialUse};
-pub use step::{Accepted, Attempt, Connection, Now, Refused, Stats, Step, Verdict};
+pub use rights::Rights;
+pub use settings::{NamespaceClass, NamespaceStyle, OtherNamespace, SessionSettings, SpecialUse};
+pub use step::{Accepted, Attempt, Connection, NotOpened, Now, Refused, Stats, Step, Verdict};

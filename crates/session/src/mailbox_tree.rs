@@ -66,6 +66,12 @@ impl Builder {
         self
     }
 
+    /// Adds a level that is shown with others below it, whatever is added.
+    pub(crate) fn root(mut self, name: &str) -> Self {
+        self.node(name).has_children = true;
+        self
+    }
+
     /// The tree. Of each special use the first name that exists has its attribute.
     pub(crate) fn build(self, special_uses: &[SpecialUse]) -> Tree {
         let Self { spelling, nodes } = self;

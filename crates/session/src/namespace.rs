@@ -8,12 +8,11 @@
 
 use crate::context::Answer;
 use crate::settings::NamespaceStyle;
-use codec::command::WireName;
 use mail::MailboxName;
 use mail::mailbox_name::{BadName, after_inbox, normalized};
 use std::borrow::Cow;
 
-/// How a client spells names.
+/// How a client spells names. Whose mailboxes they are is resolved in [`crate::accounts`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Spelling {
     /// No prefix, levels joined by `/`. A level may hold dots.
@@ -21,6 +20,9 @@ pub(crate) enum Spelling {
     /// The inbox is `INBOX`; all others have the prefix `INBOX.`, levels joined by `.`. A dot
     /// within a level is written `&AC4-`, as on disk.
     Courier,
+    /// No prefix, levels joined by `.`, dots written as in Courier's: what is not the user's own,
+    /// beside Courier's.
+    Dotted,
 }
 
 /// A name that is no mailbox's and never can be.
@@ -45,29 +47,6 @@ impl Unusable {
     }
 }
 
-/// The mailbox that a client names, in the site's style or by the alias.
-pub(crate) fn mailbox_name(style: NamespaceStyle, wire: &WireName) -> Result<MailboxName, Unusable> {
-    spelled_name(style, wire).map(|(_, name)| name)
-}
-
-/// Likewise, and how the client spells it.
-pub(crate) fn spelled_name(
-    style: NamespaceStyle,
-    wire: &WireName,
-) -> Result<(Spelling, MailboxName), Unusable> {
-    let text = wire.text().ok_or(Unusable::Encoding)?;
-    let spelling = Spelling::of(style, text);
-    Ok((spelling, spelling.read(text)?))
-}
-
-/// The name that a mailbox is to get. A separator at its end says that others will lie below it
-/// (RFC 3501 section 6.3.3); here every mailbox can have others below it.
-pub(crate) fn new_mailbox_name(style: NamespaceStyle, wire: &WireName) -> Result<MailboxName, Unusable> {
-    let text = wire.text().ok_or(Unusable::Encoding)?;
-    let spelling = Spelling::of(style, text);
-    spelling.read(text.strip_suffix(spelling.separator()).unwrap_or(text))
-}
-
 impl Spelling {
     /// What Courier's names begin with.
     const PREFIX: &str = "INBOX.";
@@ -89,20 +68,20 @@ impl Spelling {
     pub(crate) fn separator(self) -> char {
         match self {
             Self::Plain => '/',
-            Self::Courier => '.',
+            Self::Courier | Self::Dotted => '.',
         }
     }
 
     /// What all names but the inbox's begin with.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
-            Self::Plain => "",
+            Self::Plain | Self::Dotted => "",
             Self::Courier => Self::PREFIX,
         }
     }
 
     /// A client's name in this spelling. `INBOX`, also as prefix, is read in any case.
-    fn read(self, wire: &str) -> Result<MailboxName, Unusable> {
+    pub(crate) fn read(self, wire: &str) -> Result<MailboxName, Unusable> {
         if wire.eq_ignore_ascii_case("INBOX") {
             return Ok(MailboxName::inbox());
         }
@@ -110,6 +89,10 @@ impl Spelling {
             Self::Plain => MailboxName::new(wire)?,
             Self::Courier => {
                 let levels = after_inbox(wire, '.').ok_or(Unusable::Prefix)?.split('.');
+                MailboxName::from_levels(levels.map(dots::undo).collect::<Result<Vec<_>, _>>()?)?
+            }
+            Self::Dotted => {
+                let levels = wire.split('.');
                 MailboxName::from_levels(levels.map(dots::undo).collect::<Result<Vec<_>, _>>()?)?
             }
         };
@@ -121,9 +104,9 @@ impl Spelling {
         match self {
             _ if name.is_inbox() => "INBOX".to_owned(),
             Self::Plain => name.as_str().to_owned(),
-            Self::Courier => {
+            Self::Courier | Self::Dotted => {
                 let levels: Vec<Cow<'_, str>> = name.levels().map(dots::escape).collect();
-                format!("{}{}", Self::PREFIX, levels.join("."))
+                format!("{}{}", self.prefix(), levels.join("."))
             }
         }
     }

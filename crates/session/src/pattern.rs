@@ -69,6 +69,16 @@ impl Pattern {
 
     /// Whether `name` matches as a whole. A first level INBOX matches in any case.
     pub(crate) fn matches(&self, name: &str) -> bool {
+        self.reach(name).is_some_and(|reached| is_set(&reached, self.length))
+    }
+
+    /// Whether some name that begins with `level`, or is it, may match.
+    pub(crate) fn may_match_below(&self, level: &str) -> bool {
+        self.reach(level).is_some()
+    }
+
+    /// The states after `name`; `None` where there are none.
+    fn reach(&self, name: &str) -> Option<States> {
         let below =
             name.strip_prefix("INBOX").filter(|rest| rest.is_empty() || rest.starts_with(self.separator));
         let any_case = below.map_or(0, |_| "INBOX".len());
@@ -91,10 +101,10 @@ impl Pattern {
                 any |= reached[word];
             }
             if any == 0 {
-                return false;
+                return None;
             }
         }
-        is_set(&reached, self.length)
+        Some(reached)
     }
 
     fn leads_to(&self, c: char) -> States {

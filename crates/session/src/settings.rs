@@ -1,5 +1,6 @@
 //! A site's settings, as far as a session is concerned.
 
+use crate::rights::Rights;
 use codec::Limits;
 use mail::MailboxName;
 
@@ -22,6 +23,27 @@ pub struct SpecialUse {
     pub names: Vec<MailboxName>,
 }
 
+/// A namespace beside the user's own (RFC 2342): its first level names one of its accounts.
+#[derive(Clone, Debug)]
+pub struct OtherNamespace {
+    /// Whose mailboxes are in it.
+    pub class: NamespaceClass,
+    /// The first level of all names in it; without a separator, and not INBOX.
+    pub root: String,
+    /// Its accounts, by the names that users and the driver have for them, and what may be done
+    /// there.
+    pub accounts: Vec<(String, Rights)>,
+}
+
+/// Whose mailboxes are in a namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamespaceClass {
+    /// Those of other users.
+    OtherUsers,
+    /// Shared ones, which are no user's.
+    Shared,
+}
+
 /// Settings shared by all sessions; replaced as a whole on reload.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
@@ -29,8 +51,10 @@ pub struct SessionSettings {
     pub hostname: String,
     /// Fields that ID answers with.
     pub id: Vec<(String, String)>,
-    /// The namespace.
+    /// The user's own namespace.
     pub namespace: NamespaceStyle,
+    /// All others.
+    pub other_namespaces: Vec<OtherNamespace>,
     /// Special uses.
     pub special_uses: Vec<SpecialUse>,
     /// SASL mechanisms offered, names in upper case.

@@ -47,6 +47,9 @@ pub enum Step {
     Work,
     /// Check this, then [`crate::Session::answer`]. Bytes that come meanwhile wait.
     Authenticate(Attempt),
+    /// Open the account of this name, as that of a user who logs in, then [`crate::Session::opened`].
+    /// Bytes that come meanwhile wait.
+    Open(String),
     /// Everything is written: throw away what was read, shake hands, then
     /// [`crate::Session::tls_started`].
     StartTls,
@@ -106,6 +109,15 @@ pub enum Refused {
     NoMechanism,
     /// BAD: malformed, or given up by the client.
     Malformed(String),
+}
+
+/// Why an account that is not the user's own was not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotOpened {
+    /// NO [NONEXISTENT]: there is none of that name.
+    NonExistent,
+    /// NO [UNAVAILABLE]: it cannot be opened now. The driver has logged why.
+    Unavailable,
 }
 
 /// What a session did, for its last log line.

@@ -1,12 +1,14 @@
 //! Commands that run by themselves, by what they need: nothing, an account, or a selected mailbox.
 //!
-//! What a command needs it gets as an argument. Whether it is there is checked once, by
+//! What a command needs, it gets as an argument. Whether it is there is checked once, by
 //! [`AnyTask::run`]; the machine has refused the command before where it is not.
 
+use crate::accounts::Accounts;
 use crate::command::Allowed;
 use crate::context::{Answer, Context, Selected, User};
-use std::sync::Arc;
-use store::Account;
+use crate::failure;
+use crate::namespace::Unusable;
+use crate::step::NotOpened;
 
 /// A command that needs no user, and touches no file.
 pub(crate) trait Task: Send {
@@ -16,8 +18,8 @@ pub(crate) trait Task: Send {
 /// A command of a user, run by [`crate::Session::work`] in bounded pieces.
 pub(crate) trait AccountTask: Send {
     /// Does a piece: until it is done, the output is full, or some tens of milliseconds have
-    /// been worked. An error of the store ends the command with the NO that fits its kind.
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress>;
+    /// been worked.
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop>;
 
     /// Whether it only answers, and changes nothing that its client would want done to the end:
     /// it is dropped halfway when the client hangs up.
@@ -39,8 +41,8 @@ pub(crate) trait MailboxTask: Send {
         &mut self,
         context: &mut Context<'_>,
         selected: &mut Selected,
-        account: &Arc<Account>,
-    ) -> store::Result<Progress>;
+        accounts: &Accounts,
+    ) -> Result<Progress, Stop>;
 
     /// Whether EXPUNGE may be sent when it is done: not after FETCH, STORE and SEARCH by
     /// sequence number (RFC 3501 section 7.4.1).
@@ -81,6 +83,55 @@ pub(crate) enum Progress {
     Broken(&'static str),
 }
 
+/// Why a piece of a task was not done.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The command ends with the NO that fits the error's kind.
+    Failed(store::Error),
+    /// The command ends.
+    Answered(Answer),
+    /// The account of this name is to be opened; then the piece is done again.
+    Open(String),
+}
+
+impl Stop {
+    /// How the command ends; by then what was to be opened is, or could not be.
+    pub(crate) fn answer(self) -> Answer {
+        match self {
+            Self::Failed(error) => failure::answer(&error),
+            Self::Answered(answer) => answer,
+            Self::Open(_) => NotOpened::Unavailable.answer(),
+        }
+    }
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Self {
+        Self::Answered(answer)
+    }
+}
+
+impl From<Unusable> for Stop {
+    fn from(unusable: Unusable) -> Self {
+        Self::Answered(unusable.answer())
+    }
+}
+
+impl NotOpened {
+    pub(crate) fn answer(self) -> Answer {
+        match self {
+            Self::NonExistent => Answer::no("NONEXISTENT", "There is no such mailbox"),
+            Self::Unavailable => Answer::no("UNAVAILABLE", "This mailbox cannot be opened now"),
+        }
+    }
+}
+
 /// A task of any kind.
 pub(crate) enum AnyTask {
     Plain(Box<dyn Task>),
@@ -93,18 +144,18 @@ impl AnyTask {
     pub(crate) fn run(
         &mut self,
         context: &mut Context<'_>,
-        account: Option<&Arc<Account>>,
+        accounts: Option<&Accounts>,
         selected: &mut Option<Selected>,
-    ) -> store::Result<Progress> {
+    ) -> Result<Progress, Stop> {
         let refused = |allowed: Allowed| Ok(Progress::Done(Answer::bad(allowed.otherwise())));
         match self {
             Self::Plain(task) => Ok(Progress::Done(task.run(context))),
-            Self::Account(task) => match account {
-                Some(account) => task.run(context, &mut User { account, selected }),
+            Self::Account(task) => match accounts {
+                Some(accounts) => task.run(context, &mut User { accounts, selected }),
                 None => refused(Allowed::Authenticated),
             },
-            Self::Mailbox(task) => match (account, selected) {
-                (Some(account), Some(selected)) => task.run(context, selected, account),
+            Self::Mailbox(task) => match (accounts, selected) {
+                (Some(accounts), Some(selected)) => task.run(context, selected, accounts),
                 _ => refused(Allowed::Selected),
             },
         }

@@ -2,8 +2,8 @@
 //! still until it is moved. For tests, here and elsewhere.
 
 use crate::{
-    Accepted, Attempt, Connection, NamespaceStyle, Now, Refused, Session, SessionSettings, Stats, Step,
-    Verdict,
+    Accepted, Attempt, Connection, NamespaceStyle, NotOpened, Now, Refused, Session, SessionSettings, Stats,
+    Step, Verdict,
 };
 use codec::{Limits, Parts};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Client {
     exchange: Option<(String, Vec<Vec<u8>>)>,
     /// How often the driver was asked to check something.
     pub asked: usize,
+    /// How often the driver was asked to open an account.
+    pub opened: usize,
     /// The largest piece that was written at once, in bytes.
     pub written_max: usize,
     /// Pieces of work that the session did, a count.
@@ -113,6 +115,7 @@ impl Site {
             waiting: Waiting::Read(0),
             exchange: None,
             asked: 0,
+            opened: 0,
             written_max: 0,
             worked: 0,
         }
@@ -184,6 +187,11 @@ impl Client {
                     let verdict = self.check(attempt);
                     self.session.answer(verdict);
                 }
+                Step::Open(name) => {
+                    self.opened += 1;
+                    let outcome = self.open(&name);
+                    self.session.opened(outcome);
+                }
                 Step::Watch { .. } if self.woken.swap(false, Ordering::SeqCst) => {}
                 Step::Watch { deadline_ms } => {
                     self.waiting = Waiting::Watch(deadline_ms);
@@ -254,6 +262,13 @@ impl Client {
     /// What the session did.
     pub fn stats(&self) -> &Stats {
         self.session.stats()
+    }
+
+    /// Users are all whose accounts there are.
+    fn open(&self, name: &str) -> Result<Arc<Account>, NotOpened> {
+        let known = self.users.iter().any(|(user, _)| user == name);
+        let root = known.then(|| self.root.join(name)).ok_or(NotOpened::NonExistent)?;
+        self.store.account(&root, true).map_err(|_| NotOpened::Unavailable)
     }
 
     fn check(&mut self, attempt: Attempt) -> Verdict {
@@ -331,6 +346,7 @@ fn settings() -> SessionSettings {
         hostname: "mail.example.com".to_owned(),
         id: vec![("name".to_owned(), "Restante".to_owned())],
         namespace: NamespaceStyle::Plain,
+        other_namespaces: Vec::new(),
         special_uses: Vec::new(),
         mechanisms: vec!["PLAIN".to_owned(), "LOGIN".to_owned()],
         limits_before_login: small,

@@ -83,11 +83,24 @@ pub fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
     out.extend_from_slice(b")\r\n");
 }
 
-/// `* NAMESPACE ((prefix separator)) NIL NIL` (RFC 2342).
-pub fn namespace(out: &mut Vec<u8>, prefix: &str, separator: char) {
-    out.extend_from_slice(b"* NAMESPACE ((");
-    string(out, prefix.as_bytes());
-    out.push(b' ');
-    string(out, separator.to_string().as_bytes());
-    out.extend_from_slice(b")) NIL NIL\r\n");
+/// `* NAMESPACE ((prefix separator)) NIL NIL` (RFC 2342): the user's own namespaces, those of other
+/// users, and shared ones.
+pub fn namespace(out: &mut Vec<u8>, classes: &[Vec<(String, char)>; 3]) {
+    out.extend_from_slice(b"* NAMESPACE");
+    for class in classes {
+        if class.is_empty() {
+            out.extend_from_slice(b" NIL");
+            continue;
+        }
+        out.extend_from_slice(b" (");
+        for (prefix, separator) in class {
+            out.push(b'(');
+            string(out, mail::utf7::encode(prefix).as_bytes());
+            out.push(b' ');
+            string(out, separator.to_string().as_bytes());
+            out.push(b')');
+        }
+        out.push(b')');
+    }
+    out.extend_from_slice(b"\r\n");
 }

@@ -3,6 +3,7 @@
 use crate::listen::Listener;
 use crate::serve::{Server, block_on, serve};
 use crate::settings::{ListenTls, read_text};
+use session::{NamespaceClass, OtherNamespace, Rights, SessionSettings};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -48,6 +49,11 @@ struct Running {
 
 impl Running {
     fn new(users: &[&str]) -> Self {
+        Self::with_others(users, &[])
+    }
+
+    /// Likewise, and these accounts are in a namespace beside the users' own.
+    fn with_others(users: &[&str], others: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().display();
         let users: String = users.iter().map(|user| format!("{user}:{{PLAIN}}pw::::::\n")).collect();
@@ -56,7 +62,14 @@ impl Running {
             "[mail]\nmaildir = \"{path}/%u\"\ncreate = true\n[[users]]\npasswd-file = \"{path}/users\"\n\
              [login]\ncleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n"
         );
-        let configuration = read_text(Path::new("r.toml"), &text).expect("it is right");
+        let mut configuration = read_text(Path::new("r.toml"), &text).expect("it is right");
+        let mut session = SessionSettings::clone(&configuration.session);
+        session.other_namespaces.push(OtherNamespace {
+            class: NamespaceClass::OtherUsers,
+            root: "Other".to_owned(),
+            accounts: others.iter().map(|name| ((*name).to_owned(), Rights::ALL)).collect(),
+        });
+        configuration.session = session.into();
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.set_nonblocking(true).expect("a socket for tokio");
         let address = socket.local_addr().expect("its address");
@@ -145,5 +158,32 @@ fn security_28_a_client_that_hung_up_is_not_worked_for() {
     patient.send("d NOOP\r\n");
     while !patient.line().starts_with("d OK") {}
     let _ = running.stop.send(());
+    running.thread.join().expect("no panic").expect("served");
+}
+
+/// The driver opens the account of whoever is named, and for nobody whom no source knows.
+#[test]
+fn other_accounts_are_opened_when_they_are_named() {
+    let running = Running::with_others(&["anna", "bob", "carl"], &["bob", "carl", "dora"]);
+    let _bob = running.log_in("bob");
+    let path = running.directory.path().join("bob/cur/1700000000.M1P1.host:2,S");
+    std::fs::write(path, "Subject: a\n\nb\n").expect("a message");
+    let mut anna = running.log_in("anna");
+    for (command, expected) in [
+        ("STATUS Other/bob (MESSAGES)", "* STATUS Other/bob (MESSAGES 1)\r\n"),
+        ("STATUS Other/bob (MESSAGES)", "* STATUS Other/bob (MESSAGES 1)\r\n"),
+        ("STATUS Other/dora (MESSAGES)", "b NO [NONEXISTENT] There is no such mailbox\r\n"),
+        ("STATUS Other/emil (MESSAGES)", "b NO [NONEXISTENT] There is no such mailbox\r\n"),
+        ("STATUS Other/carl (MESSAGES)", "b NO [UNAVAILABLE] This mailbox cannot be opened now\r\n"),
+    ] {
+        anna.send(&format!("b {command}\r\n"));
+        assert_eq!(anna.line(), expected);
+        if expected.starts_with('*') {
+            assert!(anna.line().starts_with("b OK"));
+        }
+    }
+    assert!(!running.directory.path().join("carl").exists(), "it is not made by naming it");
+    let _ = running.stop.send(());
+    assert!(anna.line().starts_with("* BYE"));
     running.thread.join().expect("no panic").expect("served");
 }

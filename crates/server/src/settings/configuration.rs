@@ -367,6 +367,7 @@ fn session_settings(
         } else {
             NamespaceStyle::Plain
         },
+        other_namespaces: Vec::new(),
         special_uses: special_uses.to_vec(),
         mechanisms: login.texts("mechanisms").iter().map(|name| name.to_ascii_uppercase()).collect(),
         limits_before_login: Limits {

@@ -1,7 +1,7 @@
 //! ENABLE (RFC 5161).
 
 use crate::context::{Answer, Context, User};
-use crate::task::{AccountTask, Progress};
+use crate::task::{AccountTask, Progress, Stop};
 use codec::response::list;
 
 /// The task of an ENABLE with capability names in upper case.
@@ -16,7 +16,7 @@ struct Enable {
 impl AccountTask for Enable {
     /// What is unknown or cannot be enabled is passed over (RFC 5161 section 3.1); what was
     /// enabled before is confirmed once more.
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
         let mut enabled = Vec::new();
         if self.capabilities.iter().any(|name| name == "CONDSTORE") {
             context.enable_condstore(user.selected.as_ref());

@@ -3,6 +3,7 @@
 //! The session knows no password and no mechanism: it hands [`Attempt`]s to the driver and
 //! writes what it answers.
 
+use crate::accounts::Accounts;
 use crate::capability;
 use crate::context::Answer;
 use crate::imap::{Doing, Session};
@@ -55,7 +56,7 @@ impl Session {
 
     fn log_in(&mut self, tag: &Tag, accepted: Accepted) {
         self.stats.user = Some(accepted.user);
-        self.account = Some(accepted.account);
+        self.accounts = Some(Accounts::new(self.settings.clone(), accepted.account));
         self.decoder.set_limits(self.settings.limits);
         let names = capability::list(&self.settings, self.connection, true);
         self.tagged(tag, &Answer::ok("Logged in").with_code(Code::Capability(names)));

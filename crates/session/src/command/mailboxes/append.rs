@@ -10,7 +10,8 @@ use crate::command::Allowed;
 use crate::context::Answer;
 use crate::failure;
 use crate::imap::{Doing, Ending, Session};
-use crate::namespace;
+use crate::rights::Right;
+use crate::task::Stop;
 use codec::command::{AppendMessage, WireName};
 use codec::decoder::Append as Piece;
 use codec::response::{Code, continuation};
@@ -37,7 +38,8 @@ impl Session {
     /// The command's beginning. In a wrong state it goes on all the same, to its literal, which
     /// is refused.
     pub(crate) fn begin_append(&mut self, tag: Tag, wire_name: WireName) {
-        let failed = self.account.is_none().then(|| Answer::bad(Allowed::Authenticated.otherwise()));
+        let failed = self.accounts.is_none().then(|| Answer::bad(Allowed::Authenticated.otherwise()));
+        let opened = self.accounts.as_ref().map(|accounts| accounts.resolve(&wire_name));
         self.doing = Doing::Append(Box::new(Append {
             tag,
             wire_name,
@@ -46,6 +48,9 @@ impl Session {
             read: Vec::new(),
             failed,
         }));
+        if let Some(Err(Stop::Open(account))) = opened {
+            self.open_first(account);
+        }
     }
 
     /// Takes what was read, up to the end of the command or of the bytes; in [`Session::work`]
@@ -116,11 +121,12 @@ impl Session {
     }
 
     fn append_target(&self, wire_name: &WireName) -> Result<Arc<Mailbox>, Answer> {
-        let Some(account) = &self.account else {
+        let Some(accounts) = &self.accounts else {
             return Err(Answer::bad(Allowed::Authenticated.otherwise()));
         };
-        let name = namespace::mailbox_name(self.settings.namespace, wire_name).map_err(|bad| bad.answer())?;
-        account.open(&name).map_err(|error| for_target(&error))
+        let named = accounts.resolve(wire_name).map_err(Stop::answer)?;
+        named.require(Right::Insert)?;
+        named.open().map_err(|error| for_target(&error))
     }
 
     fn end_append(&mut self, tag: Tag, answer: Answer) {

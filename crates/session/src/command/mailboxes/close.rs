@@ -1,9 +1,9 @@
 //! CLOSE and UNSELECT (RFC 3501 section 6.4.2, RFC 3691).
 
+use crate::accounts::Accounts;
 use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress};
-use std::sync::Arc;
-use store::{Account, ErrorKind};
+use crate::task::{MailboxTask, Progress, Stop};
+use store::ErrorKind;
 
 /// The task of a CLOSE, which expunges without telling; or of an UNSELECT, which does not
 /// expunge.
@@ -16,17 +16,12 @@ struct Close {
 }
 
 impl MailboxTask for Close {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        selected: &mut Selected,
-        _: &Arc<Account>,
-    ) -> store::Result<Progress> {
+    fn run(&mut self, _: &mut Context<'_>, selected: &mut Selected, _: &Accounts) -> Result<Progress, Stop> {
         // Only what the client was told of: what came meanwhile with \Deleted it has not seen.
         if self.expunge && !selected.read_only {
             match selected.mailbox.expunge(Some(&selected.view.uids())) {
                 // Nothing was expunged, and the mailbox stays selected.
-                Err(error) if error.kind != ErrorKind::Deleted => return Err(error),
+                Err(error) if error.kind != ErrorKind::Deleted => return Err(error.into()),
                 _ => {}
             }
         }

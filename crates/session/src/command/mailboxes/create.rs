@@ -1,29 +1,26 @@
 //! CREATE (RFC 3501 section 6.3.3).
 
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context};
-use crate::namespace::new_mailbox_name;
-use crate::task::AccountTask;
+use crate::context::{Answer, User};
+use crate::rights::Right;
+use crate::task::{AccountTask, Stop};
 use codec::command::WireName;
 use mail::MailboxName;
 use store::{Account, ErrorKind};
 
 /// The task of a CREATE.
 pub(crate) fn create(mailbox: WireName) -> Box<dyn AccountTask> {
-    once(move |context, user| run(context, user.account, &mailbox))
+    once(move |_, user| run(user, &mailbox))
 }
 
-fn run(context: &Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
-    let name = match new_mailbox_name(context.settings.namespace, wire) {
-        Ok(name) if name.is_inbox() => return Ok(already_exists()),
-        Ok(name) => name,
-        Err(unusable) => return Ok(unusable.answer()),
-    };
-    match account.create(&name) {
-        Ok(()) => {}
-        Err(error) => return refused(error),
+fn run(user: &User<'_>, wire: &WireName) -> Result<Answer, Stop> {
+    let mailbox = user.accounts.resolve_new(wire)?;
+    if mailbox.name.is_inbox() {
+        return Ok(already_exists());
     }
-    create_levels_above(account, &name);
+    mailbox.require(Right::Create)?;
+    mailbox.account.create(&mailbox.name).map_err(refused)?;
+    create_levels_above(&mailbox.account, &mailbox.name);
     Ok(Answer::ok("CREATE completed"))
 }
 
@@ -48,16 +45,16 @@ pub(crate) fn create_levels_above(account: &Account, name: &MailboxName) {
     }
 }
 
-/// What a client is told of a mailbox that could not be made, or be renamed; other failures stay
-/// errors. A limit is the client's to know, and nothing for the log.
-pub(crate) fn refused(error: store::Error) -> store::Result<Answer> {
+/// Why a mailbox could not be made, or be renamed. A limit is the client's to know, and nothing
+/// for the log.
+pub(crate) fn refused(error: store::Error) -> Stop {
     match error.kind {
-        ErrorKind::AlreadyExists => Ok(already_exists()),
+        ErrorKind::AlreadyExists => already_exists().into(),
         ErrorKind::Limit => {
             tracing::debug!("{error}");
-            Ok(Answer::no("LIMIT", "No more mailboxes, or no more levels of them, are allowed here"))
+            Answer::no("LIMIT", "No more mailboxes, or no more levels of them, are allowed here").into()
         }
-        _ => Err(error),
+        _ => error.into(),
     }
 }
 

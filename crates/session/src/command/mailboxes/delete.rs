@@ -2,8 +2,8 @@
 
 use crate::command::shared::once::once;
 use crate::context::{Answer, Context, User};
-use crate::namespace::mailbox_name;
-use crate::task::AccountTask;
+use crate::rights::Right;
+use crate::task::{AccountTask, Stop};
 use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 
@@ -14,16 +14,16 @@ pub(crate) fn delete(mailbox: WireName) -> Box<dyn AccountTask> {
 
 /// What lies below the mailbox stays, and its name then is a level without a mailbox. The
 /// subscription stays too: "the server MUST NOT unilaterally remove" it (section 6.3.6).
-fn run(context: &mut Context<'_>, user: &mut User<'_>, wire: &WireName) -> store::Result<Answer> {
-    let name = match mailbox_name(context.settings.namespace, wire) {
-        Ok(name) if name.is_inbox() => return Ok(Answer::no("CANNOT", "The inbox cannot be deleted")),
-        Ok(name) => name,
-        Err(unusable) => return Ok(unusable.answer()),
-    };
-    user.account.delete(&name)?;
+fn run(context: &mut Context<'_>, user: &mut User<'_>, wire: &WireName) -> Result<Answer, Stop> {
+    let mailbox = user.accounts.resolve(wire)?;
+    if mailbox.name.is_inbox() {
+        return Ok(Answer::no("CANNOT", "The inbox cannot be deleted"));
+    }
+    mailbox.require(Right::Delete)?;
+    mailbox.account.delete(&mailbox.name)?;
     // A session that deletes its own mailbox goes on without one; others that have it selected
     // are told by the machine.
-    if user.selected.as_ref().is_some_and(|selected| *selected.mailbox.name() == name) {
+    if user.selected.as_ref().is_some_and(|selected| selected.is(&mailbox)) {
         *user.selected = None;
         let code = Code::Plain("CLOSED");
         untagged(context.out.buffer(), Condition::Ok, Some(&code), "The selected mailbox was deleted");

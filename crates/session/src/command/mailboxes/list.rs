@@ -7,19 +7,20 @@
 //! takes them.
 
 use super::status::Count;
+use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, User};
 use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
-use crate::settings::NamespaceStyle;
-use crate::task::{AccountTask, Progress};
+use crate::rights::Right;
+use crate::task::{AccountTask, Progress, Stop};
 use codec::command::{List, StatusItem, WireName};
 use codec::response::list;
 use mail::MailboxName;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use store::{Account, ErrorKind, Mailbox};
+use store::{ErrorKind, Listed, Mailbox};
 
 /// The task of a LIST.
 pub(crate) fn list(command: List) -> Box<dyn AccountTask> {
@@ -68,14 +69,14 @@ pub(super) struct Line {
 }
 
 impl AccountTask for Listing {
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
         if self.lines.is_none() {
             if let Some(refusal) = refusal(&self.request) {
                 return Ok(Progress::Done(refusal));
             }
             let choice = match self.choice.take() {
                 Some(choice) => choice,
-                None => self.begin(context, user.account)?,
+                None => self.begin(context, user.accounts)?,
             };
             match self.choose(choice) {
                 Ok(lines) => self.lines = Some(lines),
@@ -87,7 +88,7 @@ impl AccountTask for Listing {
         }
         let mut pace = Pace::new();
         loop {
-            self.open_ahead(user.account);
+            self.open_ahead(user.accounts);
             let Some(line) = self.lines.as_mut().and_then(VecDeque::pop_front) else { break };
             if let Some(line) = self.write(context, user, line, &mut pace) {
                 self.lines.get_or_insert_default().push_front(line);
@@ -122,30 +123,40 @@ impl Listing {
     }
 
     /// Opens the mailboxes of the next lines together, as each may have to wait for the disk.
-    fn open_ahead(&mut self, account: &Arc<Account>) {
+    fn open_ahead(&mut self, accounts: &Accounts) {
         let opens = self.request.return_status.as_deref().is_some_and(Count::opens);
         let Some(lines) = self.lines.as_ref().filter(|_| opens && self.opened_lines == 0) else { return };
         self.opened_lines = Self::OPENED_AHEAD.min(lines.len());
-        let names = lines.iter().take(self.opened_lines).filter_map(|line| line.status_of.as_ref());
-        self.opened = account.open_ahead(names);
+        let own = |line: &'_ Line| {
+            let name = line.status_of.clone()?;
+            accounts.shows_own(line.spelling, &name).then_some(name)
+        };
+        let names: Vec<MailboxName> = lines.iter().take(self.opened_lines).filter_map(own).collect();
+        self.opened = accounts.own().open_ahead(&names);
     }
 
     /// Looks what there is.
-    fn begin(&self, context: &Context<'_>, account: &Account) -> store::Result<Choice> {
+    fn begin(&self, context: &Context<'_>, accounts: &Accounts) -> Result<Choice, Stop> {
         let request = &self.request;
-        let style = context.settings.namespace;
         let (mut trees, matches) = (VecDeque::new(), Vec::new());
-        if let Some(root) = root_asked(style, request) {
+        if let Some(root) = root_asked(accounts, request) {
             return Ok(Choice { trees, matches, lines: root.into_iter().collect() });
         }
-        let mailboxes = account.list()?;
+        let mailboxes = accounts.own().list()?;
         let subscribed = if request.select.subscribed || request.return_subscribed {
-            account.subscriptions()?
+            accounts.own().subscriptions()?
         } else {
             Vec::new()
         };
-        for (spelling, patterns) in patterns(style, &request.reference, &request.patterns) {
-            let builder = Builder::new(spelling).mailboxes(&mailboxes).subscriptions(&subscribed);
+        for (spelling, patterns) in patterns(accounts, &request.reference, &request.patterns) {
+            let (mut own, mut subscribed) = (mailboxes.clone(), subscribed.clone());
+            own.retain(|listed| accounts.shows_own(spelling, &listed.name));
+            subscribed.retain(|name| accounts.shows_subscription(spelling, name));
+            let mut builder = Builder::new(spelling).mailboxes(&own).subscriptions(&subscribed);
+            if accounts.shows_others(spelling) {
+                builder = accounts.roots().fold(builder, Builder::root);
+                builder = builder.mailboxes(&mailboxes_of_others(accounts, spelling, &patterns)?);
+            }
             trees.push_back((builder.build(&context.settings.special_uses), patterns));
         }
         Ok(Choice { trees, matches, lines: VecDeque::new() })
@@ -248,17 +259,19 @@ impl Listing {
     ) -> Option<Line> {
         let items = self.request.return_status.as_deref().unwrap_or_default();
         let count = match &line.status_of {
-            Some(name) => match counted(self.counting.take(), user.account, name, items, pace) {
-                Ok(Counted::All(count)) => Some(count),
-                Ok(Counted::Part(count)) => {
-                    self.counting = Some(count);
-                    return Some(line);
+            Some(name) => {
+                match counted(self.counting.take(), user.accounts, (line.spelling, name), items, pace) {
+                    Ok(Counted::All(count)) => Some(count),
+                    Ok(Counted::Part(count)) => {
+                        self.counting = Some(count);
+                        return Some(line);
+                    }
+                    Err(error) => {
+                        line.could_not_be_counted(&error);
+                        None
+                    }
                 }
-                Err(error) => {
-                    line.could_not_be_counted(&error);
-                    None
-                }
-            },
+            }
             None => None,
         };
         line.write(context.out.buffer(), self.verb);
@@ -267,6 +280,31 @@ impl Listing {
         }
         None
     }
+}
+
+/// What other namespaces have that may match. An account that cannot be opened is left out.
+fn mailboxes_of_others(
+    accounts: &Accounts,
+    spelling: Spelling,
+    patterns: &[Pattern],
+) -> Result<Vec<Listed>, Stop> {
+    let mut mailboxes = Vec::new();
+    for other in accounts.others() {
+        let Ok(inbox) = other.seen_as(&MailboxName::inbox()) else { continue };
+        let wire = spelling.write(&inbox);
+        if !patterns.iter().any(|pattern| pattern.may_match_below(&wire)) {
+            continue;
+        }
+        let account = match accounts.account(other.name) {
+            Err(Stop::Answered(_)) => continue,
+            account => account?,
+        };
+        mailboxes.extend(account.list()?.into_iter().filter_map(|listed| {
+            let name = other.seen_as(&listed.name).ok()?;
+            Some(Listed { name, ..listed })
+        }));
+    }
+    Ok(mailboxes)
 }
 
 /// What lies below a node, at any depth.
@@ -286,14 +324,18 @@ enum Counted {
 /// A piece of a mailbox's STATUS.
 fn counted(
     begun: Option<Count>,
-    account: &Arc<Account>,
-    name: &MailboxName,
+    accounts: &Accounts,
+    (spelling, name): (Spelling, &MailboxName),
     items: &[StatusItem],
     pace: &mut Pace,
-) -> store::Result<Counted> {
+) -> Result<Counted, Stop> {
     let mut count = match begun {
         Some(count) => count,
-        None => Count::begin(account, name, items, pace)?,
+        None => {
+            let mailbox = accounts.locate(spelling, name)?;
+            mailbox.require(Right::Read)?;
+            Count::begin(&mailbox, items, pace)?
+        }
     };
     Ok(if count.go_on()? { Counted::All(count) } else { Counted::Part(count) })
 }
@@ -311,11 +353,13 @@ impl Line {
 
     /// RFC 5819 section 2: a mailbox that went meanwhile is listed as such; after any other
     /// failure the STATUS alone is left out.
-    fn could_not_be_counted(&mut self, error: &store::Error) {
-        if matches!(error.kind, ErrorKind::NonExistent | ErrorKind::Deleted) {
-            self.attributes.insert(0, "\\NonExistent");
-        } else {
-            tracing::warn!(%error, "LIST leaves a STATUS out");
+    fn could_not_be_counted(&mut self, why: &Stop) {
+        match why {
+            Stop::Failed(error) if matches!(error.kind, ErrorKind::NonExistent | ErrorKind::Deleted) => {
+                self.attributes.insert(0, "\\NonExistent");
+            }
+            Stop::Failed(error) => tracing::warn!(%error, "LIST leaves a STATUS out"),
+            Stop::Answered(_) | Stop::Open(_) => {}
         }
     }
 
@@ -327,15 +371,15 @@ impl Line {
 
 /// The answer to an empty mailbox argument: separator and root of the reference. With RFC
 /// 5258's syntax an empty pattern is nothing special, and matches nothing.
-fn root_asked(style: NamespaceStyle, request: &List) -> Option<Option<Line>> {
+fn root_asked(accounts: &Accounts, request: &List) -> Option<Option<Line>> {
     let [pattern] = request.patterns.as_slice() else { return None };
-    (!request.extended && pattern.text() == Some("")).then(|| root(style, &request.reference))
+    (!request.extended && pattern.text() == Some("")).then(|| root(accounts, &request.reference))
 }
 
 /// Separator and root of a reference (RFC 3501 section 6.3.8); `None` for one that is no name.
-pub(super) fn root(style: NamespaceStyle, reference: &WireName) -> Option<Line> {
+pub(super) fn root(accounts: &Accounts, reference: &WireName) -> Option<Line> {
     let reference = reference.text()?;
-    let spelling = Spelling::of(style, reference);
+    let spelling = accounts.spelling_of(reference);
     let separator = spelling.separator();
     // Up to the last separator, so that the root is in the form of the reference.
     let root = reference.rfind(separator).map_or("", |end| &reference[..=end]);
@@ -345,7 +389,7 @@ pub(super) fn root(style: NamespaceStyle, reference: &WireName) -> Option<Line> 
 /// Patterns with the reference before them, by spelling. Those that can match nothing are left
 /// out.
 pub(super) fn patterns(
-    style: NamespaceStyle,
+    accounts: &Accounts,
     reference: &WireName,
     patterns: &[WireName],
 ) -> BTreeMap<Spelling, Vec<Pattern>> {
@@ -353,9 +397,10 @@ pub(super) fn patterns(
     let Some(reference) = reference.text() else { return grouped };
     for pattern in patterns.iter().filter_map(WireName::text).filter(|pattern| !pattern.is_empty()) {
         let joined = format!("{reference}{pattern}");
-        let spelling = Spelling::of(style, &joined);
-        let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
-        grouped.entry(spelling).or_default().extend(compiled);
+        for spelling in accounts.spellings_of_pattern(&joined) {
+            let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
+            grouped.entry(spelling).or_default().extend(compiled);
+        }
     }
     grouped
 }

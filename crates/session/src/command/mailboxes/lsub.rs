@@ -4,13 +4,13 @@
 //! know asks `LIST (SUBSCRIBED)`.
 
 use super::list::{Line, patterns, root};
+use crate::accounts::Accounts;
 use crate::context::{Answer, Context, User};
 use crate::mailbox_tree::{Builder, Tree};
 use crate::pattern::Pattern;
-use crate::task::{AccountTask, Progress};
+use crate::task::{AccountTask, Progress, Stop};
 use codec::command::WireName;
 use std::collections::VecDeque;
-use store::Account;
 
 /// The task of an LSUB.
 pub(crate) fn lsub(reference: WireName, pattern: WireName) -> Box<dyn AccountTask> {
@@ -25,10 +25,10 @@ struct Lsub {
 }
 
 impl AccountTask for Lsub {
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
         let lines = match &mut self.lines {
             Some(lines) => lines,
-            None => self.lines.insert(choose(context, user.account, &self.reference, &self.pattern)?),
+            None => self.lines.insert(choose(user.accounts, &self.reference, &self.pattern)?),
         };
         while let Some(line) = lines.pop_front() {
             line.write(context.out.buffer(), "LSUB");
@@ -45,20 +45,16 @@ impl AccountTask for Lsub {
 }
 
 /// All lines, in order.
-fn choose(
-    context: &Context<'_>,
-    account: &Account,
-    reference: &WireName,
-    pattern: &WireName,
-) -> store::Result<VecDeque<Line>> {
-    let style = context.settings.namespace;
+fn choose(accounts: &Accounts, reference: &WireName, pattern: &WireName) -> store::Result<VecDeque<Line>> {
     if pattern.text() == Some("") {
-        return Ok(root(style, reference).into_iter().collect());
+        return Ok(root(accounts, reference).into_iter().collect());
     }
-    let subscriptions = account.subscriptions()?;
+    let subscriptions = accounts.own().subscriptions()?;
     let mut lines = VecDeque::new();
-    for (spelling, patterns) in patterns(style, reference, std::slice::from_ref(pattern)) {
-        let tree = Builder::new(spelling).subscriptions(&subscriptions).build(&[]);
+    for (spelling, patterns) in patterns(accounts, reference, std::slice::from_ref(pattern)) {
+        let mut seen = subscriptions.clone();
+        seen.retain(|name| accounts.shows_subscription(spelling, name));
+        let tree = Builder::new(spelling).subscriptions(&seen).build(&[]);
         lines.extend(patterns.iter().flat_map(|pattern| matched(&tree, pattern)));
     }
     Ok(lines)

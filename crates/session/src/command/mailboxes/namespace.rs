@@ -1,8 +1,7 @@
 //! NAMESPACE (RFC 2342).
 
 use crate::context::{Answer, Context, User};
-use crate::namespace::Spelling;
-use crate::task::{AccountTask, Progress};
+use crate::task::{AccountTask, Progress, Stop};
 use codec::response::list;
 
 /// The task of a NAMESPACE.
@@ -13,9 +12,8 @@ pub(crate) fn namespace() -> Box<dyn AccountTask> {
 struct Namespace;
 
 impl AccountTask for Namespace {
-    fn run(&mut self, context: &mut Context<'_>, _: &mut User<'_>) -> store::Result<Progress> {
-        let spelling = Spelling::new(context.settings.namespace);
-        list::namespace(context.out.buffer(), spelling.prefix(), spelling.separator());
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
+        list::namespace(context.out.buffer(), &user.accounts.namespaces());
         Ok(Progress::Done(Answer::ok("NAMESPACE completed")))
     }
 

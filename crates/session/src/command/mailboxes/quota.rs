@@ -1,28 +1,31 @@
 //! GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208 section 4.1).
 //!
-//! A user has one quota root for all mailboxes, or none. It is called as by a Dovecot that was
-//! set up by its own example; Courier calls it `ROOT`. To clients it is only a name, which some
-//! show.
+//! An account has one quota root for all mailboxes, or none. The user's own is called as by a
+//! Dovecot that was set up by its own example; Courier calls it `ROOT`. To clients it is only a
+//! name, which some show.
 //!
 //! Limits are the site's: QUOTASET is not announced, and SETQUOTA is refused.
 
+use crate::accounts::Accounts;
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context};
-use crate::namespace::spelled_name;
-use crate::task::AccountTask;
+use crate::context::{Answer, Context, User};
+use crate::rights::Right;
+use crate::task::{AccountTask, Stop};
 use codec::command::WireName;
 use codec::response::quota::{Resource, quota, quota_root};
+use std::sync::Arc;
 use store::{Account, QuotaStatus};
 
-/// The quota root's name.
+/// The name of the user's own quota root.
 const ROOT: &str = "User quota";
 
 /// The task of a GETQUOTA.
 pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn AccountTask> {
     once(move |context, user| {
-        Ok(match status(user.account)?.filter(|_| root == ROOT.as_bytes()) {
+        Ok(match status(account_of(user.accounts, &root)?)? {
             Some(status) => {
-                quota(context.out.buffer(), ROOT, &resources(status));
+                let root = String::from_utf8_lossy(&root);
+                quota(context.out.buffer(), &root, &resources(status));
                 Answer::ok("GETQUOTA completed")
             }
             None => no_such_root(),
@@ -32,19 +35,18 @@ pub(crate) fn get_quota(root: Vec<u8>) -> Box<dyn AccountTask> {
 
 /// The task of a GETQUOTAROOT. The mailbox need not be there, but its name must be one.
 pub(crate) fn get_quota_root(mailbox: WireName) -> Box<dyn AccountTask> {
-    once(move |context, user| root_of(context, user.account, &mailbox))
+    once(move |context, user| root_of(context, user, &mailbox))
 }
 
-fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> store::Result<Answer> {
-    let (spelling, name) = match spelled_name(context.settings.namespace, wire) {
-        Ok(spelled) => spelled,
-        Err(unusable) => return Ok(unusable.answer()),
-    };
-    let status = status(account)?;
-    let roots = status.map(|_| ROOT);
-    quota_root(context.out.buffer(), &spelling.write(&name), roots.as_slice());
+fn root_of(context: &mut Context<'_>, user: &User<'_>, wire: &WireName) -> Result<Answer, Stop> {
+    let mailbox = user.accounts.resolve(wire)?;
+    mailbox.require(Right::Read)?;
+    let status = status(&mailbox.account)?;
+    let root = root(mailbox.owner.as_deref());
+    let roots = status.map(|_| root.as_str());
+    quota_root(context.out.buffer(), &mailbox.wire(), roots.as_slice());
     if let Some(status) = status {
-        quota(context.out.buffer(), ROOT, &resources(status));
+        quota(context.out.buffer(), &root, &resources(status));
     }
     Ok(Answer::ok("GETQUOTAROOT completed"))
 }
@@ -52,18 +54,32 @@ fn root_of(context: &mut Context<'_>, account: &Account, wire: &WireName) -> sto
 /// The task of a SETQUOTA.
 pub(crate) fn set_quota(root: Vec<u8>) -> Box<dyn AccountTask> {
     once(move |_, user| {
-        Ok(match status(user.account)?.filter(|_| root == ROOT.as_bytes()) {
+        Ok(match status(account_of(user.accounts, &root)?)? {
             Some(_) => Answer::no("NOPERM", "Only the administrator can change a quota"),
             None => no_such_root(),
         })
     })
 }
 
+/// What the quota root of an account is called; `None` for the user's own.
+fn root(owner: Option<&str>) -> String {
+    owner.map_or_else(|| ROOT.to_owned(), |owner| format!("{ROOT} of {owner}"))
+}
+
+/// The account that has a quota root of this name, if any has.
+fn account_of<'a>(accounts: &'a Accounts, named: &[u8]) -> Result<&'a Arc<Account>, Stop> {
+    if named == ROOT.as_bytes() {
+        return Ok(accounts.own());
+    }
+    let other = accounts.others().find(|other| root(Some(other.name)).as_bytes() == named);
+    accounts.account(other.ok_or_else(no_such_root)?.name)
+}
+
 fn no_such_root() -> Answer {
     Answer::no("NONEXISTENT", "There is no such quota root")
 }
 
-/// `None` for a user without limits.
+/// `None` for an account without limits.
 fn status(account: &Account) -> store::Result<Option<QuotaStatus>> {
     account.quota().status()
 }

@@ -1,12 +1,13 @@
 //! RENAME (RFC 3501 section 6.3.5).
 
 use super::create::{already_exists, create_levels_above, refused};
+use crate::accounts::MailboxRef;
 use crate::command::shared::once::once;
 use crate::context::{Answer, Context, Selected, User};
-use crate::namespace::{mailbox_name, new_mailbox_name};
-use crate::task::AccountTask;
+use crate::rights::Right;
+use crate::task::{AccountTask, Stop};
 use codec::command::WireName;
-use mail::MailboxName;
+use std::sync::Arc;
 
 /// The task of a RENAME.
 pub(crate) fn rename(from: WireName, to: WireName) -> Box<dyn AccountTask> {
@@ -14,24 +15,22 @@ pub(crate) fn rename(from: WireName, to: WireName) -> Box<dyn AccountTask> {
 }
 
 /// All below the mailbox goes with it. The inbox stays, and its messages go.
-fn run(context: &Context<'_>, user: &mut User<'_>, from: &WireName, to: &WireName) -> store::Result<Answer> {
-    let style = context.settings.namespace;
-    let (from, to) = match (mailbox_name(style, from), new_mailbox_name(style, to)) {
-        (Ok(from), Ok(to)) => (from, to),
-        (Err(unusable), _) | (_, Err(unusable)) => return Ok(unusable.answer()),
-    };
-    if to == from || to.is_inbox() {
+fn run(context: &Context<'_>, user: &mut User<'_>, from: &WireName, to: &WireName) -> Result<Answer, Stop> {
+    let (from, to) = (user.accounts.resolve(from)?, user.accounts.resolve_new(to)?);
+    if !to.is_beside(&from) {
+        return Ok(Answer::no("CANNOT", "A mailbox stays in its account; move its messages"));
+    }
+    if to.name == from.name || to.name.is_inbox() {
         return Ok(already_exists());
     }
-    if to.is_below(&from) {
+    if to.name.is_below(&from.name) {
         return Ok(Answer::no("CANNOT", "A mailbox cannot be moved below itself"));
     }
-    match user.account.rename(&from, &to) {
-        Ok(()) => {}
-        Err(error) => return refused(error),
-    }
-    create_levels_above(user.account, &to);
-    if !from.is_inbox() {
+    from.require(Right::Delete)?;
+    to.require(Right::Create)?;
+    from.account.rename(&from.name, &to.name).map_err(refused)?;
+    create_levels_above(&to.account, &to.name);
+    if !from.name.is_inbox() {
         follow(context, user, &from, &to)?;
     }
     Ok(Answer::ok("RENAME completed"))
@@ -42,12 +41,16 @@ fn run(context: &Context<'_>, user: &mut User<'_>, from: &WireName, to: &WireNam
 fn follow(
     context: &Context<'_>,
     user: &mut User<'_>,
-    from: &MailboxName,
-    to: &MailboxName,
+    from: &MailboxRef,
+    to: &MailboxRef,
 ) -> store::Result<()> {
     let Some(selected) = user.selected.as_mut() else { return Ok(()) };
-    let Some(Ok(new_name)) = selected.mailbox.name().renamed(from, to) else { return Ok(()) };
-    let mailbox = user.account.open(&new_name)?;
+    if !Arc::ptr_eq(&selected.account, &from.account) {
+        return Ok(());
+    }
+    let renamed = selected.mailbox.name().renamed(&from.name, &to.name);
+    let Some(Ok(new_name)) = renamed else { return Ok(()) };
+    let mailbox = selected.account.open(&new_name)?;
     let snapshot = mailbox.refresh(false)?.snapshot;
     if snapshot.uid_validity() != selected.view.snapshot().uid_validity() {
         // Not the mailbox that was selected: the next refresh tells the client that it is gone.

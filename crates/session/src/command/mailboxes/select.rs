@@ -1,14 +1,14 @@
 //! SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2).
 
+use crate::accounts::MailboxRef;
 use crate::context::{Answer, Context, Selected, User};
-use crate::namespace;
-use crate::task::{AccountTask, Progress};
+use crate::rights::Right;
+use crate::task::{AccountTask, Progress, Stop};
 use crate::view::View;
 use codec::command::WireName;
 use codec::response::{Code, Condition, list, untagged};
 use mail::UidSet;
-use std::sync::Arc;
-use store::{Account, ErrorKind, Snapshot};
+use store::{ErrorKind, Snapshot};
 
 /// The task of a SELECT, or of an EXAMINE with `read_only`.
 pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn AccountTask> {
@@ -24,7 +24,7 @@ struct Select {
 impl AccountTask for Select {
     /// What was selected is closed also when this fails (RFC 3501 section 6.3.1); nothing is
     /// expunged.
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
         if user.selected.take().is_some() {
             // RFC 7162 section 3.2.11: a server that has CONDSTORE sends it to every client.
             let closed = Code::Plain("CLOSED");
@@ -33,11 +33,9 @@ impl AccountTask for Select {
         if self.condstore {
             context.enable_condstore(None);
         }
-        let name = match namespace::mailbox_name(context.settings.namespace, &self.mailbox) {
-            Ok(name) => name,
-            Err(unusable) => return Ok(Progress::Done(unusable.answer())),
-        };
-        let mut selected = self.open(context, user.account, &name)?;
+        let named = user.accounts.resolve(&self.mailbox)?;
+        named.require(Right::Read)?;
+        let mut selected = self.open(context, &named)?;
         tell(context, &mut selected);
         let (code, text) = match selected.read_only {
             true => ("READ-ONLY", "Mailbox examined"),
@@ -50,15 +48,10 @@ impl AccountTask for Select {
 
 impl Select {
     /// Watches before it looks, so that no change falls between the two.
-    fn open(
-        &self,
-        context: &Context<'_>,
-        account: &Arc<Account>,
-        name: &mail::MailboxName,
-    ) -> store::Result<Selected> {
-        let mailbox = account.open(name)?;
+    fn open(&self, context: &Context<'_>, named: &MailboxRef) -> store::Result<Selected> {
+        let mailbox = named.open()?;
         let watch = mailbox.watch(context.wake.clone());
-        let mut read_only = self.read_only;
+        let mut read_only = self.read_only || !named.rights.has(Right::Change);
         let refreshed = match mailbox.refresh(!read_only) {
             // It can be read and not be written: the client is told so.
             Err(error) if error.kind == ErrorKind::Denied && !read_only => {
@@ -68,7 +61,8 @@ impl Select {
             other => other?,
         };
         let recent = recent(read_only, &refreshed.snapshot, refreshed.claimed);
-        Ok(Selected { view: View::new(refreshed.snapshot, recent), mailbox, read_only, watch, mark: None })
+        let (view, account) = (View::new(refreshed.snapshot, recent), named.account.clone());
+        Ok(Selected { mailbox, account, view, read_only, watch, mark: None })
     }
 }
 

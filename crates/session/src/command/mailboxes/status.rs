@@ -4,15 +4,16 @@
 //!
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
+use crate::accounts::MailboxRef;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, User};
-use crate::namespace::spelled_name;
-use crate::task::{AccountTask, Progress};
+use crate::rights::Right;
+use crate::task::{AccountTask, Progress, Stop};
 use codec::command::{StatusItem, WireName};
 use codec::response::list;
-use mail::{MailboxName, SystemFlags};
+use mail::SystemFlags;
 use std::sync::Arc;
-use store::{Account, Glance, Mailbox, Pass, Row, Snapshot};
+use store::{Glance, Mailbox, Pass, Row, Snapshot};
 
 /// The task of a STATUS.
 pub(crate) fn status(mailbox: WireName, items: Vec<StatusItem>) -> Box<dyn AccountTask> {
@@ -27,19 +28,17 @@ struct Status {
 }
 
 impl AccountTask for Status {
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
-        let (spelling, name) = match spelled_name(context.settings.namespace, &self.wire) {
-            Ok(spelled) => spelled,
-            Err(unusable) => return Ok(Progress::Done(unusable.answer())),
-        };
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
+        let mailbox = user.accounts.resolve(&self.wire)?;
+        mailbox.require(Right::Read)?;
         let count = match &mut self.count {
             Some(count) => count,
-            None => self.count.insert(Count::begin(user.account, &name, &self.items, &mut Pace::new())?),
+            None => self.count.insert(Count::begin(&mailbox, &self.items, &mut Pace::new())?),
         };
         if !count.go_on()? {
             return Ok(Progress::More);
         }
-        count.write(context, user, &spelling.write(&name), &self.items);
+        count.write(context, user, &mailbox.wire(), &self.items);
         Ok(Progress::Done(Answer::ok("STATUS completed")))
     }
 
@@ -78,20 +77,15 @@ impl Count {
     }
 
     /// Looks what is there.
-    pub(crate) fn begin(
-        account: &Arc<Account>,
-        name: &MailboxName,
-        items: &[StatusItem],
-        pace: &mut Pace,
-    ) -> store::Result<Self> {
+    pub(crate) fn begin(mailbox: &MailboxRef, items: &[StatusItem], pace: &mut Pace) -> store::Result<Self> {
         if !Self::opens(items)
-            && let Some(glance) = account.glance(name)?
+            && let Some(glance) = mailbox.account.glance(&mailbox.name)?
         {
             pace.glance(glance.messages);
             return Ok(Self::Glanced(glance));
         }
         pace.mailbox();
-        Opened::begin(account, name, items).map(|opened| Self::Opened(Box::new(opened)))
+        Opened::begin(mailbox, items).map(|opened| Self::Opened(Box::new(opened)))
     }
 
     /// Does a piece; whether all is counted.
@@ -137,8 +131,8 @@ impl Opened {
     /// file must be read.
     const SIZES_A_PIECE: usize = 256;
 
-    fn begin(account: &Arc<Account>, name: &MailboxName, items: &[StatusItem]) -> store::Result<Self> {
-        let mailbox = account.open(name)?;
+    fn begin(mailbox: &MailboxRef, items: &[StatusItem]) -> store::Result<Self> {
+        let mailbox = mailbox.open()?;
         let snapshot = mailbox.refresh(false)?.snapshot;
         let wants = |item| items.contains(&item);
         let (wants_size, wants_deleted) = (wants(StatusItem::Size), wants(StatusItem::DeletedStorage));
@@ -184,7 +178,7 @@ impl Opened {
         let view = user
             .selected
             .as_ref()
-            .filter(|selected| selected.mailbox.name() == self.mailbox.name())
+            .filter(|selected| Arc::ptr_eq(&selected.mailbox, &self.mailbox))
             .map(|selected| &selected.view);
         let is_recent = |uid| view.is_some_and(|view| view.is_recent(uid));
         self.snapshot.rows().filter(|row| row.is_new() || is_recent(row.uid())).count()

@@ -4,30 +4,30 @@
 //! NO [NONEXISTENT], as RFC 3501 allows, Courier and Dovecot do, and clients expect: a client
 //! that spells a name wrongly learns it at once, instead of offering its user a mailbox that
 //! fails to open. A subscription stays when its mailbox goes. UNSUBSCRIBE takes any name, as
-//! it serves to clear away such leftovers.
+//! it serves to clear away such leftovers. Subscriptions are the user's, in their own account,
+//! also those to mailboxes of other accounts.
 
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context};
-use crate::namespace::mailbox_name;
-use crate::task::AccountTask;
+use crate::context::{Answer, User};
+use crate::task::{AccountTask, Stop};
 use codec::command::WireName;
 use mail::MailboxName;
 use store::Account;
 
 /// The task of a SUBSCRIBE, or of an UNSUBSCRIBE.
 pub(crate) fn subscribe(mailbox: WireName, subscribed: bool) -> Box<dyn AccountTask> {
-    once(move |context, user| run(context, user.account, &mailbox, subscribed))
+    once(move |_, user| run(user, &mailbox, subscribed))
 }
 
-fn run(context: &Context<'_>, account: &Account, wire: &WireName, subscribed: bool) -> store::Result<Answer> {
-    let name = match mailbox_name(context.settings.namespace, wire) {
-        Ok(name) => name,
-        Err(unusable) => return Ok(unusable.answer()),
-    };
-    if subscribed && !is_listed(account, &name)? {
-        return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+fn run(user: &User<'_>, wire: &WireName, subscribed: bool) -> Result<Answer, Stop> {
+    let (spelling, seen_as) = user.accounts.read(wire)?;
+    if subscribed {
+        let mailbox = user.accounts.locate(spelling, &seen_as)?;
+        if !is_listed(&mailbox.account, &mailbox.name)? {
+            return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+        }
     }
-    account.subscribe(&name, subscribed)?;
+    user.accounts.own().subscribe(&seen_as, subscribed)?;
     Ok(Answer::ok(if subscribed { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
 }
 

@@ -1,13 +1,14 @@
 //! COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315).
 
+use crate::accounts::Accounts;
 use crate::context::{Answer, Context, Selected};
-use crate::namespace::mailbox_name;
-use crate::task::{MailboxTask, Progress};
+use crate::rights::Right;
+use crate::task::{MailboxTask, Progress, Stop};
 use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use mail::{NumberSet, Uid, UidSet};
 use std::sync::Arc;
-use store::{Account, Copied, ErrorKind, Mailbox};
+use store::{Copied, ErrorKind, Mailbox};
 
 /// The task of a COPY, or of a MOVE with `remove`.
 ///
@@ -33,9 +34,9 @@ impl MailboxTask for Copy {
         &mut self,
         context: &mut Context<'_>,
         selected: &mut Selected,
-        account: &Arc<Account>,
-    ) -> store::Result<Progress> {
-        self.answer(context, selected, account).map(Progress::Done)
+        accounts: &Accounts,
+    ) -> Result<Progress, Stop> {
+        self.answer(context, selected, accounts).map(Progress::Done)
     }
 
     fn by_uid(&self) -> bool {
@@ -48,8 +49,8 @@ impl Copy {
         &self,
         context: &mut Context<'_>,
         selected: &Selected,
-        account: &Arc<Account>,
-    ) -> store::Result<Answer> {
+        accounts: &Accounts,
+    ) -> Result<Answer, Stop> {
         let messages = match selected.view.resolve(&self.set, self.by_uid) {
             Ok(messages) => messages,
             Err(number) => return Ok(super::no_such_message(number)),
@@ -57,10 +58,7 @@ impl Copy {
         if self.remove && selected.read_only {
             return Ok(super::read_only());
         }
-        let target = match self.target(context, account)? {
-            Ok(target) => target,
-            Err(answer) => return Ok(answer),
-        };
+        let target = self.target(accounts)?;
         let snapshot = selected.view.snapshot();
         let uids: UidSet =
             messages.into_iter().map(|(_, uid)| uid).filter(|&uid| snapshot.find(uid).is_some()).collect();
@@ -80,21 +78,14 @@ impl Copy {
 
     /// The destination. A name that does not exist, or that can never exist, is told apart:
     /// TRYCREATE only where CREATE may help.
-    fn target(
-        &self,
-        context: &Context<'_>,
-        account: &Arc<Account>,
-    ) -> store::Result<Result<Arc<Mailbox>, Answer>> {
-        let name = match mailbox_name(context.settings.namespace, &self.mailbox) {
-            Ok(name) => name,
-            Err(unusable) => return Ok(Err(unusable.answer())),
-        };
-        match account.open(&name) {
-            Ok(target) => Ok(Ok(target)),
+    fn target(&self, accounts: &Accounts) -> Result<Arc<Mailbox>, Stop> {
+        let named = accounts.resolve(&self.mailbox)?;
+        named.require(Right::Insert)?;
+        match named.open() {
             Err(error) if error.kind == ErrorKind::NonExistent => {
-                Ok(Err(Answer::no("TRYCREATE", "There is no such mailbox")))
+                Err(Answer::no("TRYCREATE", "There is no such mailbox").into())
             }
-            Err(error) => Err(error),
+            opened => Ok(opened?),
         }
     }
 

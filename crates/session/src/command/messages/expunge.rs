@@ -2,12 +2,11 @@
 //!
 //! EXPUNGE responses are the view's: it tells what is gone once the command is done.
 
+use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress};
+use crate::task::{MailboxTask, Progress, Stop};
 use mail::{NumberSet, SystemFlags, Uid, UidSet};
-use std::sync::Arc;
-use store::Account;
 
 /// The task of an EXPUNGE, or of a UID EXPUNGE with a set.
 pub(crate) fn expunge(uids: Option<NumberSet>) -> Box<dyn MailboxTask> {
@@ -21,12 +20,7 @@ struct Expunge {
 }
 
 impl MailboxTask for Expunge {
-    fn run(
-        &mut self,
-        _: &mut Context<'_>,
-        selected: &mut Selected,
-        _: &Arc<Account>,
-    ) -> store::Result<Progress> {
+    fn run(&mut self, _: &mut Context<'_>, selected: &mut Selected, _: &Accounts) -> Result<Progress, Stop> {
         if selected.read_only {
             return Ok(Progress::Done(super::read_only()));
         }

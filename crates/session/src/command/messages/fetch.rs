@@ -16,9 +16,10 @@ mod stream;
 mod tests;
 
 use super::header_fields::{self, Names};
+use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress};
+use crate::task::{MailboxTask, Progress, Stop};
 use crate::view::{Shown, View, Withheld};
 use codec::command::{Fetch, FetchItem, Rfc822, Section, SectionText};
 use codec::response::fetch::Writer;
@@ -27,7 +28,7 @@ use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{Account, ErrorKind, FlagChange, Kind, Pass, Snapshot};
+use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
 pub(crate) fn fetch(mut command: Fetch) -> Box<dyn MailboxTask> {
@@ -172,8 +173,8 @@ impl MailboxTask for FetchTask {
         &mut self,
         context: &mut Context<'_>,
         selected: &mut Selected,
-        _: &Arc<Account>,
-    ) -> store::Result<Progress> {
+        _: &Accounts,
+    ) -> Result<Progress, Stop> {
         if self.messages.is_none()
             && let Some(answer) = self.start(context, selected)
         {
@@ -237,7 +238,7 @@ impl FetchTask {
         context: &mut Context<'_>,
         selected: &mut Selected,
         pace: &mut Pace,
-    ) -> store::Result<Progress> {
+    ) -> Result<Progress, Stop> {
         let snapshot: Arc<Snapshot> = selected.view.snapshot().clone();
         let flags = self.plan.flags;
         let modseq = self.plan.modseq || (context.enabled.condstore && flags);
@@ -350,9 +351,9 @@ impl FetchTask {
 
     /// A message that is gone is no failure of a UID FETCH, which leaves it out; by number the
     /// client is told that something was left out (RFC 2180 section 4.1.2, RFC 5530).
-    fn finish(&mut self) -> store::Result<Progress> {
+    fn finish(&mut self) -> Result<Progress, Stop> {
         if let Some(error) = self.failed.take() {
-            return Err(error);
+            return Err(error.into());
         }
         Ok(Progress::Done(match self.gone && !self.command.by_uid {
             true => super::expunge_issued(),

@@ -6,9 +6,10 @@ mod key;
 #[cfg(test)]
 mod tests;
 
+use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress};
+use crate::task::{MailboxTask, Progress, Stop};
 use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};
@@ -19,8 +20,8 @@ use key::{Cost, Keys, Known, Uncompiled};
 use mail::{MessageNumber, ModSeq, NumberSet, SeqNum, Uid};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use store::{Account, ErrorKind, Pass};
+use std::sync::{Mutex, PoisonError};
+use store::{ErrorKind, Pass};
 
 /// Threads that read for one search at most: other users want to read too.
 const THREADS_MAX: usize = 8;
@@ -70,8 +71,8 @@ impl MailboxTask for SearchTask {
         &mut self,
         context: &mut Context<'_>,
         selected: &mut Selected,
-        _: &Arc<Account>,
-    ) -> store::Result<Progress> {
+        _: &Accounts,
+    ) -> Result<Progress, Stop> {
         let state = match &mut self.state {
             Some(state) => state,
             None => match self.start(context, selected) {
@@ -88,7 +89,7 @@ impl MailboxTask for SearchTask {
         for (number, uid, outcome) in state.look(&selected.view) {
             match outcome {
                 Ok(modseq) => state.found.push(Found { number, uid, modseq }),
-                Err(error) if error.kind == ErrorKind::Deleted => return Err(error),
+                Err(error) if error.kind == ErrorKind::Deleted => return Err(error.into()),
                 Err(error) => {
                     if !state.unreadable {
                         tracing::error!("{error}");

@@ -9,10 +9,11 @@
 //! `.SILENT`, which clients show to their users, who see nothing wrong. With UNCHANGEDSINCE it
 //! is among the MODIFIED, as what happened to it happened since (RFC 7162 section 3.1.3).
 
+use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
 use crate::context::{Answer, Context, Selected};
 use crate::failure;
-use crate::task::{MailboxTask, Progress};
+use crate::task::{MailboxTask, Progress, Stop};
 use crate::view::Shown;
 use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;
@@ -20,7 +21,7 @@ use codec::response::{Code, Condition, untagged};
 use mail::flag::Flags;
 use mail::{MessageSet, ModSeq, SeqNum, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
-use store::{Account, FlagChange, FlagsStored, Row, Snapshot};
+use store::{FlagChange, FlagsStored, Row, Snapshot};
 
 /// The task of a STORE or UID STORE.
 pub(crate) fn store(command: Store) -> Box<dyn MailboxTask> {
@@ -63,8 +64,8 @@ impl MailboxTask for StoreTask {
         &mut self,
         context: &mut Context<'_>,
         selected: &mut Selected,
-        account: &Arc<Account>,
-    ) -> store::Result<Progress> {
+        _: &Accounts,
+    ) -> Result<Progress, Stop> {
         if self.messages.is_none()
             && let Some(answer) = self.start(context, selected)
         {
@@ -75,7 +76,7 @@ impl MailboxTask for StoreTask {
             let batch: Vec<(SeqNum, Uid)> =
                 self.messages.iter_mut().flatten().take(Self::BATCH_MAX).collect();
             if batch.is_empty() {
-                self.warn_of_quota(context, account);
+                self.warn_of_quota(context, selected);
                 return Ok(Progress::Done(self.answer()));
             }
             self.change(context, selected, &batch, &mut pace)?;
@@ -184,8 +185,8 @@ impl StoreTask {
 
     /// Where what has `\Deleted` does not count, a change of mind can pass the limits. It is not
     /// refused, as the mail would be lost; the client is told (RFC 9208 section 4.3.1).
-    fn warn_of_quota(&self, context: &mut Context<'_>, account: &Account) {
-        if self.undeleted && account.quota().is_passed_by_undeleting() {
+    fn warn_of_quota(&self, context: &mut Context<'_>, selected: &Selected) {
+        if self.undeleted && selected.account.quota().is_passed_by_undeleting() {
             let code = Code::Plain("OVERQUOTA");
             untagged(context.out.buffer(), Condition::No, Some(&code), "Your quota is exceeded now");
         }

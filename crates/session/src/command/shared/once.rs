@@ -1,12 +1,12 @@
 //! Commands that are done in one piece.
 
 use crate::context::{Answer, Context, User};
-use crate::task::{AccountTask, Progress};
+use crate::task::{AccountTask, Progress, Stop};
 
 /// A task that is one call of `run`, of a user.
 pub(crate) fn once<F>(run: F) -> Box<dyn AccountTask>
 where
-    F: FnMut(&mut Context<'_>, &mut User<'_>) -> store::Result<Answer> + Send + 'static,
+    F: FnMut(&mut Context<'_>, &mut User<'_>) -> Result<Answer, Stop> + Send + 'static,
 {
     Box::new(Once { run })
 }
@@ -17,9 +17,9 @@ struct Once<F> {
 
 impl<F> AccountTask for Once<F>
 where
-    F: FnMut(&mut Context<'_>, &mut User<'_>) -> store::Result<Answer> + Send,
+    F: FnMut(&mut Context<'_>, &mut User<'_>) -> Result<Answer, Stop> + Send,
 {
-    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> store::Result<Progress> {
+    fn run(&mut self, context: &mut Context<'_>, user: &mut User<'_>) -> Result<Progress, Stop> {
         (self.run)(context, user).map(Progress::Done)
     }
 }
