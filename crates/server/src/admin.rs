@@ -3,8 +3,9 @@
 //! Passwords are read from the terminal, twice and unseen, or from the first line of standard
 //! input. They are never arguments, which every user of the host could read.
 
+use crate::config_file::ConfigFile;
 use crate::serve;
-use crate::settings::{self, Configuration, DEFAULT_PATH};
+use crate::settings::Configuration;
 use auth::passwd_file::{PasswdFile, add, delete, set_password};
 use auth::{Secret, Source};
 use clap::builder::PossibleValuesParser;
@@ -15,13 +16,13 @@ use std::path::PathBuf;
 /// What `restante user` understands.
 #[derive(Subcommand, Debug)]
 pub(crate) enum UserCommand {
-    /// Add a user; the password is asked for, or is the first line of standard input.
+    /// Add a user, whose password is asked for or is the first line of standard input.
     Add(NewPassword),
-    /// Give a user another password.
+    /// Give a user another password, which is asked for or is the first line of standard input.
     Passwd(NewPassword),
     /// List all users of all sources, or those of one passwd file.
-    List(Which),
-    /// Delete a user. The mail stays.
+    List(Listed),
+    /// Delete a user, and leave the mail where it is.
     Delete(OneUser),
 }
 
@@ -47,21 +48,30 @@ pub(crate) struct NewPassword {
 /// How a password is stored.
 #[derive(Args, Debug)]
 pub(crate) struct Hashed {
-    /// The scheme of the hash. CRYPT is the best one that the host's libcrypt has.
+    /// The scheme of the hash, where CRYPT is the best one that the host's libcrypt has.
     #[arg(short, long, value_name = "SCHEME", default_value = "CRYPT", ignore_case = true,
         value_parser = PossibleValuesParser::new(auth::scheme::new_schemes()))]
     scheme: String,
 }
 
+/// Whose users are listed.
+#[derive(Args, Debug)]
+pub(crate) struct Listed {
+    /// List the users of this passwd file only.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
 /// Which passwd file.
 #[derive(Args, Debug)]
 pub(crate) struct Which {
-    /// The passwd file; else the first one of the configuration, and for `list` all sources.
+    /// The passwd file, if not the first one of the configuration.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 impl Which {
@@ -69,15 +79,12 @@ impl Which {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
-        self.configuration()?
+        self.config
+            .read()?
             .passwd_files()
             .next()
             .cloned()
             .ok_or_else(|| "no passwd-file is configured".to_owned())
-    }
-
-    fn configuration(&self) -> Result<Configuration, String> {
-        settings::read_for_command(&self.config)
     }
 }
 
@@ -95,9 +102,9 @@ pub(crate) fn user(command: &UserCommand) -> Result<(), String> {
             set_password(&path, &one.user, &stored).map_err(|error| error.to_string())
         }
         UserCommand::Delete(one) => delete(&one.which.path()?, &one.user).map_err(|error| error.to_string()),
-        UserCommand::List(which) => match &which.file {
+        UserCommand::List(listed) => match &listed.file {
             Some(file) => list_file(file.clone()),
-            None => list_all(&which.configuration()?),
+            None => list_all(&listed.config.read()?),
         },
     }
 }

@@ -4,25 +4,25 @@
 //! bans and without the running server. What they print has no password and no hash in it.
 
 use crate::admin;
+use crate::config_file::ConfigFile;
 use crate::maildirs::{self, Found};
-use crate::settings::{self, Configuration, DEFAULT_PATH};
+use crate::settings::Configuration;
 use crate::users::quota_of;
 use crate::{control, privileges, serve};
 use auth::{Client, Refusal, Trace, User};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 /// What `restante auth` understands.
 #[derive(Subcommand, Debug)]
 pub(crate) enum AuthCommand {
-    /// Ask for a user's password and say step by step whether it lets them in.
+    /// Ask for a user's password, and say step by step whether it lets them in.
     Test(One),
     /// Say step by step who a user is, without a password.
     Lookup(One),
     /// Make the running server forget the log-ins that it remembers.
     Flush(Flush),
     /// Print the running server's counts of log-ins.
-    Status(Where),
+    Status(ConfigFile),
 }
 
 /// A user.
@@ -31,11 +31,11 @@ pub(crate) struct One {
     /// The name as it would be typed into a mail client.
     #[arg(value_name = "USER")]
     user: String,
-    /// The service that is asked for.
+    /// The service that is asked for, as a source may allow a user only some.
     #[arg(long, value_name = "SERVICE", default_value = "imap", value_parser = lower_case)]
     service: String,
     #[command(flatten)]
-    at: Where,
+    config: ConfigFile,
 }
 
 fn lower_case(service: &str) -> Result<String, std::convert::Infallible> {
@@ -45,29 +45,15 @@ fn lower_case(service: &str) -> Result<String, std::convert::Infallible> {
 /// What to forget.
 #[derive(Args, Debug)]
 pub(crate) struct Flush {
-    /// Only what is known of this user.
+    /// Forget only what is known of this user.
     #[arg(value_name = "USER")]
     user: Option<String>,
     #[command(flatten)]
-    at: Where,
+    config: ConfigFile,
 }
 
-/// Where the configuration is.
-#[derive(Args, Debug)]
-pub(crate) struct Where {
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-}
-
-impl Where {
-    fn configuration(&self) -> Result<Configuration, String> {
-        settings::read_for_command(&self.config)
-    }
-
-    fn ask(&self, question: &str) -> Result<String, String> {
-        control::ask(&self.configuration()?.control_socket, question)
-    }
+fn ask(config: &ConfigFile, question: &str) -> Result<String, String> {
+    control::ask(&config.read()?.control_socket, question)
 }
 
 /// Does what `restante auth` says.
@@ -81,18 +67,18 @@ pub(crate) fn run(command: &AuthCommand) -> Result<(), String> {
                 Some("") => return Err("an empty name is no user's".to_owned()),
                 Some(user) => format!("flush {user}"),
             };
-            print!("{}", flush.at.ask(&question)?);
+            print!("{}", ask(&flush.config, &question)?);
             Ok(())
         }
-        AuthCommand::Status(at) => {
-            print!("{}", at.ask("status")?);
+        AuthCommand::Status(config) => {
+            print!("{}", ask(config, "status")?);
             Ok(())
         }
     }
 }
 
 fn test(one: &One) -> Result<(), String> {
-    let configuration = one.at.configuration()?;
+    let configuration = one.config.read()?;
     let password = admin::password_once()?;
     let trace = Trace::on();
     let client = Client { peer: None, service: &one.service, trace: &trace };
@@ -121,7 +107,7 @@ fn test(one: &One) -> Result<(), String> {
 }
 
 fn lookup(one: &One) -> Result<(), String> {
-    let configuration = one.at.configuration()?;
+    let configuration = one.config.read()?;
     let trace = Trace::on();
     let client = Client { peer: None, service: &one.service, trace: &trace };
     let found =

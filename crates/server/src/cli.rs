@@ -1,9 +1,9 @@
 //! The command line.
 
-use crate::settings::{self, DEFAULT_PATH};
+use crate::config_file::ConfigFile;
+use crate::settings;
 use crate::{admin, auth_command, check, control, demo, import, mailbox, migrate, quota, serve, unit};
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Version, with the commit where it is known.
@@ -11,7 +11,7 @@ pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("RESTAN
 
 /// An IMAP server on Maildir.
 #[derive(Parser, Debug)]
-#[command(name = "restante", version = VERSION, about, max_term_width = 100)]
+#[command(name = "restante", version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,13 +20,13 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Serve mail until told to stop.
-    Serve(WithConfig),
+    Serve(ConfigFile),
     /// Check configuration, certificates, users and directories, and say all that is wrong.
-    Check(WithConfig),
-    /// Make the running server read settings, certificates and users again; fail if it refuses them.
-    Reload(WithConfig),
+    Check(ConfigFile),
+    /// Make the running server read settings, certificates and users again, and fail if it refuses them.
+    Reload(ConfigFile),
     /// Print what the systemd unit needs for the directories that the settings name.
-    SystemdUnit(WithConfig),
+    SystemdUnit(ConfigFile),
     /// Serve a mailbox full of examples on loopback, and say how to try it.
     Demo(demo::Options),
     /// Add, change, list and delete users of a passwd file.
@@ -53,14 +53,6 @@ enum Command {
     AuthHelper { arguments: Vec<String> },
 }
 
-/// Where the configuration is.
-#[derive(Args, Debug)]
-pub(crate) struct WithConfig {
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub(crate) config: PathBuf,
-}
-
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
     let command = Cli::parse().command;
@@ -69,12 +61,10 @@ pub(crate) fn run() -> ExitCode {
         sigpipe::reset();
     }
     match command {
-        Command::Serve(options) => ended(serve::start(options.config)),
-        Command::Check(options) => check::run(&options.config),
-        Command::Reload(options) => ended(control::reload(&options.config)),
-        Command::SystemdUnit(options) => {
-            ended(settings::read_for_command(&options.config).and_then(|all| unit::print(&all)))
-        }
+        Command::Serve(config) => ended(serve::start(config.path().to_owned())),
+        Command::Check(config) => check::run(config.path()),
+        Command::Reload(config) => ended(control::reload(config.path())),
+        Command::SystemdUnit(config) => ended(config.read().and_then(|all| unit::print(&all))),
         Command::Demo(options) => ended(demo::run(&options)),
         Command::User(command) => ended(admin::user(&command)),
         Command::Auth(command) => ended(auth_command::run(&command)),

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime};
 /// What `restante demo` understands.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Port for clients that start TLS themselves; 0 lets the system choose.
+    /// Port for STARTTLS, or 0 for one that the system chooses.
     #[arg(long, value_name = "PORT", default_value_t = 1143)]
     port: u16,
-    /// Port with TLS from the first byte; 0 lets the system choose.
+    /// Port for TLS from the first byte, or 0 for one that the system chooses.
     #[arg(long, value_name = "PORT", default_value_t = 1993)]
     tls_port: u16,
 }

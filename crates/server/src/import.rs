@@ -24,10 +24,10 @@ const FILE_MAX: u64 = 4 << 20;
 /// What `restante import-config` is told.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// /etc/courier, /etc/dovecot, or a file with the output of `doveconf -n`; - for standard input.
+    /// /etc/courier, /etc/dovecot, a file with the output of `doveconf -n`, or - for standard input.
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// Whose settings these are; else it is seen from what is there.
+    /// The server whose settings these are, if that cannot be seen from what is there.
     #[arg(long, value_name = "SERVER")]
     from: Option<Server>,
 }
@@ -35,9 +35,7 @@ pub(crate) struct Options {
 /// Whose settings are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Server {
-    /// Courier-IMAP.
     Courier,
-    /// Dovecot.
     Dovecot,
 }
 

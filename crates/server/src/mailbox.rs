@@ -8,14 +8,14 @@ mod check;
 pub(crate) mod odd;
 
 use crate::cli::ended;
+use crate::config_file::ConfigFile;
 use crate::progress::Progress;
-use crate::settings::{self, Configuration, DEFAULT_PATH};
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, Subcommand};
 use mail::{MailboxName, SystemFlags, utf7};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::{Account, Mailbox, Snapshot, Store};
@@ -23,13 +23,22 @@ use store::{Account, Mailbox, Snapshot, Store};
 /// What `restante mailbox` understands.
 #[derive(Subcommand, Debug)]
 pub(crate) enum MailboxCommand {
-    /// List a user's mailboxes: messages, bytes on disk, UIDs, how the directory's name is written, subscriptions.
+    /// List a user's mailboxes with messages, bytes on disk, UIDs, how the directory's name is written,
+    /// and subscriptions.
     List(OneUser),
-    /// Compare a user's UID lists, indexes and caches with the Maildir, change nothing, and say what is found; and which directories hold mail that no client sees.
+    /// Compare a user's UID lists, indexes and caches with the Maildir, say what is wrong, and change
+    /// nothing.
     Check(check::Options),
-    /// Check likewise, and repair what can be: UID lists, indexes and caches are written anew, missing directories made, directories that no client sees renamed to names that work; files with the base name of another message get one of their own; no message is removed. May run beside the server.
+    /// Repair a user's UID lists, indexes, caches and directories, beside a running server too.
+    #[command(after_help = REPAIRED)]
     Repair(check::Options),
 }
+
+/// How a repair repairs.
+const REPAIRED: &str = "\
+UID lists, indexes and caches are written anew, and missing directories are made. Directories with \
+mail that no client sees are renamed to names that work, and files with the base name of another \
+message get one of their own. No message is removed.";
 
 /// A user, and the configuration that knows them.
 #[derive(Args, Debug)]
@@ -37,9 +46,8 @@ pub(crate) struct OneUser {
     /// The user, such as anna@example.com.
     #[arg(value_name = "USER")]
     user: String,
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Does what `restante mailbox` says.
@@ -57,7 +65,7 @@ impl OneUser {
         &self,
         work: impl FnOnce(&ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
     ) -> Result<(), String> {
-        let configuration: Configuration = settings::read_for_command(&self.config)?;
+        let configuration = self.config.read()?;
         as_mail_user(&configuration, || {
             let found = Users::open(&configuration).find(&self.user)?;
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
@@ -229,6 +237,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings;
 
     fn account_of(root: &Path) -> Arc<Account> {
         let configuration = settings::read_text(Path::new("r.toml"), settings::document::MINIMAL);

@@ -7,6 +7,7 @@ mod auth_helper;
 mod certificate;
 mod check;
 mod cli;
+mod config_file;
 mod connection;
 mod control;
 mod demo;

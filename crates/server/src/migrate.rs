@@ -4,14 +4,15 @@
 //! One user after the other, as the user of `[mail]`. What is wrong with one mailbox is said,
 //! and the others follow.
 
+use crate::config_file::ConfigFile;
 use crate::mail_place::MailPlace;
 use crate::mailbox::odd::description;
 use crate::progress::Progress;
-use crate::settings::{self, Configuration, DEFAULT_PATH};
+use crate::settings::Configuration;
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use store::take_over::{Faults, Origin, Preference};
 use store::{Account, ErrorKind, Lock, Store, Survey};
@@ -22,32 +23,31 @@ pub(crate) struct Options {
     /// The users, such as anna@example.com.
     #[arg(value_name = "USER", required_unless_present = "all")]
     users: Vec<String>,
-    /// All users.
+    /// All users of all sources.
     #[arg(long, conflicts_with = "users")]
     all: bool,
-    /// Take over this server's UIDs, keywords and POP3 UIDLs; the other one's where it has none in a mailbox.
+    /// Take over this server's UIDs, keywords and POP3 UIDLs, and the other one's where it has none in a
+    /// mailbox.
     #[arg(long, value_name = "SERVER", required_unless_present = "to", conflicts_with = "to")]
     from: Option<Server>,
-    /// Write this server's files. No server may be running for these users: where one has a user's mailboxes open, they are left alone.
+    /// Write this server's files for users whose mailboxes no server has open, and leave the others alone.
     #[arg(long, value_name = "SERVER")]
     to: Option<Server>,
-    /// With --to: also where a server has the mailboxes open. Its clients may lose what they change meanwhile.
+    /// With --to, write also where a server has the mailboxes open, whose clients may then lose what they
+    /// change meanwhile.
     #[arg(long, conflicts_with = "from")]
     force: bool,
     /// Say what would be done, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// A server that mail comes from or goes to.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 enum Server {
-    /// Courier-IMAP.
     Courier,
-    /// Dovecot.
     Dovecot,
 }
 
@@ -88,7 +88,7 @@ struct Counts {
 
 /// Does it, and prints what was done. An error when not everything went.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let mut configuration = settings::read_for_command(&options.config)?;
+    let mut configuration = options.config.read()?;
     let direction = match (options.from, options.to) {
         (Some(from), _) => Direction::From(from.into()),
         (None, Some(to)) => Direction::To(to.into()),

@@ -1,10 +1,10 @@
 //! `restante quota`: how much mail users have, and how much they may have.
 
+use crate::config_file::ConfigFile;
 use crate::progress::Progress;
-use crate::settings::{self, Configuration, DEFAULT_PATH};
+use crate::settings::Configuration;
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::Args;
-use std::path::PathBuf;
 use store::{Quota, QuotaStatus};
 
 /// What `restante quota` understands.
@@ -13,20 +13,19 @@ pub(crate) struct Options {
     /// The users, such as anna@example.com.
     #[arg(value_name = "USER", required_unless_present = "all")]
     users: Vec<String>,
-    /// All users.
+    /// All users of all sources.
     #[arg(long, conflicts_with = "users")]
     all: bool,
-    /// Count everything anew; else what programs have noted in maildirsize is believed where its rules allow.
+    /// Count everything anew, and do not believe what programs have noted in maildirsize.
     #[arg(long)]
     recalculate: bool,
-    /// The configuration file; see restante.toml(5).
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Prints the quotas. What is wrong with one user is said, and the others follow.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let configuration = settings::read_for_command(&options.config)?;
+    let configuration = options.config.read()?;
     as_mail_user(&configuration, || {
         let users = Users::open(&configuration);
         if options.all {

@@ -2,68 +2,88 @@
 
 use super::Cli;
 use crate::settings::document::{DATE, paragraph};
-use clap::CommandFactory;
+use clap::{Arg, Command, CommandFactory};
 
 /// The page.
 pub(crate) fn page() -> String {
-    let mut out = Vec::new();
-    let command = Cli::command();
-    let man = clap_mangen::Man::new(command.clone())
-        .title("RESTANTE")
-        .date(DATE)
-        .source("Restante")
-        .manual("User commands");
-    let sections = [
-        man.render_title(&mut out),
-        man.render_name_section(&mut out),
-        man.render_synopsis_section(&mut out),
-        man.render_description_section(&mut out),
-        man.render_options_section(&mut out),
-    ];
-    sections.into_iter().collect::<Result<(), _>>().expect("writing to memory");
-    let text = String::from_utf8(out).expect("roff is UTF-8");
-    // Each section brings a preamble for apostrophes, of which there are none.
-    let preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
-    let mut page: String =
-        text.lines().filter(|line| !preamble(line)).map(|line| format!("{line}\n")).collect();
-    page.push_str(".SH COMMANDS\n");
+    let mut command = Cli::command();
+    // With that each command knows the names before its own.
+    command.build();
+    let mut page = format!(".TH RESTANTE 1 {DATE} Restante \"User commands\"\n{FIRST}");
     for subcommand in shown(&command) {
-        describe(&mut page, "restante", subcommand);
+        describe(&mut page, subcommand);
     }
     page.push_str(REST);
     page
 }
 
-fn describe(page: &mut String, before: &str, command: &clap::Command) {
-    let full = format!("{before} {}", command.get_name());
+fn describe(page: &mut String, command: &Command) {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace(['<', '>'], "").replace('-', "\\-");
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    page.push_str(&format!(".SS {}\n{}", full.replace('-', "\\-"), paragraph(&about)));
+    page.push_str(&format!(".SS {usage}\n{}", paragraph(&format!("{about}."))));
     for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
-        let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let values = argument.get_possible_values();
-        if !values.is_empty() && argument.get_action().takes_values() {
-            let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
-            help.push_str(&format!(": {}", names.join(", ")));
-        }
-        let name = match (argument.get_long(), argument.get_value_names()) {
-            (Some(long), Some([value, ..])) if argument.get_action().takes_values() => {
-                format!("--{long} {value}")
-            }
-            (Some(long), _) => format!("--{long}"),
-            (None, Some([value, ..])) => value.to_string(),
-            (None, _) => argument.get_id().to_string(),
-        };
-        page.push_str(&format!(".TP\n.B {}\n{}", name.replace('-', "\\-"), paragraph(&help)));
+        let name = name(argument).replace('-', "\\-");
+        page.push_str(&format!(".TP\n.B {name}\n{}", paragraph(&meaning(argument))));
+    }
+    if let Some(after) = command.get_after_help() {
+        page.push_str(&format!(".PP\n{}", paragraph(&after.to_string())));
     }
     for subcommand in shown(command) {
-        describe(page, &full, subcommand);
+        describe(page, subcommand);
     }
 }
 
+/// An argument as it is typed: `-c, --config FILE`.
+fn name(argument: &Arg) -> String {
+    let short = argument.get_short().map(|short| format!("-{short}"));
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    let options: Vec<String> = short.into_iter().chain(long).collect();
+    let takes_value = argument.get_action().takes_values();
+    let values = argument.get_value_names().unwrap_or_default().iter().filter(|_| takes_value);
+    let words = Some(options.join(", ")).into_iter().filter(|options| !options.is_empty());
+    words.chain(values.map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+}
+
+/// Its help, its values and its default, in sentences.
+fn meaning(argument: &Arg) -> String {
+    let mut meaning = format!("{}.", argument.get_help().map(ToString::to_string).unwrap_or_default());
+    if !argument.get_action().takes_values() {
+        return meaning;
+    }
+    let values = argument.get_possible_values();
+    if !values.is_empty() {
+        let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+        meaning.push_str(&format!(" One of {}.", names.join(", ")));
+    }
+    for default in argument.get_default_values() {
+        meaning.push_str(&format!(" The default is {}.", default.display()));
+    }
+    meaning
+}
+
 /// The subcommands that are for people.
-fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
 }
+
+const FIRST: &str = ".SH NAME
+restante \\- an IMAP server on Maildir
+.SH SYNOPSIS
+.B restante
+.I COMMAND
+[OPTIONS]
+.SH DESCRIPTION
+Serves mail in Maildirs over IMAP, and has commands for its administrator.
+.SH OPTIONS
+.TP
+.B \\-h, \\-\\-help
+Print help; after a command, that command's.
+.TP
+.B \\-V, \\-\\-version
+Print the version, with the commit it was built of.
+.SH COMMANDS
+";
 
 const REST: &str = ".SH SIGNALS
 .TP

@@ -19,7 +19,7 @@ use store::{Account, CheckOptions, CheckReport, Finding, FindingKind};
 pub(crate) struct Options {
     #[command(flatten)]
     user: OneUser,
-    /// Mailboxes as clients see their names, such as Lists/rust; all if none is named.
+    /// Only these mailboxes, named as clients see them, such as Lists/rust.
     #[arg(value_name = "MAILBOX")]
     mailboxes: Vec<String>,
     /// Read all messages too, and compare their sizes with those in file names.
