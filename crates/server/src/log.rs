@@ -10,6 +10,7 @@ mod journal;
 use fields::Fields;
 use journal::Journal;
 use serde_json::{Map, Value};
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -58,7 +59,10 @@ pub(crate) fn start(level: &str, format: Format) {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let text = panic.payload_as_str().unwrap_or("no text");
-        tracing::error!(place, text, "panic");
+        let backtrace = Backtrace::capture();
+        let words = || backtrace.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(words);
+        tracing::error!(place, text, backtrace, "panic");
     }));
 }
 

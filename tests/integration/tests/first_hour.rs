@@ -5,6 +5,7 @@
 
 use restante_tests::page::blocks;
 use restante_tests::target::restante::{binary, is_root, make_certificate};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -139,6 +140,27 @@ fn commands(block: &str) -> String {
         let _ = writeln!(text, "{input}{line}");
         text
     })
+}
+
+/// Packages in a file of the checkout: the words between two texts, at each place where these stand.
+fn packages(file: &str, from: &str, to: &str) -> Vec<BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let lists = text.split(from).skip(1).map(|after| after.split(to).next().unwrap_or_default());
+    let words =
+        |list: &str| list.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    lists.map(words).collect()
+}
+
+#[test]
+fn the_readme_names_the_packages_that_are_needed() {
+    let mut to_build = packages(".ci/run", "--no-install-recommends ", "\n");
+    // To fetch the source and Rust, which the machine of the tests has.
+    to_build[0].extend(["git".to_owned(), "curl".to_owned()]);
+    let named = packages("README.md", "apt-get install ", "\n");
+    assert_eq!(named.iter().filter(|named| **named == to_build[0]).count(), 2, "{named:?}");
+    let to_test = packages("tests/run", "\npackages=\"", "\"");
+    assert_eq!(packages("README.md", "from Debian's packages (", "; as root"), to_test);
 }
 
 #[test]

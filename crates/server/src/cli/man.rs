@@ -115,6 +115,19 @@ In each mailbox; see
 In a Maildir with limits: the limits and a count of what is there, in the form
 of Maildir++, shared
 with Courier, maildrop and Dovecot.
+.SH ENVIRONMENT
+.TP
+.B RUST_LOG
+Overrides the level of the log: error, warn, info, debug or trace.
+.TP
+.B RUST_BACKTRACE
+With 1, the log line of a panic, which is a bug, has the backtrace too. It names
+functions;
+files and lines as well where
+.I restante.debug
+of the same build lies beside the program or in
+.IR /usr/lib/debug/usr/bin .
+Debuggers find that file likewise.
 .SH EXIT STATUS
 0 when all went well, 1 when something is wrong (it is said on standard
 error), 2 for a command line
