@@ -4,8 +4,8 @@
 //! input. They are never arguments, which every user of the host could read.
 
 use crate::config_file::ConfigFile;
-use crate::serve;
 use crate::settings::Configuration;
+use crate::{runtime, sources};
 use auth::passwd_file::{PasswdFile, add, delete, set_password};
 use auth::{Secret, Source};
 use clap::builder::PossibleValuesParser;
@@ -117,15 +117,15 @@ pub(crate) fn hash(hashed: &Hashed) -> Result<(), String> {
 
 /// All that can be listed; of the rest it is said.
 fn list_all(configuration: &Configuration) -> Result<(), String> {
-    let authenticator = serve::authenticator(configuration);
-    let (names, problems) = serve::block_on(authenticator.names());
+    let authenticator = sources::authenticator(configuration);
+    let (names, problems) = runtime::block_on(authenticator.names());
     names.iter().for_each(|name| println!("{name}"));
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\nrestante: ")) }
 }
 
 fn list_file(path: PathBuf) -> Result<(), String> {
-    let users = serve::block_on(async { PasswdFile::new(path).list().await });
+    let users = runtime::block_on(async { PasswdFile::new(path).list().await });
     let mut names: Vec<String> =
         users.map_err(|error| error.to_string())?.into_iter().map(|user| user.name).collect();
     names.sort();

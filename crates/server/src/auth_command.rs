@@ -8,7 +8,7 @@ use crate::config_file::ConfigFile;
 use crate::maildirs::{self, Found};
 use crate::settings::Configuration;
 use crate::users::quota_of;
-use crate::{control, privileges, serve};
+use crate::{control, privileges, runtime, sources};
 use auth::{Client, Refusal, Trace, User};
 use clap::{Args, Subcommand};
 
@@ -82,8 +82,8 @@ fn test(one: &One) -> Result<(), String> {
     let password = admin::password_once()?;
     let trace = Trace::on();
     let client = Client { peer: None, service: &one.service, trace: &trace };
-    let outcome = serve::block_on(async {
-        let authenticator = serve::authenticator(&configuration);
+    let outcome = runtime::block_on(async {
+        let authenticator = sources::authenticator(&configuration);
         authenticator.password(one.user.as_bytes(), &password, None, client).await
     });
     print_steps(&trace);
@@ -111,7 +111,7 @@ fn lookup(one: &One) -> Result<(), String> {
     let trace = Trace::on();
     let client = Client { peer: None, service: &one.service, trace: &trace };
     let found =
-        serve::block_on(async { serve::authenticator(&configuration).lookup(&one.user, client).await });
+        runtime::block_on(async { sources::authenticator(&configuration).lookup(&one.user, client).await });
     print_steps(&trace);
     match found {
         Ok(Some(user)) => {

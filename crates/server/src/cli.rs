@@ -1,13 +1,12 @@
 //! The command line.
 
 use crate::config_file::ConfigFile;
+use crate::exit::ended;
 use crate::settings;
+use crate::version::VERSION;
 use crate::{admin, auth_command, check, control, demo, import, mailbox, migrate, quota, serve, unit};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-
-/// Version, with the commit where it is known.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("RESTANTE_COMMIT"));
 
 /// An IMAP server on Maildir.
 #[derive(Parser, Debug)]
@@ -80,17 +79,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Settings => {
             print!("{}", settings::document::sample());
             ExitCode::SUCCESS
-        }
-    }
-}
-
-/// Says what went wrong, if anything.
-pub(crate) fn ended(outcome: Result<(), String>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("restante: {error}");
-            ExitCode::FAILURE
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::admission::Place;
 use crate::jobs::Party;
 use crate::log;
 use crate::log_in::{Channel, LogIn};
-use crate::serve::Server;
+use crate::server::Server;
 use crate::settings::ListenTls;
 use crate::stream::Stream;
 use crate::tls;

@@ -4,7 +4,8 @@
 //! One line is asked, and answered until the end: `reload`, `flush`, `flush USER` or `status`.
 //! Only root may connect, and the user who started the server, by the socket's mode.
 
-use crate::serve::{self, Server};
+use crate::reload;
+use crate::server::Server;
 use crate::settings::{self, Configuration};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -76,7 +77,7 @@ async fn answer(server: &Server, settings: &Path, mut stream: UnixStream) -> io:
     let answer = match question.trim().split_once(' ') {
         None if question.trim() == "status" => status(server),
         None if question.trim() == "flush" => flush(server, None),
-        None if question.trim() == "reload" => match serve::reload_from(server, settings) {
+        None if question.trim() == "reload" => match reload::reload(server, settings) {
             Ok(()) => "reloaded\n".to_owned(),
             Err(problems) => format!("error: {}\n", problems.join("\nrestante: ")),
         },

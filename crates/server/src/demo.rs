@@ -1,7 +1,9 @@
 //! `restante demo`: a mailbox full of examples on loopback, gone when it is stopped.
 
 use crate::listen::listeners;
-use crate::serve::{Server, block_on, serve};
+use crate::runtime::block_on;
+use crate::serve::serve;
+use crate::server::Server;
 use crate::settings::{Configuration, read_text};
 use crate::{log, tls};
 use clap::Args;

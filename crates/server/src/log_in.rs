@@ -5,7 +5,7 @@ use crate::jobs::Party;
 use crate::log;
 use crate::mail_place::MailPlace;
 use crate::owners::{OwnUids, owner_of};
-use crate::serve::Server;
+use crate::server::Server;
 use crate::users::{in_another_case, quota_of};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, NotOpened, Refused, Verdict};

@@ -7,8 +7,8 @@
 mod check;
 pub(crate) mod odd;
 
-use crate::cli::ended;
 use crate::config_file::ConfigFile;
+use crate::exit::ended;
 use crate::progress::Progress;
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, Subcommand};

@@ -11,6 +11,7 @@ mod config_file;
 mod connection;
 mod control;
 mod demo;
+mod exit;
 mod finding;
 mod import;
 mod jobs;
@@ -28,7 +29,10 @@ mod privileges;
 mod progress;
 mod quota;
 mod refusals;
+mod reload;
+mod runtime;
 mod serve;
+mod server;
 mod settings;
 mod sources;
 mod start;
@@ -38,6 +42,7 @@ mod tls;
 mod tokens;
 mod unit;
 mod users;
+mod version;
 
 use std::process::ExitCode;
 

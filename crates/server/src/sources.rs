@@ -12,13 +12,20 @@ use auth::passwd_directory::PasswdDirectory;
 use auth::passwd_file::PasswdFile;
 use auth::userdb::Userdb;
 use auth::vpopmail::Vpopmail;
-use auth::{Chain, Link, Masters, Source};
+use auth::{Authenticator, Chain, Link, Masters, Source};
 use std::time::Duration;
 
 /// Longest wait for authdaemond: it may itself wait for a directory or a database.
 const AUTHDAEMON_TIMEOUT: Duration = Duration::from_secs(20);
 /// Most connections to authdaemond at once. It has five processes by default; the others queue.
 const AUTHDAEMON_CONNECTIONS_MAX: usize = 32;
+
+/// Who knows the users, by these settings.
+pub(crate) fn authenticator(configuration: &Configuration) -> Authenticator {
+    let (links, masters) = (links(configuration), masters(configuration));
+    Authenticator::new(links, masters, configuration.log_ins.clone())
+        .expect("random bytes, without which there is no server")
+}
 
 /// The sources that the settings name, in their order; those of masters left out.
 pub(crate) fn links(configuration: &Configuration) -> Vec<Link> {

@@ -6,7 +6,7 @@
 use crate::mail_place::MailPlace;
 use crate::owners::owner_of;
 use crate::settings::Configuration;
-use crate::{privileges, serve, template};
+use crate::{privileges, runtime, sources, template};
 use auth::{Authenticator, Client, Trace, User};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -37,13 +37,13 @@ pub(crate) struct ResolvedUser {
 impl Users {
     /// The users that the configuration's sources know.
     pub(crate) fn open(configuration: &Configuration) -> Self {
-        Self { authenticator: serve::authenticator(configuration), configuration: configuration.clone() }
+        Self { authenticator: sources::authenticator(configuration), configuration: configuration.clone() }
     }
 
     /// The user whom a log-in with this name finds; `None` when there is none. An error is one
     /// of a source, or says why there is no Maildir.
     pub(crate) fn find(&self, name: &str) -> Result<Option<ResolvedUser>, String> {
-        let found = serve::block_on(self.authenticator.lookup(name, ADMINISTRATOR))
+        let found = runtime::block_on(self.authenticator.lookup(name, ADMINISTRATOR))
             .map_err(|error| error.to_string())?;
         found.map(|user| self.resolve(user)).transpose()
     }
@@ -51,7 +51,7 @@ impl Users {
     /// All users of all sources, each once, in the order of their names. Of those for whom there
     /// can be no Maildir it is said on standard error, and they are left out.
     pub(crate) fn all(&self) -> Result<Vec<ResolvedUser>, String> {
-        let listed = serve::block_on(async {
+        let listed = runtime::block_on(async {
             let mut users = Vec::new();
             for listed in self.authenticator.list().await? {
                 // Who stands in two sources, or with and without the default domain, is one.

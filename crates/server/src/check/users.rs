@@ -2,7 +2,7 @@
 
 use crate::maildirs;
 use crate::settings::Configuration;
-use crate::{privileges, serve, sources};
+use crate::{privileges, runtime, sources};
 use auth::User;
 
 /// Users without a usable Maildir that are named at most.
@@ -12,7 +12,7 @@ const USERS_TOLD_MAX: usize = 20;
 const USERS_LOOKED_AT_MAX: usize = 1_000;
 
 pub(super) fn warnings(configuration: &Configuration) -> Vec<String> {
-    let (mut warnings, users) = serve::block_on(ask_sources(configuration));
+    let (mut warnings, users) = runtime::block_on(ask_sources(configuration));
     warnings.extend(maildirs::template_warning(configuration));
     warnings.extend(of_maildirs(configuration, &users));
     warnings

@@ -1,7 +1,9 @@
 //! A panic ends one connection only, and a client that hung up is not worked for. Whole servers are tested in `tests/` of this repository.
 
 use crate::listen::Listener;
-use crate::serve::{Server, block_on, serve};
+use crate::runtime::block_on;
+use crate::serve::serve;
+use crate::server::Server;
 use crate::settings::{ListenTls, read_text};
 use session::{NamespaceClass, OtherNamespace, Rights, SessionSettings};
 use std::io::{BufRead, BufReader, Write};
