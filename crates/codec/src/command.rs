@@ -41,7 +41,8 @@ pub use subscribe::Subscribe;
 
 pub use crate::wire_name::WireName;
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, unknown};
 
 /// Every command but APPEND, whose messages are streamed: see [`crate::Event::Append`].
 #[derive(Clone, PartialEq, Debug)]
@@ -106,7 +107,7 @@ pub(crate) fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         "XLIST" => Command::Xlist(lsub::xlist(cursor)?),
         "NAMESPACE" => Command::Namespace,
         "STATUS" => Command::Status(status::status(cursor)?),
-        "APPEND" => return Err(append::without_literal(cursor)),
+        "APPEND" => match append::without_literal(cursor)? {},
         "GETQUOTA" => Command::GetQuota(quota::get_quota(cursor)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(quota::get_quota_root(cursor)?),
         "SETQUOTA" => Command::SetQuota(quota::set_quota(cursor)?),
@@ -121,7 +122,7 @@ pub(crate) fn command(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         "COPY" => Command::Copy(copy::copy(cursor, false, false)?),
         "MOVE" => Command::Copy(copy::copy(cursor, false, true)?),
         "UID" => uid(cursor)?,
-        _ => return Err(format!("Unknown command {name}")),
+        _ => return unknown("command", name),
     };
     cursor.end(&name)?;
     Ok(command)
@@ -138,6 +139,6 @@ fn uid(cursor: &mut Cursor<'_>) -> Parsed<Command> {
         "STORE" => Command::Store(store::store(cursor, true)?),
         "COPY" => Command::Copy(copy::copy(cursor, true, false)?),
         "MOVE" => Command::Copy(copy::copy(cursor, true, true)?),
-        _ => return Err(format!("Unknown command UID {name}")),
+        _ => return unknown("command", format!("UID {name}")),
     })
 }

@@ -1,5 +1,6 @@
 //! Reading a command from left to right: the elements that commands share.
 
+use crate::error::{DecodeErrorKind, Parsed, Part, missing, wrong};
 use crate::limits::{Limits, Parts};
 use crate::tag::Tag;
 use crate::wire_name::WireName;
@@ -9,27 +10,6 @@ use mail::set::SetEnd;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 use std::num::NonZeroU32;
 
-/// What was read, or what was expected instead.
-pub(crate) type Parsed<T> = Result<T, String>;
-
-/// Why a command is refused.
-pub(crate) struct Refused {
-    /// What was expected, or which limit is exceeded.
-    pub(crate) text: String,
-    /// The response code where it is a limit: see [`crate::DecodeError::code`].
-    pub(crate) code: Option<&'static str>,
-}
-
-/// What of a command is counted: see [`Parts`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Part {
-    SearchKey,
-    Pattern,
-    Item,
-    Name,
-    Range,
-}
-
 /// A position in a framed command: lines with their literals in between, so that a literal can
 /// be read where its announcement stands.
 pub(crate) struct Cursor<'a> {
@@ -38,8 +18,6 @@ pub(crate) struct Cursor<'a> {
     parts: Parts,
     /// Parts that may still come.
     left: Parts,
-    /// There was one too many.
-    over_limit: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -48,39 +26,31 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn new(bytes: &'a [u8], limits: &Limits) -> Self {
         let (nesting_max, parts) = (limits.nesting_max, limits.parts);
-        Self { rest: bytes, nesting_max, parts, left: parts, over_limit: false }
+        Self { rest: bytes, nesting_max, parts, left: parts }
     }
 
     /// For what a command begins with: its tag, and its name.
     pub(crate) fn of_tag(bytes: &'a [u8]) -> Self {
         let parts = Parts::DEFAULT;
-        Self { rest: bytes, nesting_max: 0, parts, left: parts, over_limit: false }
+        Self { rest: bytes, nesting_max: 0, parts, left: parts }
     }
 
     /// Counts a part ahead of reading it; the refusal when it is one too many.
     pub(crate) fn count(&mut self, part: Part) -> Parsed<()> {
-        let (max, left, what) = match part {
-            Part::SearchKey => (self.parts.search_keys_max, &mut self.left.search_keys_max, "search keys"),
-            Part::Pattern => (self.parts.patterns_max, &mut self.left.patterns_max, "patterns"),
-            Part::Item => (self.parts.items_max, &mut self.left.items_max, "items"),
-            Part::Name => (self.parts.names_max, &mut self.left.names_max, "names"),
-            Part::Range => (self.parts.ranges_max, &mut self.left.ranges_max, "ranges in sets"),
+        let (max, left) = match part {
+            Part::SearchKey => (self.parts.search_keys_max, &mut self.left.search_keys_max),
+            Part::Pattern => (self.parts.patterns_max, &mut self.left.patterns_max),
+            Part::Item => (self.parts.items_max, &mut self.left.items_max),
+            Part::Name => (self.parts.names_max, &mut self.left.names_max),
+            Part::Range => (self.parts.ranges_max, &mut self.left.ranges_max),
         };
         match left.checked_sub(1) {
             Some(fewer) => {
                 *left = fewer;
                 Ok(())
             }
-            None => {
-                self.over_limit = true;
-                Err(format!("Too many {what} in one command: at most {max}"))
-            }
+            None => Err(DecodeErrorKind::TooManyParts { part, max }),
         }
-    }
-
-    /// The refusal of a command of which nothing more is read, as it ended with this text.
-    pub(crate) fn refused(&self, text: String) -> Refused {
-        Refused { text, code: self.over_limit.then_some("LIMIT") }
     }
 
     /// Deepest nesting that is followed.
@@ -94,7 +64,11 @@ impl<'a> Cursor<'a> {
 
     /// The end of the command; blanks before it are forgiven.
     pub(crate) fn end(&mut self, name: &str) -> Parsed<()> {
-        if self.is_at_end() { Ok(()) } else { Err(format!("Unexpected text after the arguments of {name}")) }
+        if self.is_at_end() {
+            Ok(())
+        } else {
+            wrong(format!("Unexpected text after the arguments of {name}"))
+        }
     }
 
     pub(crate) fn peek(&self) -> Option<u8> {
@@ -127,16 +101,16 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn space(&mut self, expected: &str) -> Parsed<()> {
-        if self.eat_space() && !self.rest.is_empty() { Ok(()) } else { Err(format!("Expected {expected}")) }
+        if self.eat_space() && !self.rest.is_empty() { Ok(()) } else { missing(expected) }
     }
 
     /// Blanks with a literal behind them, whose announcement was cut off.
     pub(crate) fn space_before(&mut self, expected: &str) -> Parsed<()> {
-        if self.eat_space() { Ok(()) } else { Err(format!("Expected {expected}")) }
+        if self.eat_space() { Ok(()) } else { missing(expected) }
     }
 
     pub(crate) fn expect(&mut self, byte: u8, expected: &str) -> Parsed<()> {
-        if self.eat(byte) { Ok(()) } else { Err(format!("Expected {expected}")) }
+        if self.eat(byte) { Ok(()) } else { missing(expected) }
     }
 
     /// `tag SP`, consumed only when it is one.
@@ -156,7 +130,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn command_name(&mut self) -> Parsed<String> {
         let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'-');
         if name.is_empty() {
-            return Err("Expected a command".to_owned());
+            return missing("a command");
         }
         Ok(String::from_utf8_lossy(&name[..name.len().min(64)]).to_ascii_uppercase())
     }
@@ -172,9 +146,9 @@ impl<'a> Cursor<'a> {
     pub(crate) fn atom(&mut self, expected: &str) -> Parsed<&'a str> {
         let atom = self.take_while(is_atom_char);
         if atom.is_empty() {
-            return Err(format!("Expected {expected}"));
+            return missing(expected);
         }
-        std::str::from_utf8(atom).map_err(|_| format!("Expected {expected}"))
+        std::str::from_utf8(atom).map_err(|_| DecodeErrorKind::Expected(expected.to_owned()))
     }
 
     /// An atom in upper case, for words of the grammar.
@@ -188,7 +162,7 @@ impl<'a> Cursor<'a> {
             Some(b'"' | b'{') => self.string(expected),
             _ => {
                 let atom = self.take_while(|b| is_astring_char(b) || b >= 0x80);
-                if atom.is_empty() { Err(format!("Expected {expected}")) } else { Ok(atom.to_vec()) }
+                if atom.is_empty() { missing(expected) } else { Ok(atom.to_vec()) }
             }
         }
     }
@@ -198,7 +172,7 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"') => self.quoted(),
             Some(b'{') => self.literal(),
-            _ => Err(format!("Expected {expected}")),
+            _ => missing(expected),
         }
     }
 
@@ -222,17 +196,17 @@ impl<'a> Cursor<'a> {
                     self.rest = &self.rest[1..];
                     match self.peek() {
                         Some(byte @ (b'"' | b'\\')) => text.push(byte),
-                        _ => return Err("Only \\ and \" may follow \\ in a quoted string".to_owned()),
+                        _ => return wrong("Only \\ and \" may follow \\ in a quoted string"),
                     }
                     self.rest = &self.rest[1..];
                 }
-                _ => return Err("Expected \" at the end of a quoted string".to_owned()),
+                _ => return missing("\" at the end of a quoted string"),
             }
         }
     }
 
     fn literal(&mut self) -> Parsed<Vec<u8>> {
-        let malformed = || "Expected a literal such as {5}".to_owned();
+        let malformed = || DecodeErrorKind::Expected("a literal such as {5}".to_owned());
         self.rest = &self.rest[1..];
         let digits = self.take_while(|b| b.is_ascii_digit());
         let size: usize =
@@ -268,7 +242,7 @@ impl<'a> Cursor<'a> {
             _ => {
                 let atom = self.take_while(|b| is_astring_char(b) || b >= 0x80 || matches!(b, b'%' | b'*'));
                 if atom.is_empty() {
-                    return Err("Expected a mailbox pattern".to_owned());
+                    return missing("a mailbox pattern");
                 }
                 atom.to_vec()
             }
@@ -279,7 +253,9 @@ impl<'a> Cursor<'a> {
     pub(crate) fn number(&mut self, expected: &str) -> Parsed<u64> {
         let digits = self.take_while(|b| b.is_ascii_digit());
         let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
-        number.filter(|number| *number <= i64::MAX as u64).ok_or_else(|| format!("Expected {expected}"))
+        number
+            .filter(|number| *number <= i64::MAX as u64)
+            .ok_or_else(|| DecodeErrorKind::Expected(expected.to_owned()))
     }
 
     pub(crate) fn modseq(&mut self) -> Parsed<ModSeq> {
@@ -312,7 +288,9 @@ impl<'a> Cursor<'a> {
         }
         let digits = self.take_while(|b| b.is_ascii_digit());
         let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<NonZeroU32>().ok());
-        number.map(SetEnd::Number).ok_or_else(|| "Expected a set such as 1,3:5 or 7:*".to_owned())
+        number
+            .map(SetEnd::Number)
+            .ok_or_else(|| DecodeErrorKind::Expected("a set such as 1,3:5 or 7:*".to_owned()))
     }
 
     /// Flags, with or without parentheses; `\Recent` is read and dropped.
@@ -331,7 +309,7 @@ impl<'a> Cursor<'a> {
                 match SystemFlags::by_name(&name) {
                     Some(flag) => system = system.with(flag),
                     None if name.eq_ignore_ascii_case("\\Recent") => {}
-                    None => return Err(format!("No system flag is called {name}")),
+                    None => return wrong(format!("No system flag is called {name}")),
                 }
             } else {
                 keywords.push(self.flag_keyword()?);
@@ -340,7 +318,7 @@ impl<'a> Cursor<'a> {
                 Some(b' ') => {}
                 Some(b')') if in_list => {}
                 None if !in_list => {}
-                _ => return Err("Expected a blank between flags, and ) behind them".to_owned()),
+                _ => return missing("a blank between flags, and ) behind them"),
             }
         }
         Ok(Flags::new(system, keywords))
@@ -348,22 +326,22 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn flag_keyword(&mut self) -> Parsed<Keyword> {
         let name = self.atom("a flag")?;
-        Keyword::new(name)
-            .ok_or_else(|| format!("Expected a keyword of at most {} characters", Keyword::LENGTH_MAX))
+        let expected = || format!("a keyword of at most {} characters", Keyword::LENGTH_MAX);
+        Keyword::new(name).ok_or_else(|| DecodeErrorKind::Expected(expected()))
     }
 
     /// RFC 3501 `date`, quoted or not.
     pub(crate) fn date(&mut self) -> Parsed<Day> {
-        let expected = || "Expected a date such as 1-Feb-1994".to_owned();
-        let text = self.astring("a date such as 1-Feb-1994")?;
-        Day::parse_imap(&text).ok_or_else(expected)
+        let expected = "a date such as 1-Feb-1994";
+        let text = self.astring(expected)?;
+        Day::parse_imap(&text).ok_or_else(|| DecodeErrorKind::Expected(expected.to_owned()))
     }
 
     /// RFC 3501 `date-time`.
     pub(crate) fn date_time(&mut self) -> Parsed<DateTime> {
         let expected = "a date and time such as \"17-Jul-1996 02:44:25 -0700\"";
         let text = self.quoted()?;
-        DateTime::parse_imap(&text).ok_or_else(|| format!("Expected {expected}"))
+        DateTime::parse_imap(&text).ok_or_else(|| DecodeErrorKind::Expected(expected.to_owned()))
     }
 }
 

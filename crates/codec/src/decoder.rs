@@ -2,8 +2,7 @@
 
 use crate::command::AppendMessage;
 use crate::command::append::{AppendBefore, append_before};
-use crate::cursor::Refused;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, DecodeErrorKind, LiteralLimit};
 use crate::limits::Limits;
 use crate::request::{self, Request};
 use crate::tag::Tag;
@@ -165,12 +164,11 @@ impl Decoder {
                     let mut at = *scanned;
                     let Some(length) = self.line_length(&mut at) else {
                         self.state = State::Line { scanned: at };
-                        return (self.held() > self.limits.line_max)
-                            .then(|| Err(self.fatal("Line too long")));
+                        return (self.held() > self.limits.line_max).then(|| Err(self.line_too_long()));
                     };
                     self.state = State::Command(Collecting::default());
                     if length > self.limits.line_max {
-                        return Some(Err(self.fatal("Line too long")));
+                        return Some(Err(self.line_too_long()));
                     }
                     let line = self.consume(length);
                     return Some(Ok(Event::Line(without_line_end(line))));
@@ -203,7 +201,9 @@ impl Decoder {
 
     /// Parses the command of [`Event::Long`].
     pub fn parse_long(&mut self) -> Result<Request, DecodeError> {
-        let State::Long { length } = self.state else { return Err(self.refusal("Expected a command")) };
+        let State::Long { length } = self.state else {
+            return Err(self.refusal(DecodeErrorKind::Expected("a command".to_owned())));
+        };
         self.state = State::Command(Collecting::default());
         let limits = self.limits;
         let request = request::request(without_line_end(self.consume(length)), &limits);
@@ -277,10 +277,10 @@ impl Decoder {
         }
     }
 
-    fn fatal(&mut self, text: &str) -> DecodeError {
-        let tag = request::tag_of(&self.bytes[self.start..]);
+    fn line_too_long(&mut self) -> DecodeError {
+        let error = self.refusal(DecodeErrorKind::LineTooLong);
         self.discard();
-        DecodeError { tag, text: text.to_owned(), fatal: true, code: None }
+        error
     }
 
     /// Collects a command: reads a literal to its end, then a line to its end.
@@ -301,7 +301,7 @@ impl Decoder {
             }
             // Of the line only: a literal before it may have line ends in it.
             let from = held.len().saturating_sub(ANNOUNCEMENT_MAX).max(command.line);
-            let error = self.refusal("Command line too long");
+            let error = self.refusal(DecodeErrorKind::CommandTooLong);
             self.start += from;
             self.state = State::Skip(Skip::Line { scanned: 0 });
             return Some(Taken::Event(Err(error)));
@@ -310,7 +310,7 @@ impl Decoder {
         command.line_bytes += end - command.line;
         if command.line_bytes > self.limits.line_max {
             let announced = announced(&held[command.line..end]);
-            let error = self.refusal("Command line too long");
+            let error = self.refusal(DecodeErrorKind::CommandTooLong);
             self.pass_over(end, announced);
             return Some(Taken::Event(Err(error)));
         }
@@ -341,20 +341,20 @@ impl Decoder {
             return Taken::Event(Ok(Event::Unasked(tag)));
         }
         let size = usize::try_from(announced.size).unwrap_or(usize::MAX);
-        let too_many = if size > self.limits.literal_max {
-            Some(format!("Literal too large: at most {} bytes", self.limits.literal_max))
+        let exceeded = if size > self.limits.literal_max {
+            Some(LiteralLimit::Size(self.limits.literal_max))
         } else if command.literal_bytes + size > self.limits.literals_sum_max {
-            Some(format!("Literals too large together: at most {} bytes", self.limits.literals_sum_max))
+            Some(LiteralLimit::Sum(self.limits.literals_sum_max))
         } else if command.literals >= self.limits.literals_max {
-            Some(format!("Too many literals in one command: at most {}", self.limits.literals_max))
+            Some(LiteralLimit::Count(self.limits.literals_max))
         } else {
             None
         };
-        if let Some(text) = too_many {
-            let mut error = self.refusal(&text);
-            error.code = Some("TOOBIG");
+        if let Some(limit) = exceeded {
             // Nobody means to send that much: better to part than to read it all.
-            error.fatal = announced.non_sync && announced.size > self.limits.append_max;
+            let is_flood = announced.non_sync && announced.size > self.limits.append_max;
+            let kind = if is_flood { DecodeErrorKind::LiteralFlood } else { DecodeErrorKind::Literal };
+            let error = self.refusal(kind(limit));
             self.pass_over(end, Some(announced));
             return Taken::Event(Err(error));
         }
@@ -373,8 +373,8 @@ impl Decoder {
                 self.state = State::Announce(message);
                 Taken::Event(Ok(Event::Append(Append::Start { tag: append.tag, mailbox })))
             }
-            Err(Refused { text, code }) => {
-                let error = DecodeError { tag: Some(append.tag), text, fatal: false, code };
+            Err(kind) => {
+                let error = DecodeError { tag: Some(append.tag), kind };
                 self.pass_over(end, Some(announced));
                 Taken::Event(Err(error))
             }
@@ -387,16 +387,17 @@ impl Decoder {
         length: Option<usize>,
         scanned: usize,
     ) -> Option<Result<Event<'static>, DecodeError>> {
-        let failed = |text: &str| DecodeError { tag: None, text: text.to_owned(), fatal: false, code: None };
+        let failed = || {
+            let kind = DecodeErrorKind::Expected("the end of the line after the message".to_owned());
+            Some(Ok(Event::Append(Append::Failed(DecodeError { tag: None, kind }))))
+        };
         let Some(length) = length else {
             self.state = State::Behind { scanned };
             if self.held() <= self.limits.line_max {
                 return None;
             }
             self.state = State::Skip(Skip::Line { scanned: 0 });
-            return Some(Ok(Event::Append(Append::Failed(failed(
-                "Expected the end of the line after the message",
-            )))));
+            return failed();
         };
         let line = &self.bytes[self.start..self.start + length];
         let announced = announced(line);
@@ -406,15 +407,13 @@ impl Decoder {
             self.state = State::Command(Collecting::default());
             return Some(Ok(Event::Append(Append::End)));
         }
-        let error = failed("Expected the end of the line after the message");
         self.pass_over(length, announced);
-        Some(Ok(Event::Append(Append::Failed(error))))
+        failed()
     }
 
     /// An error about the command that begins here.
-    fn refusal(&self, text: &str) -> DecodeError {
-        let tag = request::tag_of(&self.bytes[self.start..]);
-        DecodeError { tag, text: text.to_owned(), fatal: false, code: None }
+    fn refusal(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError { tag: request::tag_of(&self.bytes[self.start..]), kind }
     }
 
     /// Goes on behind a refused command, of which `length` bytes were looked at. A client waits

@@ -18,7 +18,7 @@ mod wire_name;
 
 pub use command::Command;
 pub use decoder::{Decoder, Event};
-pub use error::DecodeError;
+pub use error::{DecodeError, DecodeErrorKind, LiteralLimit, Part};
 pub use limits::{Limits, Parts};
 pub use request::Request;
 pub use tag::Tag;

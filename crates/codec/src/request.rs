@@ -1,8 +1,8 @@
 //! From a framed command to a [`Request`].
 
 use crate::command::{self, Command};
-use crate::cursor::{Cursor, Refused};
-use crate::error::DecodeError;
+use crate::cursor::Cursor;
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::limits::Limits;
 use crate::tag::Tag;
 
@@ -18,19 +18,17 @@ pub struct Request {
 /// A whole command, its literals in it, without its last line end.
 pub(crate) fn request(bytes: &[u8], limits: &Limits) -> Result<Request, DecodeError> {
     let mut cursor = Cursor::new(bytes, limits);
-    let error = |tag, text, code| DecodeError { tag, text, fatal: false, code };
     let Some(tag) = cursor.tag() else {
-        return Err(error(None, "Expected a tag, a blank and a command".to_owned(), None));
+        let kind = DecodeErrorKind::Expected("a tag, a blank and a command".to_owned());
+        return Err(DecodeError { tag: None, kind });
     };
     if memchr::memchr(0, bytes).is_some() {
-        return Err(error(Some(tag), "NUL is not allowed in commands".to_owned(), None));
+        let kind = DecodeErrorKind::Syntax("NUL is not allowed in commands".to_owned());
+        return Err(DecodeError { tag: Some(tag), kind });
     }
     match command::command(&mut cursor) {
         Ok(command) => Ok(Request { tag, command }),
-        Err(text) => {
-            let Refused { text, code } = cursor.refused(text);
-            Err(error(Some(tag), text, code))
-        }
+        Err(kind) => Err(DecodeError { tag: Some(tag), kind }),
     }
 }
 

@@ -383,16 +383,17 @@ impl Session {
 
     /// Answers what is no command.
     pub(crate) fn malformed(&mut self, error: DecodeError) {
-        let answer = match error.code {
-            Some(code) => Answer::no(code, error.text.clone()),
-            None => Answer::bad(error.text.clone()),
+        let text = error.kind.to_string();
+        let answer = match error.kind.code() {
+            Some(code) => Answer::no(code, text.clone()),
+            None => Answer::bad(text.clone()),
         };
         match &error.tag {
             Some(tag) => self.tagged(tag, &answer),
             None => untagged(self.out.buffer(), answer.condition, answer.code.as_ref(), &answer.text),
         }
-        match error.fatal {
-            true => self.bye(&error.text, "malformed input"),
+        match error.kind.is_fatal() {
+            true => self.bye(&text, "malformed input"),
             false => self.count_bad(),
         }
     }
@@ -411,7 +412,7 @@ impl Session {
                 return self.expire(now);
             }
             Some(Ok(line)) => self.sasl_response(tag, &line),
-            Some(Err(error)) if error.fatal => self.malformed(error),
+            Some(Err(error)) if error.kind.is_fatal() => self.malformed(error),
             // Whatever it was, it is not an answer.
             Some(Err(_)) => self.doing = Doing::Ask { tag, attempt: Some(Attempt::Abort) },
         }

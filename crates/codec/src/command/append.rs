@@ -1,11 +1,13 @@
 //! APPEND (RFC 3501 section 6.3.11): what stands before its message, which is streamed.
 
-use crate::cursor::{Cursor, Parsed, Refused};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, missing, wrong};
 use crate::limits::Limits;
 use crate::tag::Tag;
 use crate::wire_name::WireName;
 use mail::date::DateTime;
 use mail::flag::Flags;
+use std::convert::Infallible;
 
 /// A message's arguments in APPEND, ahead of its literal.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,8 +25,8 @@ pub struct AppendMessage {
 /// What stands before a literal of an APPEND.
 pub(crate) struct AppendBefore {
     pub(crate) tag: Tag,
-    /// Mailbox and arguments, size not set yet; or what was expected.
-    pub(crate) arguments: Result<(WireName, AppendMessage), Refused>,
+    /// Mailbox and arguments, size not set yet.
+    pub(crate) arguments: Parsed<(WireName, AppendMessage)>,
 }
 
 /// Reads a command up to a literal's announcement. `None` when it is no APPEND, or the literal
@@ -36,14 +38,13 @@ pub(crate) fn append_before(bytes: &[u8], limits: &Limits) -> Option<AppendBefor
         return None;
     }
     cursor.eat_space();
-    let arguments = arguments(&mut cursor, bytes);
-    Some(AppendBefore { tag, arguments: arguments.map_err(|text| cursor.refused(text)) })
+    Some(AppendBefore { tag, arguments: arguments(&mut cursor, bytes) })
 }
 
 fn arguments(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Parsed<(WireName, AppendMessage)> {
     let mailbox = cursor.mailbox()?;
     if memchr::memchr(0, bytes).is_some() {
-        return Err("NUL is not allowed in commands".to_owned());
+        return wrong("NUL is not allowed in commands");
     }
     cursor.space_before("a message after the mailbox name")?;
     let mut message = AppendMessage { flags: Flags::default(), date: None, size: 0, non_sync: false };
@@ -55,12 +56,12 @@ fn arguments(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Parsed<(WireName, AppendM
         message.date = Some(cursor.date_time()?);
         cursor.space_before("a message after the date")?;
     }
-    if cursor.is_at_end() { Ok((mailbox, message)) } else { Err(EXPECTED.to_owned()) }
+    if cursor.is_at_end() { Ok((mailbox, message)) } else { missing(EXPECTED) }
 }
 
-const EXPECTED: &str = "Expected flags in parentheses, a date in quotes, and the message as a literal";
+const EXPECTED: &str = "flags in parentheses, a date in quotes, and the message as a literal";
 
 /// An APPEND whose line ended without a literal.
-pub(crate) fn without_literal(cursor: &mut Cursor<'_>) -> String {
-    if cursor.is_at_end() { "Expected a mailbox name after APPEND".to_owned() } else { EXPECTED.to_owned() }
+pub(crate) fn without_literal(cursor: &mut Cursor<'_>) -> Parsed<Infallible> {
+    if cursor.is_at_end() { missing("a mailbox name after APPEND") } else { missing(EXPECTED) }
 }

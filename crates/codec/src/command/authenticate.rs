@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, wrong};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
@@ -30,5 +31,5 @@ pub(crate) fn authenticate(cursor: &mut Cursor<'_>) -> Parsed<Authenticate> {
 }
 
 fn decode(encoded: &[u8]) -> Parsed<Vec<u8>> {
-    BASE64.decode(encoded).map_err(|_| "The initial response is no base64".to_owned())
+    BASE64.decode(encoded).or_else(|_| wrong("The initial response is no base64"))
 }

@@ -1,6 +1,7 @@
 //! ENABLE (RFC 5161).
 
-use crate::cursor::{Cursor, Parsed, Part};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, Part, missing};
 
 /// The names of capabilities, in upper case.
 pub(crate) fn enable(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
@@ -9,5 +10,5 @@ pub(crate) fn enable(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
         cursor.count(Part::Name)?;
         names.push(cursor.keyword("a capability")?);
     }
-    if names.is_empty() { Err("Expected capabilities after ENABLE".to_owned()) } else { Ok(names) }
+    if names.is_empty() { missing("capabilities after ENABLE") } else { Ok(names) }
 }

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed, Part};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, Part, missing, unknown, wrong};
 use mail::{ModSeq, NumberSet};
 use std::collections::HashSet;
 
@@ -86,7 +87,7 @@ pub(crate) fn fetch(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Fetch> {
     let mut changed_since = None;
     if cursor.eat_space() && cursor.eat(b'(') {
         if !cursor.eat_word("CHANGEDSINCE") {
-            return Err("Expected CHANGEDSINCE".to_owned());
+            return missing("CHANGEDSINCE");
         }
         cursor.space("a mod-sequence")?;
         changed_since = Some(cursor.modseq()?);
@@ -123,10 +124,10 @@ fn items(cursor: &mut Cursor<'_>) -> Parsed<Vec<FetchItem>> {
             items.push(item);
         }
         if !matches!(cursor.peek(), Some(b' ' | b')')) {
-            return Err("Expected a blank between items, and ) behind them".to_owned());
+            return missing("a blank between items, and ) behind them");
         }
     }
-    if items.is_empty() { Err("Expected at least one item".to_owned()) } else { Ok(items) }
+    if items.is_empty() { missing("at least one item") } else { Ok(items) }
 }
 
 fn macro_items(cursor: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
@@ -158,9 +159,9 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         ("RFC822", false) => FetchItem::Rfc822(Rfc822::Message),
         ("RFC822.HEADER", false) => FetchItem::Rfc822(Rfc822::Header),
         ("RFC822.TEXT", false) => FetchItem::Rfc822(Rfc822::Text),
-        ("BODY.PEEK", false) => return Err("Expected a section such as [HEADER] after BODY.PEEK".to_owned()),
-        ("", _) => return Err("Expected an item such as FLAGS or BODY[]".to_owned()),
-        _ => return Err(format!("Unknown FETCH item {name}")),
+        ("BODY.PEEK", false) => return missing("a section such as [HEADER] after BODY.PEEK"),
+        ("", _) => return missing("an item such as FLAGS or BODY[]"),
+        _ => return unknown("FETCH item", name),
     })
 }
 
@@ -177,16 +178,18 @@ fn section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
     let mut part = Vec::new();
     while matches!(cursor.peek(), Some(b'0'..=b'9')) {
         let number = cursor.number("a part number")?;
-        let number = u32::try_from(number).ok().filter(|number| *number > 0);
-        part.push(number.ok_or("Part numbers count from 1")?);
+        match u32::try_from(number) {
+            Ok(number) if number > 0 => part.push(number),
+            _ => return wrong("Part numbers count from 1"),
+        }
         if part.len() > PART_DEPTH_MAX {
-            return Err(format!("Too many part numbers: at most {PART_DEPTH_MAX}"));
+            return wrong(format!("Too many part numbers: at most {PART_DEPTH_MAX}"));
         }
         if !cursor.eat(b'.') {
             return Ok(Section { part, text: SectionText::All });
         }
         if !matches!(cursor.peek(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')) {
-            return Err("Expected a part number or a section's name after the dot".to_owned());
+            return missing("a part number or a section's name after the dot");
         }
     }
     let text = section_text(cursor, !part.is_empty())?;
@@ -201,10 +204,10 @@ fn section_text(cursor: &mut Cursor<'_>, in_part: bool) -> Parsed<SectionText> {
         "HEADER" => SectionText::Header,
         "TEXT" => SectionText::Text,
         "MIME" if in_part => SectionText::Mime,
-        "MIME" => return Err("MIME wants a part number before it".to_owned()),
+        "MIME" => return wrong("MIME wants a part number before it"),
         "HEADER.FIELDS" => SectionText::HeaderFields { not: false, names: field_names(cursor)? },
         "HEADER.FIELDS.NOT" => SectionText::HeaderFields { not: true, names: field_names(cursor)? },
-        _ => return Err(format!("Unknown section {name}")),
+        _ => return unknown("section", name),
     })
 }
 
@@ -221,7 +224,7 @@ fn field_names(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
         let name = cursor.astring("a field name")?;
         names.push(String::from_utf8_lossy(&name).to_ascii_uppercase());
     }
-    if names.is_empty() { Err("Expected at least one field name".to_owned()) } else { Ok(names) }
+    if names.is_empty() { missing("at least one field name") } else { Ok(names) }
 }
 
 /// `origin.length>`, the length not 0.
@@ -231,5 +234,5 @@ fn partial(cursor: &mut Cursor<'_>) -> Parsed<Partial> {
     cursor.expect(b'.', expected)?;
     let length = cursor.number(expected)?;
     cursor.expect(b'>', expected)?;
-    if length == 0 { Err("A range of 0 octets is none".to_owned()) } else { Ok(Partial { origin, length }) }
+    if length == 0 { wrong("A range of 0 octets is none") } else { Ok(Partial { origin, length }) }
 }

@@ -1,6 +1,7 @@
 //! ID (RFC 2971).
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, wrong};
 
 /// Fields that a client may send with ID (RFC 2971 section 3.3).
 const ID_FIELDS_MAX: usize = 30;
@@ -21,7 +22,7 @@ pub(crate) fn id(cursor: &mut Cursor<'_>) -> Parsed<Fields> {
             return Ok(fields);
         }
         if fields.len() >= ID_FIELDS_MAX {
-            return Err(format!("Too many fields in ID: at most {ID_FIELDS_MAX}"));
+            return wrong(format!("Too many fields in ID: at most {ID_FIELDS_MAX}"));
         }
         let field = cursor.string("a quoted field name in ID")?;
         cursor.space("a value for each field of ID")?;

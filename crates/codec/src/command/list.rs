@@ -3,7 +3,8 @@
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
 use super::status::{StatusItem, status_items};
-use crate::cursor::{Cursor, Parsed, Part};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, Part, missing, unknown, wrong};
 use crate::wire_name::WireName;
 
 /// LIST, with RFC 5258's options.
@@ -52,7 +53,7 @@ pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<List> {
             list.patterns.push(cursor.list_mailbox()?);
         }
         if list.patterns.is_empty() {
-            return Err("Expected at least one pattern".to_owned());
+            return missing("at least one pattern");
         }
     } else {
         list.patterns.push(cursor.list_mailbox()?);
@@ -63,7 +64,7 @@ pub(crate) fn list(cursor: &mut Cursor<'_>) -> Parsed<List> {
         returned(cursor, &mut list)?;
     }
     if list.select.recursive_match && !list.select.subscribed && !list.select.special_use {
-        return Err("RECURSIVEMATCH wants another selection option, not only REMOTE".to_owned());
+        return wrong("RECURSIVEMATCH wants another selection option, not only REMOTE");
     }
     Ok(list)
 }
@@ -80,7 +81,7 @@ fn selection(cursor: &mut Cursor<'_>) -> Parsed<ListSelect> {
             "REMOTE" => select.remote = true,
             "RECURSIVEMATCH" => select.recursive_match = true,
             "SPECIAL-USE" => select.special_use = true,
-            other => return Err(format!("Unknown selection option {other}")),
+            other => return unknown("selection option", other),
         }
     }
 }
@@ -100,7 +101,7 @@ fn returned(cursor: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
                 cursor.space("items after STATUS")?;
                 list.return_status = Some(status_items(cursor)?);
             }
-            other => return Err(format!("Unknown return option {other}")),
+            other => return unknown("return option", other),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed, Part};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, Part, missing};
 use crate::wire_name::WireName;
 
 /// GETQUOTA: the root's name as the client wrote it.
@@ -48,7 +49,7 @@ pub(crate) fn set_quota(cursor: &mut Cursor<'_>) -> Parsed<SetQuota> {
         cursor.space("a limit after the resource")?;
         limits.push((resource, cursor.number("a limit of at most 63 bits")?));
         if !matches!(cursor.peek(), Some(b' ' | b')')) {
-            return Err("Expected a blank between limits, and ) behind them".to_owned());
+            return missing("a blank between limits, and ) behind them");
         }
     }
 }

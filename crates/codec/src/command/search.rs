@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed, Part};
+use crate::cursor::Cursor;
+use crate::error::{DecodeErrorKind, Parsed, Part, missing, unknown};
 use mail::date::Day;
 use mail::{Keyword, ModSeq, NumberSet, SystemFlags};
 
@@ -110,7 +111,7 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<Vec<SearchReturn>> {
             "MAX" => SearchReturn::Max,
             "ALL" => SearchReturn::All,
             "COUNT" => SearchReturn::Count,
-            other => return Err(format!("Unknown return option {other}")),
+            other => return unknown("return option", other),
         };
         if !options.contains(&option) {
             options.push(option);
@@ -134,15 +135,15 @@ fn keys(cursor: &mut Cursor<'_>, depth: usize, in_list: bool) -> Parsed<Vec<Sear
         match cursor.peek() {
             Some(b' ') | None => {}
             Some(b')') if in_list => {}
-            _ => return Err("Expected a blank between search keys".to_owned()),
+            _ => return missing("a blank between search keys"),
         }
     }
-    if keys.is_empty() { Err("Expected a search key".to_owned()) } else { Ok(keys) }
+    if keys.is_empty() { missing("a search key") } else { Ok(keys) }
 }
 
 fn key(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
     if depth >= cursor.nesting_max() {
-        return Err(format!("Search keys are nested too deep: at most {} levels", cursor.nesting_max()));
+        return Err(DecodeErrorKind::TooDeep(cursor.nesting_max()));
     }
     cursor.count(Part::SearchKey)?;
     match cursor.peek() {
@@ -229,7 +230,7 @@ fn date_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "BEFORE" => DateOrder::Before,
         "ON" => DateOrder::On,
         "SINCE" => DateOrder::Since,
-        _ => return Err(format!("Unknown search key {name}")),
+        _ => return unknown("search key", name),
     };
     cursor.space("a date such as 1-Feb-1994")?;
     Ok(SearchKey::Date { which, order, day: cursor.date()? })
@@ -243,7 +244,7 @@ fn modseq(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
         cursor.space("priv, shared or all")?;
         match cursor.keyword("priv, shared or all")?.as_str() {
             "PRIV" | "SHARED" | "ALL" => {}
-            other => return Err(format!("Unknown entry type {other}")),
+            other => return unknown("entry type", other),
         }
         cursor.space("a mod-sequence")?;
     }

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, unknown};
 use crate::wire_name::WireName;
 
 /// SELECT, and EXAMINE with `read_only`.
@@ -25,7 +26,7 @@ pub(crate) fn select(cursor: &mut Cursor<'_>, read_only: bool) -> Parsed<Select>
             }
             match cursor.keyword("a parameter of SELECT")?.as_str() {
                 "CONDSTORE" => condstore = true,
-                other => return Err(format!("Unknown parameter {other}")),
+                other => return unknown("parameter", other),
             }
         }
     }

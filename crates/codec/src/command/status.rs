@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, missing, unknown};
 use crate::wire_name::WireName;
 
 /// STATUS.
@@ -72,10 +73,10 @@ pub(crate) fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
         }
         let name = cursor.keyword("an item of STATUS")?;
         let known = StatusItem::ALL.iter().find(|(_, known)| *known == name);
-        let Some(&(item, _)) = known else { return Err(format!("Unknown STATUS item {name}")) };
+        let Some(&(item, _)) = known else { return unknown("STATUS item", name) };
         if !items.contains(&item) {
             items.push(item);
         }
     }
-    if items.is_empty() { Err("Expected at least one STATUS item".to_owned()) } else { Ok(items) }
+    if items.is_empty() { missing("at least one STATUS item") } else { Ok(items) }
 }

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::{Parsed, missing};
 use mail::flag::Flags;
 use mail::{ModSeq, NumberSet};
 
@@ -33,7 +34,7 @@ pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Store> {
     let mut unchanged_since = None;
     if cursor.eat(b'(') {
         if !cursor.eat_word("UNCHANGEDSINCE") {
-            return Err("Expected UNCHANGEDSINCE".to_owned());
+            return missing("UNCHANGEDSINCE");
         }
         cursor.space("a mod-sequence")?;
         unchanged_since = Some(cursor.modseq()?);
@@ -49,10 +50,10 @@ pub(crate) fn store(cursor: &mut Cursor<'_>, by_uid: bool) -> Parsed<Store> {
     let silent = match name.trim_start_matches(['+', '-']) {
         "FLAGS" => false,
         "FLAGS.SILENT" => true,
-        _ => return Err("Expected FLAGS, +FLAGS or -FLAGS, with .SILENT or without".to_owned()),
+        _ => return missing("FLAGS, +FLAGS or -FLAGS, with .SILENT or without"),
     };
     if name.len() > "+FLAGS.SILENT".len() || name.starts_with("+-") || name.starts_with("-+") {
-        return Err("Expected FLAGS, +FLAGS or -FLAGS, with .SILENT or without".to_owned());
+        return missing("FLAGS, +FLAGS or -FLAGS, with .SILENT or without");
     }
     cursor.space("flags")?;
     let flags = cursor.flags()?;

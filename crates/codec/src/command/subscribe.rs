@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
-use crate::cursor::{Cursor, Parsed};
+use crate::cursor::Cursor;
+use crate::error::Parsed;
 use crate::wire_name::WireName;
 
 /// SUBSCRIBE, or UNSUBSCRIBE.

@@ -30,7 +30,10 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                 }
                 Some(Ok(Event::Long)) => {
                     let parsed = decoder.parse_long();
-                    parsed.map_or_else(|error| error.text, |request| format!("{} long", request.tag.as_str()))
+                    parsed.map_or_else(
+                        |error| error.kind.to_string(),
+                        |request| format!("{} long", request.tag.as_str()),
+                    )
                 }
                 Some(Ok(Event::Continue)) => "+".to_owned(),
                 Some(Ok(Event::Unasked(tag))) => format!("{} unasked", tag.as_str()),
@@ -51,12 +54,12 @@ fn events(decoder: &mut Decoder, chunks: &[&[u8]]) -> Vec<String> {
                     continue;
                 }
                 Some(Ok(Event::Append(Append::End))) => "end".to_owned(),
-                Some(Ok(Event::Append(Append::Failed(error)))) => format!("failed: {}", error.text),
+                Some(Ok(Event::Append(Append::Failed(error)))) => format!("failed: {}", error.kind),
                 Some(Err(error)) => {
                     let tag = error.tag.as_ref().map_or("*", Tag::as_str);
-                    let fatal = if error.fatal { " (fatal)" } else { "" };
-                    let big = error.code.map_or(String::new(), |code| format!(" [{code}]"));
-                    format!("{tag} error{big}{fatal}: {}", error.text)
+                    let fatal = if error.kind.is_fatal() { " (fatal)" } else { "" };
+                    let big = error.kind.code().map_or(String::new(), |code| format!(" [{code}]"));
+                    format!("{tag} error{big}{fatal}: {}", error.kind)
                 }
             };
             match refuse {

@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
 fn parsed(line: &str) -> String {
     match request(line.as_bytes(), &LIMITS) {
         Ok(request) => format!("{:?}", request.command),
-        Err(error) => error.text,
+        Err(error) => error.kind.to_string(),
     }
 }
 
@@ -379,12 +379,12 @@ fn security_27_one_part_too_many_is_refused_by_name() {
         let taken = request(format!("a {within}").as_bytes(), &LIMITS);
         assert!(taken.is_ok(), "{}: {taken:?}", &within[..60]);
         let error = request(format!("a {above}").as_bytes(), &LIMITS).expect_err(what);
-        assert_eq!((error.text, error.code), (format!("Too many {what}"), Some("LIMIT")));
+        assert_eq!((error.kind.to_string(), error.kind.code()), (format!("Too many {what}"), Some("LIMIT")));
     }
     let before = append_before(format!("a APPEND x ({}) ", names(1_001)).as_bytes(), &LIMITS);
     let Err(refused) = before.expect("an APPEND").arguments else { panic!("1001 names") };
     assert_eq!(
-        (refused.text.as_str(), refused.code),
+        (refused.to_string().as_str(), refused.code()),
         ("Too many names in one command: at most 1000", Some("LIMIT"))
     );
 }

@@ -66,11 +66,11 @@ impl Session {
             }
             Some(Ok(line)) if line.eq_ignore_ascii_case(b"DONE") => Answer::ok("Idle ended"),
             Some(Ok(_)) => Answer::bad("Expected DONE"),
-            Some(Err(error)) if error.fatal => {
-                self.bye(&error.text, "malformed input");
+            Some(Err(error)) if error.kind.is_fatal() => {
+                self.bye(&error.kind.to_string(), "malformed input");
                 return true;
             }
-            Some(Err(error)) => Answer::bad(error.text),
+            Some(Err(error)) => Answer::bad(error.kind.to_string()),
         };
         let telling = self.telling(true, false);
         self.doing = Doing::Ending(Ending { tag: idle.tag, answer: ended, telling });
