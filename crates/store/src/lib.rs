@@ -40,9 +40,12 @@ mod own_files;
 mod quota;
 mod rename;
 mod root;
+mod said;
 mod scan;
 mod settings;
+mod shared;
 mod snapshot;
+mod store;
 mod subscriptions;
 mod temporary;
 mod uid_validity;
@@ -52,7 +55,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, AccountPlace, Listed, Store};
+pub use account::{Account, Listed};
 pub use cache::Kind;
 pub use compressed::Compression;
 pub use delivery::{Appended, Delivery};
@@ -71,4 +74,5 @@ pub use quota::{Quota, QuotaLimits, QuotaStatus, QuotaUsage};
 pub use root::OddReason;
 pub use settings::StoreSettings;
 pub use snapshot::{Row, Snapshot, SnapshotBuilder};
+pub use store::{AccountPlace, Store};
 pub use watch::{Wake, Watch};

@@ -34,7 +34,6 @@ pub use check::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use keep::Rest;
 pub use pass::Pass;
 
-use crate::account::Shared;
 use crate::cache::Identity;
 use crate::delivery::{Appended, Delivery};
 use crate::directory::{self, clean_tmp};
@@ -46,6 +45,7 @@ use crate::lock::Lock;
 use crate::message::{Looked, MessageFile};
 use crate::own_files;
 use crate::scan::Place;
+use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::take_over::Origin;
 use crate::uid_list::Line;

@@ -5,7 +5,7 @@
 //! said once in the log when mailboxes are listed, and found by `restante mailbox` and
 //! `restante migrate`. A repair renames them, and replaces nothing by that.
 
-use crate::account::{Account, Shared};
+use crate::account::Account;
 use crate::directory::{make, new_path, rename_to_new};
 use crate::directory_name::DirectoryNames;
 use crate::disk::sync_directory;
@@ -13,19 +13,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::own_files;
 use crate::quota::Change;
 use crate::root::{OddReason, contents, for_each_directory, messages};
+use crate::shared::Shared;
 use mail::mailbox_name::BadName;
 use mail::{MailboxName, utf7};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// How deep directories within directories are looked for.
 const DEPTH_MAX: usize = 8;
-
-/// Directories of which it is remembered that they were said in the log.
-const SAID_MAX: usize = 10_000;
 
 /// Numbers tried behind a name that is taken.
 const NUMBERS: std::ops::RangeInclusive<u32> = 2..=9_999;
@@ -42,10 +39,6 @@ pub struct OddDirectory {
     /// The name that a repair gives it; `None` where it needs somebody who knows better.
     pub becomes: Option<MailboxName>,
 }
-
-/// Which directories were said in the log, in the life of the process.
-#[derive(Default, Debug)]
-pub(crate) struct Said(Mutex<HashSet<PathBuf>>);
 
 impl OddDirectory {
     /// Its path as it is said: what cannot be printed is escaped.
@@ -124,21 +117,6 @@ pub(crate) fn say(shared: &Shared, others: &[(OsString, OddReason)]) {
                 "{directory} holds messages and is no mailbox: {reason}; see restante mailbox check"
             );
         }
-    }
-}
-
-impl Said {
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
-    }
-
-    /// Whether it was not there.
-    fn add(&self, path: PathBuf) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() >= SAID_MAX {
-            said.clear();
-        }
-        said.insert(path)
     }
 }
 

@@ -14,13 +14,14 @@ mod audit;
 mod list;
 mod repair;
 
-use crate::account::{Account, Shared};
+use crate::account::Account;
 use crate::directory;
 use crate::directory_name::DirectoryNames;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::own_files;
 use crate::root;
+use crate::shared::Shared;
 use audit::Audit;
 use mail::MailboxName;
 use std::collections::BTreeMap;
