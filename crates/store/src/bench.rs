@@ -1,7 +1,7 @@
 //! The inner loops, for `benches/store.rs` and nobody else.
 
 use crate::error::Result;
-use crate::list_file::Mark;
+use crate::list_file::ListMark;
 use crate::mailbox::bench::{State, load, save};
 use crate::scan;
 use crate::uid_list::Line;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What a scan of `new/` and `cur/` found.
 #[derive(Debug)]
-pub struct Found(scan::Found);
+pub struct Found(scan::FoundFiles);
 
 /// What is known of a mailbox.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Known {
 
     /// Writes the index.
     pub fn save(&self, directory: &Path) -> Result<()> {
-        let mark = Mark { device: 1, inode: 1, length: 1, checksum: 1, lines: 1 };
+        let mark = ListMark { device: 1, inode: 1, length: 1, checksum: 1, lines: 1 };
         save(directory, &self.0, &mark, None, None)
     }
 

@@ -46,9 +46,9 @@ const ITEMS_MAX: usize = 12;
 
 /// What a cached item is, such as an ENVELOPE: a number made from its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Kind(u64);
+pub struct CacheKind(u64);
 
-impl Kind {
+impl CacheKind {
     /// The kind of that name. Two names are two kinds, but for a chance of one in 2⁶⁴
     /// (FNV-1a, 64 bits); who chooses names to collide spoils what he himself is sent.
     pub const fn named(name: &[u8]) -> Self {
@@ -237,20 +237,20 @@ pub(crate) fn rewrite(
 }
 
 /// The items of a payload, in order.
-pub(crate) fn items(mut payload: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
+pub(crate) fn items(mut payload: &[u8]) -> impl Iterator<Item = (CacheKind, &[u8])> {
     std::iter::from_fn(move || {
         let (header, rest) = payload.split_at_checked(ITEM_HEADER)?;
         let kind = u64::from_le_bytes(header[..8].try_into().ok()?);
         let (bytes, rest) = rest.split_at_checked(u32_at(header, 8)? as usize)?;
         payload = rest;
-        Some((Kind(kind), bytes))
+        Some((CacheKind(kind), bytes))
     })
 }
 
 /// A payload with these items, of a kind the first; no more and no longer than a record may have.
-pub(crate) fn payload<'a>(all: impl Iterator<Item = (Kind, &'a [u8])>) -> Vec<u8> {
+pub(crate) fn payload<'a>(all: impl Iterator<Item = (CacheKind, &'a [u8])>) -> Vec<u8> {
     let mut payload: Vec<u8> = Vec::new();
-    let mut seen: Vec<Kind> = Vec::new();
+    let mut seen: Vec<CacheKind> = Vec::new();
     for (kind, bytes) in all {
         let fits = seen.len() < ITEMS_MAX
             && payload.len() + ITEM_HEADER + bytes.len() <= PAYLOAD_MAX
@@ -323,8 +323,8 @@ fn read_up_to(file: &File, buffer: &mut [u8], start: u64) -> usize {
 mod tests {
     use super::*;
 
-    const A: Kind = Kind::named(b"ENVELOPE");
-    const B: Kind = Kind::named(b"BODYSTRUCTURE");
+    const A: CacheKind = CacheKind::named(b"ENVELOPE");
+    const B: CacheKind = CacheKind::named(b"BODYSTRUCTURE");
 
     /// The message of that UID, with a base name that says it.
     fn uid(value: u32) -> Whose {
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn items_come_back_and_the_first_of_a_kind_counts() {
         let bytes = record("(a)");
-        let found: Vec<(Kind, &[u8])> = items(&bytes).collect();
+        let found: Vec<(CacheKind, &[u8])> = items(&bytes).collect();
         assert_eq!(found, [(A, &b"(a)"[..]), (B, b"(b)")]);
         let long = vec![0; ITEM_MAX + 1];
         assert_eq!(items(&payload([(A, &long[..]), (B, b"b")].into_iter())).count(), 1);

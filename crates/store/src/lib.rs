@@ -56,7 +56,7 @@ mod witness;
 mod tests;
 
 pub use account::{Account, Listed};
-pub use cache::Kind;
+pub use cache::CacheKind;
 pub use compressed::Compression;
 pub use delivery::{Appended, Delivery};
 pub use directory::strange_directories;

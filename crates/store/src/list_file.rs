@@ -59,17 +59,17 @@ pub(crate) struct Read {
 
 /// A place in a list, by which it is known again: which file, how far, and what stands before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct ListMark {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) length: u64,
-    /// CRC-32 of the bytes before the place, as far as [`Mark::CHECKED`] goes.
+    /// CRC-32 of the bytes before the place, as far as [`ListMark::CHECKED`] goes.
     pub(crate) checksum: u32,
     /// Lines up to it.
     pub(crate) lines: u64,
 }
 
-impl Mark {
+impl ListMark {
     /// Bytes that the checksum covers. They have the newest UIDs and MODSEQs in them: two
     /// lists that agree here are one.
     const CHECKED: u64 = 4096;
@@ -236,18 +236,18 @@ impl ListFile {
     }
 
     /// The place up to which the list was read.
-    pub(crate) fn mark(&self) -> Result<Option<Mark>> {
+    pub(crate) fn mark(&self) -> Result<Option<ListMark>> {
         if self.in_memory {
             return Ok(None);
         }
         let (Some(read), Some(file)) = (self.read, self.open(OFlags::RDONLY)?) else { return Ok(None) };
         let checksum = self.checksum(&file, read.length)?;
         let Position { device, inode, length } = read;
-        Ok(checksum.map(|checksum| Mark { device, inode, length, checksum, lines: self.lines as u64 }))
+        Ok(checksum.map(|checksum| ListMark { device, inode, length, checksum, lines: self.lines as u64 }))
     }
 
     /// Takes the list as read up to a mark that was made of it; whether it is that list.
-    pub(crate) fn resume(&mut self, mark: &Mark) -> Result<bool> {
+    pub(crate) fn resume(&mut self, mark: &ListMark) -> Result<bool> {
         let found = self.found()?;
         let same = found.is_some_and(|found| {
             (found.device, found.inode) == (mark.device, mark.inode) && found.length >= mark.length
@@ -265,7 +265,7 @@ impl ListFile {
     }
 
     fn checksum(&self, file: &File, end: u64) -> Result<Option<u32>> {
-        let start = end.saturating_sub(Mark::CHECKED);
+        let start = end.saturating_sub(ListMark::CHECKED);
         let mut bytes = vec![0; (end - start) as usize];
         match file.read_exact_at(&mut bytes, start) {
             Ok(()) => Ok(Some(crc32fast::hash(&bytes))),

@@ -28,7 +28,7 @@ impl Place {
 /// Message files as a scan found them, sorted by base name. All names are in one block, as
 /// there may be a million of them.
 #[derive(Default, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundFiles {
     bytes: Vec<u8>,
     files: Vec<FoundFile>,
     misnamed: Vec<FoundFile>,
@@ -44,13 +44,13 @@ pub(crate) struct FoundFile {
     pub(crate) place: Place,
 }
 
-impl Found {
+impl FoundFiles {
     pub(crate) fn files(&self) -> &[FoundFile] {
         &self.files
     }
 
     /// Files that are no message under the name that they have, in order: their base name is
-    /// empty, or is that of one of [`Found::files`] too. A file that is being moved may be seen
+    /// empty, or is that of one of [`FoundFiles::files`] too. A file that is being moved may be seen
     /// twice, and so be here.
     pub(crate) fn misnamed(&self) -> &[FoundFile] {
         &self.misnamed
@@ -132,8 +132,8 @@ pub(crate) fn is_nameless(name: &[u8]) -> bool {
 
 /// Names in both directories. Directories are not mail. Whether a name is a regular file, and
 /// no symbolic link, is checked when it is opened.
-pub(crate) fn scan(directory: &Path) -> Result<Found> {
-    let mut found = Found::default();
+pub(crate) fn scan(directory: &Path) -> Result<FoundFiles> {
+    let mut found = FoundFiles::default();
     // In this order a message moved to cur/ meanwhile is seen at least once.
     for place in [Place::New, Place::Cur] {
         let path = directory.join(place.directory());

@@ -18,7 +18,7 @@ mod read_only;
 mod restored;
 mod sizes;
 
-use crate::{Account, Kind, Mailbox, MessageFile, Store, StoreSettings};
+use crate::{Account, CacheKind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;
 use mail::{Keyword, MailboxName, SystemFlags, Uid, UidSet};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ pub(crate) use super::state::State;
 use super::index;
 use crate::cache::Identity;
 use crate::error::Result;
-use crate::list_file::Mark;
+use crate::list_file::ListMark;
 use crate::scan::Stamp;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 pub(crate) fn save(
     directory: &Path,
     state: &State,
-    mark: &Mark,
+    mark: &ListMark,
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> Result<()> {

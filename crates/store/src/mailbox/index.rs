@@ -12,7 +12,7 @@ use super::state::{FileAt, State};
 use crate::cache::Identity;
 use crate::disk::replace;
 use crate::error::Result;
-use crate::list_file::Mark;
+use crate::list_file::ListMark;
 use crate::own_files;
 use crate::scan::Stamp;
 use crate::uid_list::{is_base_name, is_uidl};
@@ -36,7 +36,7 @@ const WORDS_MAX: u32 = 1_000_000;
 pub(super) struct Saved {
     pub(super) state: State,
     /// The place in the list.
-    pub(super) mark: Mark,
+    pub(super) mark: ListMark,
     /// Of the directories whose files the state has, where that is known.
     pub(super) stamp: Option<Stamp>,
     /// The cache that the state's places are in.
@@ -47,7 +47,7 @@ pub(super) struct Saved {
 pub(super) fn save(
     directory: &Path,
     state: &State,
-    mark: &Mark,
+    mark: &ListMark,
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> Result<()> {
@@ -91,7 +91,7 @@ fn read(mut input: In) -> Option<Saved> {
 fn write_head(
     out: &mut Out<'_>,
     state: &State,
-    mark: &Mark,
+    mark: &ListMark,
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> std::io::Result<()> {
@@ -114,7 +114,7 @@ fn write_head(
     out.u64(inode)
 }
 
-type Head = (State, usize, Mark, Option<Stamp>, Option<Identity>);
+type Head = (State, usize, ListMark, Option<Stamp>, Option<Identity>);
 
 fn read_head(input: &mut In) -> Option<Head> {
     let rows = input.u32().filter(|rows| *rows <= ROWS_MAX)?;
@@ -127,7 +127,7 @@ fn read_head(input: &mut In) -> Option<Head> {
     state.highest_modseq = modseq(input)?;
     let (device, inode, length) = (input.u64()?, input.u64()?, input.u64()?);
     let (checksum, lines) = (u32::try_from(input.u64()?).ok()?, input.u64()?);
-    let mark = Mark { device, inode, length, checksum, lines };
+    let mark = ListMark { device, inode, length, checksum, lines };
     let (is_stamped, nanos) = (input.u64()? == 1, [input.u64()?, input.u64()?]);
     let cache = Some((input.u64()?, input.u64()?)).filter(|cache| *cache != (0, 0));
     Some((state, rows as usize, mark, is_stamped.then(|| Stamp::from_nanos(nanos)), cache))

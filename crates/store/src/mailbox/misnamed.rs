@@ -15,7 +15,7 @@ use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{Info, compose, sizes_kept, unique};
 use crate::rename::{is_of_one_file, rename_new};
-use crate::scan::{Found, FoundFile, Place, scan};
+use crate::scan::{FoundFile, FoundFiles, Place, scan};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -35,7 +35,7 @@ pub(in crate::mailbox) fn scan_and_mend(
     directory: &Path,
     hostname: &str,
     state: &mut State,
-) -> Result<(Found, Option<Error>)> {
+) -> Result<(FoundFiles, Option<Error>)> {
     let mut found = scan(directory)?;
     for _ in 0..ROUNDS_MAX {
         if found.misnamed().is_empty() {
@@ -51,7 +51,7 @@ pub(in crate::mailbox) fn scan_and_mend(
 }
 
 /// One round of renames; the first error, if any. What was renamed stays so.
-fn mend(directory: &Path, hostname: &str, state: &mut State, found: &Found) -> Option<Error> {
+fn mend(directory: &Path, hostname: &str, state: &mut State, found: &FoundFiles) -> Option<Error> {
     let path = |file: &FoundFile| path_of(directory, file.place, found.name(file));
     let mut groups: BTreeMap<&[u8], Vec<FoundFile>> = BTreeMap::new();
     for file in found.misnamed() {
@@ -100,7 +100,7 @@ fn mend(directory: &Path, hostname: &str, state: &mut State, found: &Found) -> O
 
 /// Which of files with one base name keeps it: the one that the state has a UID for, as told by its
 /// flags, and where these are the same by where it lay; else the first.
-fn keeper(state: &mut State, found: &Found, base: &[u8], files: &[FoundFile]) -> usize {
+fn keeper(state: &mut State, found: &FoundFiles, base: &[u8], files: &[FoundFile]) -> usize {
     let Some(row) = state.names.find(base) else { return 0 };
     let known = state.file_name(row);
     let is_known = |file: &FoundFile| {
@@ -117,7 +117,7 @@ fn keeper(state: &mut State, found: &Found, base: &[u8], files: &[FoundFile]) ->
 fn give_own_name(
     directory: &Path,
     hostname: &str,
-    found: &Found,
+    found: &FoundFiles,
     file: &FoundFile,
 ) -> Result<Option<PathBuf>> {
     let from = path_of(directory, file.place, found.name(file));

@@ -6,7 +6,7 @@
 
 use super::Mailbox;
 use super::departed::Known;
-use crate::cache::{self, Cache, Kind};
+use crate::cache::{self, Cache, CacheKind};
 use crate::error::Result;
 use crate::message::{Looked, MessageFile};
 use crate::owner::Guard;
@@ -36,7 +36,7 @@ pub(super) struct Learned {
     pub(super) uid: Uid,
     pub(super) size: Option<u32>,
     pub(super) date: Option<u32>,
-    pub(super) items: Vec<(Kind, Box<[u8]>)>,
+    pub(super) items: Vec<(CacheKind, Box<[u8]>)>,
 }
 
 impl Pass {
@@ -127,7 +127,7 @@ impl Pass {
     }
 
     /// What is kept ready of a message. It is not believed: the caller checks what it must.
-    pub fn cached(&mut self, uid: Uid, kind: Kind) -> Option<&[u8]> {
+    pub fn cached(&mut self, uid: Uid, kind: CacheKind) -> Option<&[u8]> {
         let known = self.known(uid)?;
         let at = known.cached.checked_sub(1)?;
         if self.cache.is_none() {
@@ -143,7 +143,7 @@ impl Pass {
     }
 
     /// Keeps bytes ready for whoever asks next. What is too long is not kept.
-    pub fn keep(&mut self, uid: Uid, kind: Kind, bytes: &[u8]) {
+    pub fn keep(&mut self, uid: Uid, kind: CacheKind, bytes: &[u8]) {
         if bytes.len() <= cache::ITEM_MAX {
             self.learned_bytes += bytes.len();
             self.learned(uid).items.push((kind, bytes.into()));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
-const KIND: Kind = Kind::named(b"ENVELOPE");
+const KIND: CacheKind = CacheKind::named(b"ENVELOPE");
 
 /// A mailbox with five messages and all that goes with it, closed an hour ago; and what it
 /// shows.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::Wake;
 
-const KIND: Kind = Kind::named(b"TEXT");
+const KIND: CacheKind = CacheKind::named(b"TEXT");
 
 fn wake() -> Wake {
     Arc::new(|| {})

@@ -167,7 +167,7 @@ fn who_rests_wakes_to_what_happened() {
 
 #[test]
 fn a_cache_outlives_the_process_and_its_replacement() {
-    const KIND: Kind = Kind::named(b"TEXT");
+    const KIND: CacheKind = CacheKind::named(b"TEXT");
     let (site, _) = closed();
     let kept = |inbox: &Arc<Mailbox>| -> Vec<bool> {
         let mut pass = inbox.pass();
@@ -197,7 +197,7 @@ fn a_cache_full_of_what_was_replaced_is_written_anew() {
     let (site, _) = closed();
     let inbox = refreshed(&site);
     let size = || std::fs::metadata(site.root().join("restante-cache")).unwrap().len();
-    let kind = |n: u32| Kind::named(&n.to_le_bytes());
+    let kind = |n: u32| CacheKind::named(&n.to_le_bytes());
     let mut largest = 0;
     for n in 0..2_500_u32 {
         inbox.pass().keep(uid(1 + n % 3), kind(n), &[b'x'; 100]);

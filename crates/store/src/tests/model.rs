@@ -146,7 +146,7 @@ impl World {
 
     /// What is remembered of a message is what its file says.
     fn check_pass(&self, pass: &mut Pass, mailbox: &Mailbox, uid: Uid) {
-        const KIND: Kind = Kind::named(b"TEXT");
+        const KIND: CacheKind = CacheKind::named(b"TEXT");
         let text = self.text(mailbox, uid);
         match pass.cached(uid, KIND) {
             Some(kept) => assert_eq!(kept, text.as_bytes(), "of UID {uid}"),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
-const ENVELOPE: Kind = Kind::named(b"ENVELOPE");
+const ENVELOPE: CacheKind = CacheKind::named(b"ENVELOPE");
 
 /// What a client was told: which message a UID of a UIDVALIDITY is.
 #[derive(Default)]

@@ -24,7 +24,7 @@ fn keywords_stay_with_their_messages() {
     assert_eq!(shown(&b), before);
     let _rest = a.rest();
     assert_eq!(a.bytes(), 0);
-    b.pass().keep(uid(1), Kind::named(b"X"), b"x");
+    b.pass().keep(uid(1), CacheKind::named(b"X"), b"x");
     drop(b);
     append(&a, "four\n", Flags::default());
     assert_eq!(shown(&a)[..3], before);

@@ -28,7 +28,7 @@ use mail::{ModSeq, SeqNum, SystemFlags, Uid};
 pub(crate) use message::Mark;
 use message::{Message, Prepared, Written};
 use std::sync::Arc;
-use store::{ErrorKind, FlagChange, Kind, Pass, Snapshot};
+use store::{CacheKind, ErrorKind, FlagChange, Pass, Snapshot};
 
 /// The task of a FETCH or UID FETCH.
 pub(crate) fn fetch(mut command: Fetch) -> Box<dyn MailboxTask> {
@@ -48,7 +48,7 @@ pub(crate) fn fetch(mut command: Fetch) -> Box<dyn MailboxTask> {
 #[derive(Debug)]
 struct Item {
     item: FetchItem,
-    kind: Option<Kind>,
+    kind: Option<CacheKind>,
 }
 
 impl Item {

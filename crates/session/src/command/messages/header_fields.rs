@@ -5,14 +5,14 @@
 use mail::Uid;
 use mail::header::Header;
 use std::collections::HashMap;
-use store::{Kind, Pass};
+use store::{CacheKind, Pass};
 
 /// Longest subset that is kept, in bytes.
 const KEPT_MAX: usize = 8 * 1024;
 
 /// What a subset is called in the mailbox's cache: by its names in one order and spelling, as
 /// the fields come in the header's own.
-pub(super) fn kind(not: bool, names: &[String]) -> Kind {
+pub(super) fn kind(not: bool, names: &[String]) -> CacheKind {
     let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     names.sort_unstable();
     names.dedup();
@@ -21,11 +21,11 @@ pub(super) fn kind(not: bool, names: &[String]) -> Kind {
         // What the client calls a name may have anything in it.
         kind.push_str(&format!(" {}:{name}", name.len()));
     }
-    Kind::named(kind.as_bytes())
+    CacheKind::named(kind.as_bytes())
 }
 
 /// Keeps a subset, as it is sent.
-pub(super) fn keep(pass: &mut Pass, uid: Uid, kind: Kind, octets: &[u8]) {
+pub(super) fn keep(pass: &mut Pass, uid: Uid, kind: CacheKind, octets: &[u8]) {
     if octets.len() <= KEPT_MAX {
         pass.keep(uid, kind, octets);
     }

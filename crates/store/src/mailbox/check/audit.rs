@@ -11,7 +11,7 @@ use crate::file_name::number_after;
 use crate::mailbox::state::State;
 use crate::message::MessageFile;
 use crate::own_files;
-use crate::scan::{Found, Place, Stamp, is_mail, is_nameless, scan};
+use crate::scan::{FoundFiles, Place, Stamp, is_mail, is_nameless, scan};
 use crate::witness::Reached;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +29,7 @@ pub(super) struct Audit {
     /// What the index says, with what the list has behind it; `None` where there is none that
     /// can be read.
     pub(super) index: Option<State>,
-    pub(super) found: Found,
+    pub(super) found: FoundFiles,
     /// Directories' times under which the files were found, if nothing happened meanwhile.
     pub(super) stamp: Option<Stamp>,
 }
@@ -40,7 +40,8 @@ pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Res
     let is_whole = directories(subject, &mut findings)?;
     own_files(subject, &mut findings)?;
     leftovers(subject, &mut findings);
-    let (found, stamp) = if is_whole { files(subject, &mut findings)? } else { (Found::default(), None) };
+    let (found, stamp) =
+        if is_whole { files(subject, &mut findings)? } else { (FoundFiles::default(), None) };
     let mut list = read_list(subject, &mut findings)?;
     let mut of_index = None;
     if let Some(list) = &mut list {
@@ -127,7 +128,7 @@ fn leftovers(subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 /// What lies in `new/` and `cur/`, and when they last changed, if that can be told.
-fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(Found, Option<Stamp>)> {
+fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(FoundFiles, Option<Stamp>)> {
     let directory = &subject.directory;
     let (before, now) = (Stamp::of(directory)?, SystemTime::now());
     let mut found = scan(directory)?;
@@ -143,7 +144,7 @@ fn files(subject: &Subject<'_>, findings: &mut Findings) -> Result<(Found, Optio
 }
 
 /// Entries that are no mail, and doubles.
-fn entries(subject: &Subject<'_>, place: Place, found: &Found, findings: &mut Findings) -> Result<()> {
+fn entries(subject: &Subject<'_>, place: Place, found: &FoundFiles, findings: &mut Findings) -> Result<()> {
     let path = subject.directory.join(place.directory());
     let failed = |error| Error::reading("cannot read", &path, error);
     for entry in std::fs::read_dir(&path).map_err(failed)? {

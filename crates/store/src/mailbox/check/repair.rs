@@ -15,7 +15,7 @@ use crate::mailbox::index;
 use crate::mailbox::misnamed::scan_and_mend;
 use crate::mailbox::state::State;
 use crate::own_files;
-use crate::scan::{Found, scan};
+use crate::scan::{FoundFiles, scan};
 use crate::uid_list::Line;
 use crate::witness::{MODSEQS_AHEAD, Reached, UIDS_AHEAD};
 use mail::{Keyword, ModSeq, Uid, UidValidity};
@@ -133,7 +133,7 @@ fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -
 fn merged(
     list: &ListAudit,
     index: Option<&State>,
-    found: &Found,
+    found: &FoundFiles,
     validity: UidValidity,
     is_behind: bool,
 ) -> State {
@@ -216,7 +216,7 @@ fn head<'a>(
 fn rows_of(
     list: &ListAudit,
     index: Option<&State>,
-    found: &Found,
+    found: &FoundFiles,
     keywords: &[Option<Keyword>],
 ) -> BTreeMap<Uid, Candidate> {
     let row_of = |state: &State, row: usize| Candidate {

@@ -3,7 +3,7 @@
 use super::State;
 use super::file_at::FileAt;
 use crate::error::Result;
-use crate::scan::{Found, Place, info_of};
+use crate::scan::{FoundFiles, Place, info_of};
 use crate::uid_list::Line;
 use crate::watch::{Event, What};
 use mail::{ModSeq, SystemFlags, Uid};
@@ -43,7 +43,7 @@ struct Whereabouts<T> {
 impl State {
     /// Compares with what a scan found: takes in where files lie, and returns what is not in
     /// the list. All changes of one look share a MODSEQ.
-    pub(crate) fn differences(&mut self, found: &Found) -> Differences {
+    pub(crate) fn differences(&mut self, found: &FoundFiles) -> Differences {
         let mut differences = Differences { modseq: self.next_modseq(), ..Differences::default() };
         let mut unknown = Vec::new();
         let order = self.names.sorted().to_vec();

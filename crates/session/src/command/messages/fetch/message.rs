@@ -19,7 +19,7 @@ use mail::mime::Structure;
 use mail::{SeqNum, Uid};
 use std::ops::Range;
 use std::sync::Arc;
-use store::{Kind, MessageFile, Pass};
+use store::{CacheKind, MessageFile, Pass};
 
 /// A message under way.
 #[derive(Debug)]
@@ -157,13 +157,13 @@ impl Message {
     const HELD_SUM_MAX: usize = 256 * 1024;
     /// Longest file that is read at once when several items are found in it (bytes).
     const LOADED_MAX: u64 = 1024 * 1024;
-    const ENVELOPE: Kind = Kind::named(b"ENVELOPE");
+    const ENVELOPE: CacheKind = CacheKind::named(b"ENVELOPE");
     // What follows from a message's structure has a number behind its name, which rises when
     // another version takes messages apart in another way: what the old one kept counts no more.
-    const BODY: Kind = Kind::named(b"BODY 2");
-    const BODY_STRUCTURE: Kind = Kind::named(b"BODYSTRUCTURE 2");
+    const BODY: CacheKind = CacheKind::named(b"BODY 2");
+    const BODY_STRUCTURE: CacheKind = CacheKind::named(b"BODYSTRUCTURE 2");
     /// Ranges of the parts.
-    const PARTS: Kind = Kind::named(b"PARTS 2");
+    const PARTS: CacheKind = CacheKind::named(b"PARTS 2");
 
     /// `mark` is what the last message left.
     pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>, names: Arc<Names>) -> Self {
@@ -352,7 +352,7 @@ impl Message {
         &mut self,
         section: &Section,
         partial: Option<Partial>,
-        kind: Option<Kind>,
+        kind: Option<CacheKind>,
         pass: &mut Pass,
         pace: &mut Pace,
     ) -> store::Result<Found> {

@@ -5,7 +5,7 @@ use crate::testing::Client;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use store::Kind;
+use store::CacheKind;
 
 fn check_all(messages: &[(&str, &str)], cases: &[(&str, &str)]) {
     let fixture = Fixture::new(messages);
@@ -136,7 +136,7 @@ fn structures_of_an_older_version_are_made_again() {
         let mailbox = fixture.site.account("user").open(&mail::MailboxName::inbox()).expect("the inbox");
         let mut pass = mailbox.pass();
         for kind in ["BODY", "BODYSTRUCTURE", "PARTS"] {
-            pass.keep(mail::Uid::MIN, Kind::named(kind.as_bytes()), b"\x00\x00\x00\x00\x00");
+            pass.keep(mail::Uid::MIN, CacheKind::named(kind.as_bytes()), b"\x00\x00\x00\x00\x00");
         }
     }
     let mut client = fixture.select();

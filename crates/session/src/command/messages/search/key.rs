@@ -8,7 +8,7 @@ use mail::search::Needle;
 use mail::{ModSeq, SeqNum, SeqSet, SystemFlags, Uid, UidSet, charset};
 use std::collections::HashMap;
 use std::hash::Hash;
-use store::Kind;
+use store::CacheKind;
 
 /// Charsets named in BADCHARSET; more are known.
 pub(super) const CHARSETS: &[&str] = &["US-ASCII", "UTF-8"];
@@ -60,7 +60,7 @@ pub(super) enum Key {
 pub(super) struct SearchedField {
     pub(super) name: String,
     /// What it is called in the mailbox's cache.
-    pub(super) kind: Kind,
+    pub(super) kind: CacheKind,
 }
 
 /// What must be read to evaluate a key; later is dearer.

@@ -9,7 +9,7 @@ use crate::mailbox::age::agree;
 use crate::mailbox::index;
 use crate::mailbox::state::{Differences, State};
 use crate::own_files;
-use crate::scan::{Found, Stamp};
+use crate::scan::{FoundFiles, Stamp};
 use crate::uid_list::Line;
 use mail::Uid;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub(super) fn compare_index(
     subject: &Subject<'_>,
     list: &mut ListAudit,
-    found: Option<&Found>,
+    found: Option<&FoundFiles>,
     stamp: Option<Stamp>,
     findings: &mut Findings,
 ) -> Result<Option<State>> {
@@ -94,7 +94,7 @@ fn behind(index: &State, list: &State, findings: &mut Findings) {
 }
 
 /// Messages that are there, and have a UID in the index only.
-fn lines_lost(index: &State, list: &mut State, found: &Found, findings: &mut Findings) {
+fn lines_lost(index: &State, list: &mut State, found: &FoundFiles, findings: &mut Findings) {
     let expunged: BTreeSet<Uid> = list.expunged.iter().map(|(uid, _)| *uid).collect();
     for (row, uid) in index.uids.iter().enumerate() {
         let base = index.names.get(row);
