@@ -5,6 +5,7 @@ pub(crate) mod close;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod list;
+mod listed;
 pub(crate) mod lsub;
 #[cfg(test)]
 mod names_on_disk;

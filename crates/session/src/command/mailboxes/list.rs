@@ -6,6 +6,7 @@
 //! takes several pieces of work where patterns are many; lines are then written as the client
 //! takes them.
 
+use super::listed::{Line, patterns, root};
 use super::status::Count;
 use crate::accounts::Accounts;
 use crate::command::shared::pace::Pace;
@@ -16,11 +17,10 @@ use crate::pattern::Pattern;
 use crate::rights::Right;
 use crate::task::{AccountTask, Progress, Stop};
 use codec::command::{List, StatusItem, WireName};
-use codec::response::list;
 use mail::MailboxName;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use store::{ErrorKind, Listed, Mailbox};
+use store::{Listed, Mailbox};
 
 /// The task of a LIST.
 pub(crate) fn list(command: List) -> Box<dyn AccountTask> {
@@ -55,17 +55,6 @@ struct Choice {
     /// Whether the first nodes of the first tree match.
     matches: Vec<bool>,
     lines: VecDeque<Line>,
-}
-
-/// A response to be written.
-pub(super) struct Line {
-    pub(super) attributes: Vec<&'static str>,
-    pub(super) spelling: Spelling,
-    pub(super) wire: String,
-    /// CHILDINFO's criteria (RFC 5258 section 3.5); empty for none.
-    child_info: Vec<&'static str>,
-    /// The mailbox whose STATUS follows.
-    status_of: Option<MailboxName>,
 }
 
 impl AccountTask for Listing {
@@ -340,69 +329,11 @@ fn counted(
     Ok(if count.go_on()? { Counted::All(count) } else { Counted::Part(count) })
 }
 
-impl Line {
-    /// A level that is no mailbox.
-    pub(super) fn no_select(spelling: Spelling, wire: String) -> Self {
-        Self { attributes: vec!["\\Noselect"], ..Self::plain(spelling, wire) }
-    }
-
-    /// A name without attributes.
-    pub(super) fn plain(spelling: Spelling, wire: String) -> Self {
-        Self { attributes: Vec::new(), spelling, wire, child_info: Vec::new(), status_of: None }
-    }
-
-    /// RFC 5819 section 2: a mailbox that went meanwhile is listed as such; after any other
-    /// failure the STATUS alone is left out.
-    fn could_not_be_counted(&mut self, why: &Stop) {
-        match why {
-            Stop::Failed(error) if matches!(error.kind, ErrorKind::NonExistent | ErrorKind::Deleted) => {
-                self.attributes.insert(0, "\\NonExistent");
-            }
-            Stop::Failed(error) => tracing::warn!(%error, "LIST leaves a STATUS out"),
-            Stop::Answered(_) | Stop::Open(_) => {}
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut Vec<u8>, verb: &str) {
-        let child_info = (!self.child_info.is_empty()).then_some(self.child_info.as_slice());
-        list::list(out, verb, &self.attributes, Some(self.spelling.separator()), &self.wire, child_info);
-    }
-}
-
 /// The answer to an empty mailbox argument: separator and root of the reference. With RFC
 /// 5258's syntax an empty pattern is nothing special, and matches nothing.
 fn root_asked(accounts: &Accounts, request: &List) -> Option<Option<Line>> {
     let [pattern] = request.patterns.as_slice() else { return None };
     (!request.extended && pattern.text() == Some("")).then(|| root(accounts, &request.reference))
-}
-
-/// Separator and root of a reference (RFC 3501 section 6.3.8); `None` for one that is no name.
-pub(super) fn root(accounts: &Accounts, reference: &WireName) -> Option<Line> {
-    let reference = reference.text()?;
-    let spelling = accounts.spelling_of(reference);
-    let separator = spelling.separator();
-    // Up to the last separator, so that the root is in the form of the reference.
-    let root = reference.rfind(separator).map_or("", |end| &reference[..=end]);
-    Some(Line::no_select(spelling, root.to_owned()))
-}
-
-/// Patterns with the reference before them, by spelling. Those that can match nothing are left
-/// out.
-pub(super) fn patterns(
-    accounts: &Accounts,
-    reference: &WireName,
-    patterns: &[WireName],
-) -> BTreeMap<Spelling, Vec<Pattern>> {
-    let mut grouped: BTreeMap<Spelling, Vec<Pattern>> = BTreeMap::new();
-    let Some(reference) = reference.text() else { return grouped };
-    for pattern in patterns.iter().filter_map(WireName::text).filter(|pattern| !pattern.is_empty()) {
-        let joined = format!("{reference}{pattern}");
-        for spelling in accounts.spellings_of_pattern(&joined) {
-            let compiled = Pattern::new(&spelling.canonical_pattern(&joined), spelling.separator());
-            grouped.entry(spelling).or_default().extend(compiled);
-        }
-    }
-    grouped
 }
 
 /// What XLIST called a special use before RFC 6154, where it differs.
@@ -416,229 +347,4 @@ fn old_use(attribute: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::NamespaceStyle::{Courier, Plain};
-    use crate::command::shared::dialogue::{check, play, site};
-
-    #[test]
-    fn names_levels_and_children() {
-        check(
-            Plain,
-            &["Lists/rust/users", "Lists-old", "Entwürfe", "Junk"],
-            r#"
-LIST "" ""
-  * LIST (\Noselect) "/" ""
-  OK LIST completed
-LIST "" *
-  * LIST (\HasNoChildren) "/" INBOX
-  * LIST (\HasNoChildren) "/" Entw&APw-rfe
-  * LIST (\HasNoChildren \Junk) "/" Junk
-  * LIST (\Noselect \HasChildren) "/" Lists
-  * LIST (\Noselect \HasChildren) "/" Lists/rust
-  * LIST (\HasNoChildren) "/" Lists/rust/users
-  * LIST (\HasNoChildren) "/" Lists-old
-  OK
-LIST "" %
-  * LIST (\HasNoChildren) "/" INBOX
-  * LIST (\HasNoChildren) "/" Entw&APw-rfe
-  * LIST (\HasNoChildren \Junk) "/" Junk
-  * LIST (\Noselect \HasChildren) "/" Lists
-  * LIST (\HasNoChildren) "/" Lists-old
-  OK
-LIST Lists/ %
-  * LIST (\Noselect \HasChildren) "/" Lists/rust
-  OK
-LIST Lists/ ""
-  * LIST (\Noselect) "/" Lists/
-  OK
-LIST "" nothing
-  OK
-LIST "" inbox
-  * LIST (\HasNoChildren) "/" INBOX
-  OK
-"#,
-        );
-    }
-
-    #[test]
-    fn the_alias_is_listed_when_it_is_asked_for() {
-        check(
-            Plain,
-            &["Sent", "Lists/rust"],
-            r#"
-LIST "" "INBOX*"
-  * LIST (\HasNoChildren) "/" INBOX
-  OK
-LIST "" "inbox.*"
-  * LIST (\Noselect \HasChildren) "." INBOX.Lists
-  * LIST (\HasNoChildren) "." INBOX.Lists.rust
-  * LIST (\HasNoChildren \Sent) "." INBOX.Sent
-  OK
-LIST "INBOX." ""
-  * LIST (\Noselect) "." INBOX.
-  OK
-LIST "INBOX." %
-  * LIST (\Noselect \HasChildren) "." INBOX.Lists
-  * LIST (\HasNoChildren \Sent) "." INBOX.Sent
-  OK
-LIST "" (INBOX.Sent Sent INBOX) RETURN (SPECIAL-USE)
-  * LIST () "/" INBOX
-  * LIST (\Sent) "/" Sent
-  * LIST (\Sent) "." INBOX.Sent
-  OK
-"#,
-        );
-    }
-
-    #[test]
-    fn couriers_style() {
-        check(
-            Courier,
-            &["Sent Items", "Lists/rust"],
-            r#"
-LIST "" *
-  * LIST (\HasChildren) "." INBOX
-  * LIST (\Noselect \HasChildren) "." INBOX.Lists
-  * LIST (\HasNoChildren) "." INBOX.Lists.rust
-  * LIST (\HasNoChildren \Sent) "." "INBOX.Sent Items"
-  OK
-LIST "" %
-  * LIST (\HasChildren) "." INBOX
-  OK
-LIST "Inbox." L%
-  * LIST (\Noselect \HasChildren) "." INBOX.Lists
-  OK
-"#,
-        );
-    }
-
-    /// Examples 8 to 10 of RFC 5258 section 5.
-    #[test]
-    fn children_that_match_are_told_of() {
-        check(
-            Plain,
-            &["foo2/bar1", "foo2/bar2", "foo2", "baz2", "baz2/bar2", "baz2/bar22", "eps2", "eps2/mamba"],
-            r#"
-SUBSCRIBE foo2/bar1
-  OK
-SUBSCRIBE foo2/bar2
-  OK
-SUBSCRIBE baz2/bar2
-  OK
-SUBSCRIBE baz2/bar22
-  OK
-SUBSCRIBE eps2
-  OK
-SUBSCRIBE eps2/mamba
-  OK
-LIST (RECURSIVEMATCH SUBSCRIBED) "" *2
-  * LIST (\Subscribed) "/" baz2/bar2
-  * LIST (\Subscribed) "/" baz2/bar22
-  * LIST (\Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
-  * LIST () "/" foo2 ("CHILDINFO" ("SUBSCRIBED"))
-  * LIST (\Subscribed) "/" foo2/bar2
-  OK
-LIST (SUBSCRIBED RECURSIVEMATCH) "" %
-  * LIST () "/" baz2 ("CHILDINFO" ("SUBSCRIBED"))
-  * LIST (\Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
-  * LIST () "/" foo2 ("CHILDINFO" ("SUBSCRIBED"))
-  OK
-LIST (SUBSCRIBED) "" %
-  * LIST (\Subscribed) "/" eps2
-  OK
-DELETE eps2/mamba
-  OK
-LIST (SUBSCRIBED RECURSIVEMATCH) "" eps2 RETURN (CHILDREN)
-  * LIST (\HasNoChildren \Subscribed) "/" eps2 ("CHILDINFO" ("SUBSCRIBED"))
-  OK
-LIST (SUBSCRIBED) "" eps2/*
-  * LIST (\NonExistent \Subscribed) "/" eps2/mamba
-  OK
-LIST (RECURSIVEMATCH) "" *
-  BAD
-LIST (REMOTE RECURSIVEMATCH) "" *
-  BAD
-"#,
-        );
-    }
-
-    #[test]
-    fn options_say_what_is_told() {
-        check(
-            Plain,
-            &["Sent Items", "a/b"],
-            r#"
-SUBSCRIBE a/b
-  OK
-LIST () "" %
-  * LIST () "/" INBOX
-  * LIST () "/" "Sent Items"
-  * LIST (\NonExistent) "/" a
-  OK
-LIST "" a* RETURN (CHILDREN SUBSCRIBED)
-  * LIST (\NonExistent \HasChildren) "/" a
-  * LIST (\HasNoChildren \Subscribed) "/" a/b
-  OK
-LIST (SPECIAL-USE) "" *
-  * LIST (\Sent) "/" "Sent Items"
-  OK
-LIST (SPECIAL-USE SUBSCRIBED) "" *
-  OK
-LIST "" "" RETURN ()
-  OK
-LIST "" ("" a%) RETURN (STATUS (MESSAGES))
-  * LIST (\NonExistent) "/" a
-  OK
-LIST "" a/% RETURN (STATUS (MESSAGES UIDNEXT))
-  * LIST () "/" a/b
-  * STATUS a/b (MESSAGES 0 UIDNEXT 1)
-  OK
-XLIST "" %
-  * XLIST (\HasNoChildren \Inbox) "/" INBOX
-  * XLIST (\HasNoChildren \Sent) "/" "Sent Items"
-  * XLIST (\Noselect \HasChildren) "/" a
-  OK XLIST completed
-"#,
-        );
-    }
-
-    /// As many patterns as may be, as long as may be, on a thousand names.
-    #[test]
-    fn security_28_many_patterns_are_compared_in_pieces() {
-        let names: Vec<String> = (0..1_000).map(|n| format!("{n:03}{}", "x".repeat(200))).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let site = site(Plain, &names);
-        let mut client = site.site.log_in();
-        let pattern = format!("{}y", "*x".repeat(190));
-        let patterns = vec![pattern.as_str(); 99].join(" ");
-        let before = client.worked;
-        play(
-            &mut client,
-            &format!(
-                "LIST \"\" ({patterns} 00%)\n{}  OK\n",
-                (0..10).fold(String::new(), |all, n| {
-                    all + &format!("  * LIST () \"/\" {n:03}{}\n", "x".repeat(200))
-                })
-            ),
-        );
-        let pieces = client.worked - before;
-        assert!((10..100).contains(&pieces), "{pieces} pieces");
-        let answer = client.command(&format!("LIST \"\" ({patterns} {pattern} 00%)"));
-        assert_eq!(answer, "a NO [LIMIT] Too many patterns in one command: at most 100\r\n");
-    }
-
-    /// An answer longer than the output holds comes whole, and in pieces.
-    #[test]
-    fn a_long_list_comes_in_pieces() {
-        let names: Vec<String> = (0..600).map(|n| format!("{n:03}{}", "x".repeat(200))).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let site = site(Plain, &names);
-        let mut client = site.site.log_in();
-        let mut expected = String::from("LIST \"\" \"*\"\n  * LIST (\\HasNoChildren) \"/\" INBOX\n");
-        for name in &names {
-            expected += &format!("  * LIST (\\HasNoChildren) \"/\" {name}\n");
-        }
-        play(&mut client, &(expected + "  OK\n"));
-        assert!(client.written_max <= 72 * 1024, "{} bytes at once", client.written_max);
-    }
-}
+mod tests;

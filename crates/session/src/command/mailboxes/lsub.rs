@@ -3,7 +3,7 @@
 //! Subscribed names, whether they exist or not: LIST knows better, and a client that wants to
 //! know asks `LIST (SUBSCRIBED)`.
 
-use super::list::{Line, patterns, root};
+use super::listed::{Line, patterns, root};
 use crate::accounts::Accounts;
 use crate::context::{Answer, Context, User};
 use crate::mailbox_tree::{Builder, Tree};
