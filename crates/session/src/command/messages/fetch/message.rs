@@ -1,22 +1,23 @@
 //! One message's FETCH response: what it says is found out first, then written.
 
+mod read;
+mod write;
+
 use super::Item;
 use super::section::{self, Needs};
-use super::stream::{Measure, Measured, Place, Sent, Stream, read_range};
+use super::stream::{Measure, Measured, Place, Stream};
 use crate::command::messages::header_fields::{self, Index, Names};
 use crate::command::shared::pace::Pace;
-use crate::output::Output;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
 use codec::response::Revision;
 use codec::response::body_structure::body_structure;
 use codec::response::envelope::envelope;
 use codec::response::fetch::Writer;
-use mail::crlf::{self, ToWire};
 use mail::date::DateTime;
 use mail::envelope::Envelope;
-use mail::header::Header;
 use mail::mime::Structure;
 use mail::{SeqNum, Uid};
+use read::Located;
 use std::ops::Range;
 use std::sync::Arc;
 use store::{CacheKind, MessageFile, Pass};
@@ -401,265 +402,6 @@ impl Message {
         }
         Ok(Found::literal((Body::InFile(measured), octets), partial))
     }
-
-    /// What is known of a range of this very file.
-    fn marked(&self, range: &Range<u64>) -> Option<Measured> {
-        let (mark, file) = (self.mark.as_ref()?, self.file.as_ref()?);
-        let same = mark.file == (file.size(), file.internal_date()) && mark.measured.range == *range;
-        same.then(|| mark.measured.clone())
-    }
-
-    /// Reads a section at once if it is short, or is picked from a header. With its octets.
-    fn hold(
-        &mut self,
-        section: &Section,
-        range: Range<u64>,
-        pace: &mut Pace,
-    ) -> store::Result<Option<(Body, u64)>> {
-        let Some(file) = &self.file else { return Ok(None) };
-        let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
-        let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
-        let octets = match &section.text {
-            SectionText::HeaderFields { not, names } => {
-                let Some(octets) = self.pick(*not, names, &range, pace)? else { return Ok(None) };
-                if !holdable(octets.len() as u64) {
-                    return Ok(Some((Body::Fields(range), octets.len() as u64)));
-                }
-                octets
-            }
-            _ if !holdable(range.end.saturating_sub(range.start)) => return Ok(None),
-            _ => to_wire(&read_range(file, range, pace)?),
-        };
-        pace.parse(octets.len());
-        self.held += octets.len();
-        let length = octets.len() as u64;
-        Ok(Some((Body::Held(octets), length)))
-    }
-
-    /// Fields of the header that lies in `range`, as octets. The header is read and looked
-    /// through for the first item that wants fields of it. `None` when the message is gone.
-    fn pick(
-        &mut self,
-        not: bool,
-        wanted: &[String],
-        range: &Range<u64>,
-        pace: &mut Pace,
-    ) -> store::Result<Option<Vec<u8>>> {
-        let Some(file) = &self.file else { return Ok(None) };
-        if self.fields.as_ref().is_none_or(|fields| fields.range != *range) {
-            let loaded = self.loaded.as_ref().and_then(|loaded| {
-                loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
-            });
-            let bytes =
-                loaded.map_or_else(|| read_range(file, range.clone(), pace), |bytes| Ok(bytes.to_vec()))?;
-            pace.parse(bytes.len());
-            let index = Index::of(&bytes, &self.names);
-            self.fields = Some(Fields { range: range.clone(), bytes, index });
-        }
-        let Some(fields) = &self.fields else { return Ok(None) };
-        if not {
-            pace.fields(fields.index.len());
-        }
-        let octets = to_wire(&fields.index.pick(&fields.bytes, &self.names, not, wanted));
-        pace.read(octets.len());
-        Ok(Some(octets))
-    }
-
-    fn locate(
-        &mut self,
-        section: &Section,
-        size: u64,
-        pass: &mut Pass,
-        pace: &mut Pace,
-    ) -> store::Result<Located> {
-        let range = match section::needs(section) {
-            Needs::Size => section::of_message(&section.text, size, 0),
-            Needs::Header => {
-                if self.header.is_none() && self.load_header(pass, pace)?.is_none() {
-                    return Ok(Located::Gone);
-                }
-                section::of_message(&section.text, size, self.header.unwrap_or(size).min(size))
-            }
-            Needs::Structure => {
-                if self.structure.is_none() {
-                    let cached = pass.cached(self.uid, Self::PARTS);
-                    self.structure = cached.and_then(|bytes| section::decode(bytes, size));
-                }
-                if self.structure.is_none() {
-                    self.structure = self.parse(pass, pace)?;
-                }
-                let Some(structure) = &self.structure else { return Ok(Located::Gone) };
-                section::of_part(structure, section)
-            }
-        };
-        Ok(range.map_or(Located::Nowhere, Located::At))
-    }
-
-    /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
-    /// message is gone.
-    fn parse(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Structure>> {
-        let size = match &self.loaded {
-            Some(loaded) if loaded.whole => 0,
-            _ => self.open(pass, pace)?.map_or(0, MessageFile::size),
-        };
-        let structure = match self.file.as_ref().filter(|_| size > Self::LOADED_MAX) {
-            Some(file) => {
-                pace.parse(usize::try_from(size).unwrap_or(usize::MAX));
-                Structure::read(file)?
-            }
-            None => match self.load_whole(pass, pace)? {
-                Some(bytes) => Structure::of(bytes),
-                None => return Ok(None),
-            },
-        };
-        if structure.parts.len() > 1 {
-            pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
-        }
-        Ok(Some(structure))
-    }
-
-    /// The header. `None` when the message is gone.
-    fn load_header(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Header<'_>>> {
-        if self.loaded.is_none() {
-            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
-            let mut bytes = file.read_header(Self::HEADER_MAX)?;
-            if bytes.len() >= Self::HEADER_MAX && Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
-                bytes = file.read_all()?;
-            }
-            let whole = bytes.len() as u64 >= file.size();
-            pace.parse(bytes.len());
-            self.loaded = Some(Loaded { bytes, whole });
-        }
-        let Some(loaded) = &self.loaded else { return Ok(None) };
-        let header = Header::of(&loaded.bytes);
-        self.header = Some(header.bytes().len() as u64);
-        Ok(Some(header))
-    }
-
-    /// All of the file. `None` when the message is gone.
-    fn load_whole(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
-        if !self.loaded.as_ref().is_some_and(|loaded| loaded.whole) {
-            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
-            let bytes = file.read_all()?;
-            pace.parse(bytes.len());
-            self.counted(crlf::octets(&bytes, false), pass);
-            self.loaded = Some(Loaded { bytes, whole: true });
-        }
-        Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
-    }
-
-    fn open(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
-        if self.file.is_none() {
-            pace.file();
-            self.file = match self.mark.as_ref().and_then(|mark| mark.open.clone()) {
-                Some(file) => Some(file),
-                None => pass.open(self.uid)?,
-            };
-        }
-        Ok(self.file.as_ref())
-    }
-
-    /// Begins the response; the caller writes what comes from the snapshot.
-    pub(super) fn begin(&mut self, out: &mut Vec<u8>) -> &mut Writer {
-        self.writer.insert(Writer::new(out, self.number))
-    }
-
-    /// Writes the rest of the response; call until it is not [`Written::Part`].
-    pub(super) fn write(&mut self, items: &[Item], out: &mut Output, pace: &mut Pace) -> Written {
-        loop {
-            if let (Some(stream), Some(file)) = (self.stream.as_mut(), self.file.as_ref()) {
-                match stream.go_on(file, out, pace) {
-                    Ok(Sent::All) => self.end_stream(),
-                    Ok(Sent::Part) => return Written::Part,
-                    Ok(Sent::Short) => return Written::Broken("a message's file shrank while it was sent"),
-                    Err(error) => {
-                        tracing::error!("{error}");
-                        return Written::Broken("a message's file could not be read on");
-                    }
-                }
-            }
-            if out.is_full() || pace.is_spent() {
-                return Written::Part;
-            }
-            let item = items.get(self.written).map(|item| &item.item);
-            let (Some(item), Some(value)) = (item, self.values.get(self.written)) else {
-                if let Some(writer) = self.writer.take() {
-                    writer.finish(out.buffer());
-                }
-                return Written::All;
-            };
-            let Some(writer) = self.writer.as_mut() else { return Written::All };
-            self.written += 1;
-            match value {
-                Value::OfSnapshot | Value::Gone => {}
-                Value::Date => {
-                    if let Some(date) = self.date {
-                        writer.internal_date(out.buffer(), date);
-                    }
-                }
-                Value::Size => {
-                    if let Some(octets) = self.size {
-                        writer.size(out.buffer(), octets);
-                    }
-                }
-                Value::Ready(ready) => writer.ready(out.buffer(), ready_name(item), ready),
-                Value::Literal(literal) => {
-                    announce(writer, item, &literal.window, out.buffer());
-                    let window = literal.window.clone();
-                    match &literal.body {
-                        Body::Held(octets) => {
-                            if let Err(why) = write_window(octets, &window, out) {
-                                return Written::Broken(why);
-                            }
-                        }
-                        Body::InFile(measured) => {
-                            let mark = self.mark.as_ref().filter(|mark| mark.measured == *measured);
-                            let place = mark.and_then(|mark| mark.place.clone());
-                            self.stream = Some(Stream::new(measured.range.clone(), window, place));
-                        }
-                        Body::Fields(range) => {
-                            let range = range.clone();
-                            if let Err(why) = self.write_fields(item, &range, &window, out, pace) {
-                                return Written::Broken(why);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Picks fields once more, which were too long to be held.
-    fn write_fields(
-        &mut self,
-        item: &FetchItem,
-        range: &Range<u64>,
-        window: &Range<u64>,
-        out: &mut Output,
-        pace: &mut Pace,
-    ) -> Result<(), &'static str> {
-        let FetchItem::Section {
-            section: Section { text: SectionText::HeaderFields { not, names }, .. },
-            ..
-        } = item
-        else {
-            return Ok(());
-        };
-        let octets = self.pick(*not, names, range, pace);
-        let octets = octets.map_err(|_| "a message's file could not be read on")?.unwrap_or_default();
-        write_window(&octets, window, out)
-    }
-
-    fn end_stream(&mut self) {
-        let place = self.stream.take().map(Stream::place);
-        let sent = self.written.checked_sub(1).and_then(|last| self.values.get(last));
-        if let (Some(mark), Some(Value::Literal(Literal { body: Body::InFile(measured), .. }))) =
-            (&mut self.mark, sent)
-            && mark.measured == *measured
-        {
-            mark.place = place;
-        }
-    }
 }
 
 /// What was found of an item.
@@ -683,46 +425,4 @@ impl Found {
         };
         Self::Value(Value::Literal(Literal { body, window }))
     }
-}
-
-/// Where a section is.
-enum Located {
-    At(Range<u64>),
-    /// There is no such section.
-    Nowhere,
-    /// The message is gone.
-    Gone,
-}
-
-fn write_window(octets: &[u8], window: &Range<u64>, out: &mut Output) -> Result<(), &'static str> {
-    let octets = octets.get(window.start as usize..window.end as usize);
-    out.buffer().extend_from_slice(octets.ok_or("a message's file changed while it was sent")?);
-    Ok(())
-}
-
-/// The item up to its literal's first octet.
-fn announce(writer: &mut Writer, item: &FetchItem, window: &Range<u64>, out: &mut Vec<u8>) {
-    let octets = window.end - window.start;
-    match item {
-        FetchItem::Section { section, partial, .. } => {
-            writer.section(out, section, partial.map(|partial| partial.origin), octets);
-        }
-        FetchItem::Rfc822(which) => writer.rfc822(out, old_section(*which).0, octets),
-        _ => {}
-    }
-}
-
-fn ready_name(item: &FetchItem) -> &'static str {
-    match item {
-        FetchItem::Envelope => "ENVELOPE",
-        FetchItem::Body => "BODY",
-        _ => "BODYSTRUCTURE",
-    }
-}
-
-/// As octets to send.
-fn to_wire(bytes: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    ToWire::new().convert(bytes, &mut octets);
-    octets
 }

@@ -1,0 +1,192 @@
+//! What is read of a message's file, and what stays in memory of it.
+
+use super::super::section::{self, Needs};
+use super::super::stream::{Measured, read_range};
+use super::{Body, Fields, Loaded, Message};
+use crate::command::messages::header_fields::Index;
+use crate::command::shared::pace::Pace;
+use codec::command::{Section, SectionText};
+use mail::crlf::{self, ToWire};
+use mail::header::Header;
+use mail::mime::Structure;
+use std::ops::Range;
+use store::{MessageFile, Pass};
+
+impl Message {
+    /// What is known of a range of this very file.
+    pub(super) fn marked(&self, range: &Range<u64>) -> Option<Measured> {
+        let (mark, file) = (self.mark.as_ref()?, self.file.as_ref()?);
+        let same = mark.file == (file.size(), file.internal_date()) && mark.measured.range == *range;
+        same.then(|| mark.measured.clone())
+    }
+
+    /// Reads a section at once if it is short, or is picked from a header. With its octets.
+    pub(super) fn hold(
+        &mut self,
+        section: &Section,
+        range: Range<u64>,
+        pace: &mut Pace,
+    ) -> store::Result<Option<(Body, u64)>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
+        let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
+        let octets = match &section.text {
+            SectionText::HeaderFields { not, names } => {
+                let Some(octets) = self.pick(*not, names, &range, pace)? else { return Ok(None) };
+                if !holdable(octets.len() as u64) {
+                    return Ok(Some((Body::Fields(range), octets.len() as u64)));
+                }
+                octets
+            }
+            _ if !holdable(range.end.saturating_sub(range.start)) => return Ok(None),
+            _ => to_wire(&read_range(file, range, pace)?),
+        };
+        pace.parse(octets.len());
+        self.held += octets.len();
+        let length = octets.len() as u64;
+        Ok(Some((Body::Held(octets), length)))
+    }
+
+    /// Fields of the header that lies in `range`, as octets. The header is read and looked
+    /// through for the first item that wants fields of it. `None` when the message is gone.
+    pub(super) fn pick(
+        &mut self,
+        not: bool,
+        wanted: &[String],
+        range: &Range<u64>,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Vec<u8>>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        if self.fields.as_ref().is_none_or(|fields| fields.range != *range) {
+            let loaded = self.loaded.as_ref().and_then(|loaded| {
+                loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+            });
+            let bytes =
+                loaded.map_or_else(|| read_range(file, range.clone(), pace), |bytes| Ok(bytes.to_vec()))?;
+            pace.parse(bytes.len());
+            let index = Index::of(&bytes, &self.names);
+            self.fields = Some(Fields { range: range.clone(), bytes, index });
+        }
+        let Some(fields) = &self.fields else { return Ok(None) };
+        if not {
+            pace.fields(fields.index.len());
+        }
+        let octets = to_wire(&fields.index.pick(&fields.bytes, &self.names, not, wanted));
+        pace.read(octets.len());
+        Ok(Some(octets))
+    }
+
+    pub(super) fn locate(
+        &mut self,
+        section: &Section,
+        size: u64,
+        pass: &mut Pass,
+        pace: &mut Pace,
+    ) -> store::Result<Located> {
+        let range = match section::needs(section) {
+            Needs::Size => section::of_message(&section.text, size, 0),
+            Needs::Header => {
+                if self.header.is_none() && self.load_header(pass, pace)?.is_none() {
+                    return Ok(Located::Gone);
+                }
+                section::of_message(&section.text, size, self.header.unwrap_or(size).min(size))
+            }
+            Needs::Structure => {
+                if self.structure.is_none() {
+                    let cached = pass.cached(self.uid, Self::PARTS);
+                    self.structure = cached.and_then(|bytes| section::decode(bytes, size));
+                }
+                if self.structure.is_none() {
+                    self.structure = self.parse(pass, pace)?;
+                }
+                let Some(structure) = &self.structure else { return Ok(Located::Gone) };
+                section::of_part(structure, section)
+            }
+        };
+        Ok(range.map_or(Located::Nowhere, Located::At))
+    }
+
+    /// The structure, from the whole file; its parts' ranges go into the cache. `None` when the
+    /// message is gone.
+    pub(super) fn parse(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<Structure>> {
+        let size = match &self.loaded {
+            Some(loaded) if loaded.whole => 0,
+            _ => self.open(pass, pace)?.map_or(0, MessageFile::size),
+        };
+        let structure = match self.file.as_ref().filter(|_| size > Self::LOADED_MAX) {
+            Some(file) => {
+                pace.parse(usize::try_from(size).unwrap_or(usize::MAX));
+                Structure::read(file)?
+            }
+            None => match self.load_whole(pass, pace)? {
+                Some(bytes) => Structure::of(bytes),
+                None => return Ok(None),
+            },
+        };
+        if structure.parts.len() > 1 {
+            pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
+        }
+        Ok(Some(structure))
+    }
+
+    /// The header. `None` when the message is gone.
+    pub(super) fn load_header(
+        &mut self,
+        pass: &mut Pass,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Header<'_>>> {
+        if self.loaded.is_none() {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            let mut bytes = file.read_header(Self::HEADER_MAX)?;
+            if bytes.len() >= Self::HEADER_MAX && Header::of(&bytes).bytes().len() >= Self::HEADER_MAX {
+                bytes = file.read_all()?;
+            }
+            let whole = bytes.len() as u64 >= file.size();
+            pace.parse(bytes.len());
+            self.loaded = Some(Loaded { bytes, whole });
+        }
+        let Some(loaded) = &self.loaded else { return Ok(None) };
+        let header = Header::of(&loaded.bytes);
+        self.header = Some(header.bytes().len() as u64);
+        Ok(Some(header))
+    }
+
+    /// All of the file. `None` when the message is gone.
+    pub(super) fn load_whole(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
+        if !self.loaded.as_ref().is_some_and(|loaded| loaded.whole) {
+            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
+            let bytes = file.read_all()?;
+            pace.parse(bytes.len());
+            self.counted(crlf::octets(&bytes, false), pass);
+            self.loaded = Some(Loaded { bytes, whole: true });
+        }
+        Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
+    }
+
+    pub(super) fn open(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&MessageFile>> {
+        if self.file.is_none() {
+            pace.file();
+            self.file = match self.mark.as_ref().and_then(|mark| mark.open.clone()) {
+                Some(file) => Some(file),
+                None => pass.open(self.uid)?,
+            };
+        }
+        Ok(self.file.as_ref())
+    }
+}
+
+/// Where a section is.
+pub(super) enum Located {
+    At(Range<u64>),
+    /// There is no such section.
+    Nowhere,
+    /// The message is gone.
+    Gone,
+}
+
+/// As octets to send.
+fn to_wire(bytes: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(bytes.len() + bytes.len() / 32);
+    ToWire::new().convert(bytes, &mut octets);
+    octets
+}
