@@ -49,7 +49,7 @@ impl Chain {
         self.links.iter().map(|link| &*link.source)
     }
 
-    /// What the first source says that knows the user, with the canonical name filled in.
+    /// What the first source says that knows the user, with the canonical name and the source filled in.
     pub async fn find(&self, query: Query<'_>) -> Result<Found, Unavailable> {
         for source in self.sources_for(query.name) {
             match self.ask(source, query).await? {
@@ -60,7 +60,7 @@ impl Chain {
         Ok(Found::Unknown)
     }
 
-    /// What one of the sources says, with the canonical name filled in.
+    /// What one of the sources says, with the canonical name and the source filled in.
     pub async fn ask(&self, source: &dyn Source, query: Query<'_>) -> Result<Found, Unavailable> {
         query.trace.step(|| format!("asking {}", source.name()));
         let found = source.find(query).await;
@@ -98,7 +98,7 @@ impl Chain {
         (names, problems)
     }
 
-    /// Gives the user that was found their canonical name.
+    /// Gives the user that was found their canonical name, and says which source it was.
     fn named(&self, source: &dyn Source, asked: &LoginName, found: Found) -> Result<Found, Unavailable> {
         let name = |user: User| self.canonical(source, asked, user);
         Ok(match found {
@@ -110,11 +110,11 @@ impl Chain {
     }
 
     fn canonical(&self, source: &dyn Source, asked: &LoginName, user: User) -> Result<User, Unavailable> {
-        if user.name.is_empty() {
-            return Ok(User { name: asked.full().to_owned(), ..user });
-        }
-        let name = self.canonical_name(source, &user.name)?.full().to_owned();
-        Ok(User { name, ..user })
+        let name = match user.name.is_empty() {
+            true => asked.full().to_owned(),
+            false => self.canonical_name(source, &user.name)?.full().to_owned(),
+        };
+        Ok(User { name, source: source.name().to_owned(), ..user })
     }
 
     /// A canonical name becomes a path, as a name that somebody typed does.

@@ -37,6 +37,8 @@ pub struct User {
     pub groups: Vec<String>,
     /// Other fields of the source, such as `quota`, by their names there.
     pub extra: Vec<(String, String)>,
+    /// The name of the source ([`Source::name`]), which a chain fills in.
+    pub source: String,
 }
 
 impl User {

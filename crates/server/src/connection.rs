@@ -237,7 +237,8 @@ impl Driver {
                     if let Some(user) = &session.stats().user {
                         self.party = Party::User(user.as_str().into());
                         tracing::Span::current().record("user", tracing::field::debug(user));
-                        tracing::info!(method = self.method, tls = self.tls, "logged in");
+                        let source = self.log_in.source();
+                        tracing::info!(method = self.method, tls = self.tls, source, "logged in");
                     }
                 }
                 Ok(())

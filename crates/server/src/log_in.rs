@@ -33,6 +33,8 @@ pub(crate) struct LogIn {
     channel: Channel,
     /// The user that came in is counted as long as the connection lasts.
     counted: Option<OfUser>,
+    /// The source that knows that user.
+    source: Option<String>,
     /// Whom the files of that user belong to, if not to the server's user.
     owner: Option<Arc<Owner>>,
     /// As long as the connection lasts, the accounts that it has open are handed over to no other
@@ -44,13 +46,28 @@ impl LogIn {
     /// For a connection from `peer`.
     pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
         let channel = Channel::default();
-        Self { server, peer, place, exchange: None, channel, counted: None, owner: None, held: Vec::new() }
+        Self {
+            server,
+            peer,
+            place,
+            exchange: None,
+            channel,
+            counted: None,
+            source: None,
+            owner: None,
+            held: Vec::new(),
+        }
     }
 
     /// All of it; one of the same client that knows nothing stays in its place.
     pub(crate) fn take(&mut self) -> Self {
         let other = Self::new(self.server.clone(), self.peer, self.place.clone());
         std::mem::replace(self, other)
+    }
+
+    /// The source that knows the user who came in.
+    pub(crate) fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 
     /// As whom to work on files for the user that came in, if not as the server's user.
@@ -226,6 +243,7 @@ impl LogIn {
         let (party, create) = (Party::User(user.name.as_str().into()), configuration.create_maildir);
         let account = self.open_account(&user, &party, create).await?;
         self.counted = Some(counted);
+        self.source = Some(user.source);
         self.place.log_in();
         self.owner = account.owner().cloned();
         Ok(Verdict::Accepted(Box::new(Accepted { user: user.name, account })))
