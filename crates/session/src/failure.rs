@@ -14,9 +14,9 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::Unchangeable
         | ErrorKind::Busy
         | ErrorKind::Limit => {
-            tracing::warn!("{error}")
+            tracing::warn!(%error, "a command failed")
         }
-        ErrorKind::Damaged | ErrorKind::Io => tracing::error!("{error}"),
+        ErrorKind::Damaged | ErrorKind::Io => tracing::error!(%error, "a command failed"),
         ErrorKind::NonExistent
         | ErrorKind::AlreadyExists
         | ErrorKind::BadName
@@ -24,7 +24,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::Deleted
         // The store says it once for a mailbox.
         | ErrorKind::Compressed
-        | ErrorKind::OverQuota => tracing::debug!("{error}"),
+        | ErrorKind::OverQuota => tracing::debug!(%error, "a command failed"),
     }
     match error.kind {
         ErrorKind::NonExistent => Answer::no("NONEXISTENT", "There is no such mailbox"),

@@ -265,7 +265,7 @@ impl Mailbox {
             && !self.said_compressed.swap(true, Ordering::Relaxed)
         {
             tracing::error!(
-                %error, mailbox = %self.directory.display(),
+                %error, mailbox = self.name.as_str(),
                 "messages cannot be served: decompress their files; restante mailbox check names them"
             );
         }
@@ -517,9 +517,9 @@ impl Inner {
 
     /// Says in the log what cannot be written and ends no command; once, as it does not go away by
     /// itself.
-    fn complain(&mut self, error: &Error, so: &str) {
+    fn complain(&mut self, error: &Error, so: &'static str) {
         if !std::mem::replace(&mut self.complained, true) {
-            tracing::warn!("{error}; {so}");
+            tracing::warn!(%error, "{so}");
         }
     }
 

@@ -26,7 +26,9 @@ impl Account {
         let is_unopened = |name: &&MailboxName| self.unopened(name).is_ok_and(|found| found.is_some());
         let names: Vec<&MailboxName> = names.into_iter().filter(is_unopened).collect();
         let next = AtomicUsize::new(0);
+        let span = tracing::Span::current();
         let open_some = || {
+            let _of_caller = span.enter();
             let mut opened = Vec::new();
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if let Ok(mailbox) = self.open(name)

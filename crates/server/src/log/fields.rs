@@ -13,7 +13,7 @@ pub(super) struct Fields(Vec<(&'static str, FieldValue)>);
 pub(super) enum FieldValue {
     /// A text, which a line has in quotes.
     Text(String),
-    /// What `Display` or `Debug` made, which a line has as it is.
+    /// What `Display` or `Debug` made, which a line has as it is if it is one word or in quotes.
     Shown(String),
     /// A number, or true or false.
     Plain(Value),
@@ -24,6 +24,10 @@ impl FieldValue {
     pub(super) fn in_line(&self) -> String {
         match self {
             Self::Text(text) => format!("{text:?}"),
+            // A path that a client chose could look like fields of the line.
+            Self::Shown(text) if text.contains(char::is_whitespace) && !is_quoted(text) => {
+                format!("{text:?}")
+            }
             Self::Shown(text) => text.clone(),
             Self::Plain(value) => value.to_string(),
         }
@@ -40,6 +44,19 @@ impl FieldValue {
             Self::Plain(value) => value.clone(),
         }
     }
+}
+
+/// Whether it is one text in quotes, and nothing besides.
+fn is_quoted(text: &str) -> bool {
+    let Some(inside) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut escaped = false;
+    for c in inside.chars() {
+        if c == '"' && !escaped {
+            return false;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    !escaped
 }
 
 impl Fields {
@@ -93,5 +110,26 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.set(field, FieldValue::Plain(value.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn security_16_no_value_is_taken_for_fields() {
+        for (shown, expected) in [
+            ("/m/.a", "/m/.a"),
+            ("[::1]:993", "[::1]:993"),
+            ("\"in quotes\"", "\"in quotes\""),
+            ("\"a\\\" b\"", "\"a\\\" b\""),
+            ("cannot open /m/.a user=\"root\"", "\"cannot open /m/.a user=\\\"root\\\"\""),
+            ("\"a\" user=\"root\"", "\"\\\"a\\\" user=\\\"root\\\"\""),
+            ("\"a b\\\"", "\"\\\"a b\\\\\\\"\""),
+        ] {
+            assert_eq!(FieldValue::Shown(shown.to_owned()).in_line(), expected);
+        }
+        assert_eq!(FieldValue::Text("a\" b=\"c".to_owned()).in_line(), "\"a\\\" b=\\\"c\"");
     }
 }

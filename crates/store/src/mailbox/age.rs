@@ -110,7 +110,7 @@ pub(super) fn taken_validity(mailbox: &Mailbox, state: &mut State, noted: &Reach
     let taken = Reached { highest_modseq: noted.highest_modseq, ..Reached::of(state) };
     if taken.is_behind(noted) {
         tracing::error!(
-            directory = %mailbox.directory.display(), uid_next = %taken.uid_next,
+            mailbox = mailbox.name.as_str(), directory = %mailbox.directory.display(), uid_next = %taken.uid_next,
             "what was taken over is older than what clients were told here: new UIDVALIDITY"
         );
         return None;
@@ -145,14 +145,14 @@ pub(super) fn check(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Res
         return Ok(());
     }
     let Reached { uid_next, highest_modseq, .. } = Reached::of(list);
-    let directory = mailbox.directory.display();
+    let (name, directory) = (mailbox.name.as_str(), mailbox.directory.display());
     // Until it is written anew, nothing is known.
     let old = inner.state.take();
     inner.seen = None;
     let state = match (known, old) {
         (Some(known), _) if verdict == Verdict::Rewrite => {
             tracing::error!(
-                %directory, %uid_next, highest_modseq = highest_modseq.0,
+                mailbox = name, %directory, %uid_next, highest_modseq = highest_modseq.0,
                 "restante-uidlist is older than what is known of it, or was cut short: written again"
             );
             gone_on(known)
@@ -160,7 +160,7 @@ pub(super) fn check(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Res
         (_, old) => {
             let uid_validity = mailbox.shared.new_uid_validity()?;
             tracing::error!(
-                %directory, %uid_next, highest_modseq = highest_modseq.0,
+                mailbox = name, %directory, %uid_next, highest_modseq = highest_modseq.0,
                 "restante-uidlist is older than what clients were told, and what it lacks is lost: \
                  new UIDVALIDITY, clients will fetch all again"
             );

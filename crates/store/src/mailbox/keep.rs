@@ -99,7 +99,11 @@ impl Drop for Mailbox {
         // Whoever lets go of it last: often a session of somebody else, who takes its room.
         let _entered = match self.shared.enter() {
             Ok(entered) => entered,
-            Err(error) => return tracing::warn!(%error, "the index stays as it was"),
+            // Nor is it said in the name of that session.
+            Err(error) => {
+                let mailbox = self.name.as_str();
+                return tracing::warn!(parent: None, %error, mailbox, "the index stays as it was");
+            }
         };
         if !self.is_there() {
             return;

@@ -142,7 +142,8 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Result<boo
         News::Missing => match inner.state.take() {
             // Somebody removed it: what we know of it is not lost.
             Some(state) => {
-                tracing::warn!(directory = %mailbox.directory.display(), "restante-uidlist is gone: writing it again");
+                let (name, directory) = (mailbox.name.as_str(), mailbox.directory.display());
+                tracing::warn!(mailbox = name, %directory, "restante-uidlist is gone: writing it again");
                 let written = inner.list.replace(state.checkpoint());
                 inner.state = Some(state);
                 written.map(|()| false)
@@ -156,7 +157,7 @@ fn read_list(mailbox: &Mailbox, inner: &mut Inner, beside: Beside) -> Result<boo
 
 /// Reads the whole list.
 fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Result<()> {
-    let directory = mailbox.directory.display();
+    let (name, directory) = (mailbox.name.as_str(), mailbox.directory.display());
     let mut validity = None;
     let mut state = State::new(UidValidity::MIN);
     let (read, contradictory) = state.apply_each(|take| {
@@ -175,7 +176,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Resul
     state.uid_validity = match validity.or(known).or(of_index.map(|index| index.uid_validity)) {
         Some(validity) => validity,
         None => {
-            tracing::error!(%directory, "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again");
+            tracing::error!(
+                mailbox = name, %directory,
+                "restante-uidlist has lost its UIDVALIDITY: clients will fetch all again"
+            );
             mailbox.shared.new_uid_validity()?
         }
     };
@@ -185,7 +189,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Resul
     }
     let passed_over = read.damaged + contradictory;
     if passed_over > 0 {
-        tracing::error!(%directory, lines = passed_over, "restante-uidlist was damaged: repaired from the Maildir");
+        tracing::error!(
+            mailbox = name, %directory, lines = passed_over,
+            "restante-uidlist was damaged: repaired from the Maildir"
+        );
     }
     if passed_over > 0 || read.torn || validity.is_none() {
         inner.list.replace(state.checkpoint())?;
@@ -228,7 +235,8 @@ fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     let saved = super::index::load(&mailbox.directory);
     let saved = saved.filter(|saved| Some(saved.state.uid_validity) == inner.told);
     let Some(saved) = saved else { return Err(mailbox.deleted()) };
-    tracing::warn!(directory = %mailbox.directory.display(), "restante-uidlist is gone: written again from the index");
+    let (name, directory) = (mailbox.name.as_str(), mailbox.directory.display());
+    tracing::warn!(mailbox = name, %directory, "restante-uidlist is gone: written again from the index");
     inner.list.replace(saved.state.checkpoint())?;
     inner.state = Some(saved.state);
     inner.seen = None;
@@ -286,7 +294,7 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         let hostname = &mailbox.shared.settings.hostname;
         let (found, failed) = scan_and_mend(&mailbox.directory, hostname, inner.state_mut()?)
             .map_err(|error| if mailbox.is_there() { error } else { mailbox.deleted() })?;
-        failed.iter().for_each(|error| inner.complain(error, "it is not shown"));
+        failed.iter().for_each(|error| inner.complain(error, "a message is not shown"));
         Ok::<_, Error>(found)
     };
     let found = names(inner)?;
@@ -305,7 +313,7 @@ pub(super) fn scan_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         let (list, new) = (origin.list_name(), differences.arrivals().count());
         if new > 0 {
             tracing::warn!(
-                mailbox = %mailbox.directory.display(), new,
+                mailbox = mailbox.name.as_str(), directory = %mailbox.directory.display(), new,
                 "messages got new UIDs, as {list} did not have them"
             );
         }
@@ -399,7 +407,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
     if overtaken {
         inner.seen = None;
     }
-    stuck.iter().for_each(|error| inner.complain(error, "it stays there"));
+    stuck.iter().for_each(|error| inner.complain(error, "a message stays in new"));
     if !claimed.is_empty() {
         let line = Line::Recent(next);
         // Lost in a crash, messages are recent once more: no harm.

@@ -23,7 +23,7 @@ impl Mailbox {
     pub(super) fn lock_and_look(&self, inner: &mut Inner) -> Result<Option<Lock>> {
         let lock = match self.lock_file() {
             Err(error) if error.kind == ErrorKind::Denied => {
-                inner.complain(&error, "it is served read-only");
+                inner.complain(&error, "the mailbox is served read-only");
                 inner.read_only = true;
                 // Others may write it all the same: as another user, or on another machine.
                 match Lock::take_existing(&self.lock_path(), self.shared.settings.lock_wait_ms_max) {

@@ -380,7 +380,7 @@ fn mark_seen(selected: &mut Selected, uid: Uid, pace: &mut Pace) -> bool {
             stored.changed.contains(uid)
         }
         Err(error) => {
-            tracing::warn!("{error}");
+            tracing::warn!(%error, "a message stays unseen");
             false
         }
     }

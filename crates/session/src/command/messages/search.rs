@@ -92,7 +92,7 @@ impl MailboxTask for SearchTask {
                 Err(error) if error.kind == ErrorKind::Deleted => return Err(error.into()),
                 Err(error) => {
                     if !state.unreadable {
-                        tracing::error!("{error}");
+                        tracing::error!(%error, "a message is left out of a search");
                     }
                     state.unreadable = true;
                 }
@@ -208,9 +208,10 @@ impl State {
         let (keys, messages, next) = (&*keys, &messages[..], AtomicUsize::new(*done));
         let waiting = Mutex::new(std::mem::take(begun));
         let work = Work { keys, messages, next: &next, waiting: &waiting, view };
-        let helpers = Helpers::take(others.len());
+        let (helpers, span) = (Helpers::take(others.len()), tracing::Span::current());
         let looked = std::thread::scope(|scope| {
-            let begin = |pass| std::thread::Builder::new().spawn_scoped(scope, || work.look(pass)).ok();
+            let look = |pass| span.in_scope(|| work.look(pass));
+            let begin = |pass| std::thread::Builder::new().spawn_scoped(scope, move || look(pass)).ok();
             // Where no thread can be had, those that are there do it all.
             let threads: Vec<_> = others.iter_mut().take(helpers.count()).map_while(begin).collect();
             let mut looked = work.look(own);

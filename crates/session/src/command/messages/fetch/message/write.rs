@@ -29,7 +29,7 @@ impl Message {
                     Ok(Sent::Part) => return Written::Part,
                     Ok(Sent::Short) => return Written::Broken("a message's file shrank while it was sent"),
                     Err(error) => {
-                        tracing::error!("{error}");
+                        tracing::error!(%error, "a message cannot be sent to its end");
                         return Written::Broken("a message's file could not be read on");
                     }
                 }
