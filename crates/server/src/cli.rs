@@ -4,7 +4,7 @@ use crate::config_file::ConfigFile;
 use crate::exit::ended;
 use crate::settings;
 use crate::version::VERSION;
-use crate::{admin, auth_command, check, control, demo, import, mailbox, migrate, quota, serve, unit};
+use crate::{admin, auth_command, check, control, demo, import, log, mailbox, migrate, quota, serve, unit};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -73,7 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Hash(hashed) => ended(admin::hash(&hashed)),
         Command::ImportConfig(options) => ended(import::run(&options)),
         Command::AuthHelper { arguments } => {
-            crate::log::start("info", crate::log::Format::Text);
+            log::start(log::Filter { level: "info", changes: false }, log::Format::Text);
             auth::helper::run(&arguments)
         }
         Command::Settings => {

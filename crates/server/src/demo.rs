@@ -44,7 +44,7 @@ const MAILBOXES: &[&str] = &[".Drafts", ".Sent", ".Junk", ".Trash", ".Archive", 
 
 /// Serves the demo until Ctrl-C.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    log::start("warn", log::Format::Text);
+    log::start(log::Filter { level: "warn", changes: false }, log::Format::Text);
     let site = Site::make(options).map_err(|error| format!("cannot set the demo up: {error}"))?;
     let tls = tls::configure(&site.configuration).map_err(|problems| problems.join("\n"))?;
     let listeners = listeners(&site.configuration.listen).map_err(|refused| {

@@ -25,10 +25,10 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, reload};
 
-type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+type SetFilter = Box<dyn Fn(Filter<'_>) + Send + Sync>;
 
-/// What changes the level; there once the log is started.
-static SET_LEVEL: OnceLock<SetLevel> = OnceLock::new();
+/// What changes the filter; there once the log is started.
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
 
 /// How lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,11 +39,31 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Starts the log. RUST_LOG, where it is set, overrides the level, and stays.
-pub(crate) fn start(level: &str, format: Format) {
+/// Which lines there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Filter<'a> {
+    /// Those of this level, and of those above it.
+    pub(crate) level: &'a str,
+    /// Those of what users do to their mail too.
+    pub(crate) changes: bool,
+}
+
+impl Filter<'_> {
+    fn compiled(self) -> EnvFilter {
+        let Self { level, changes } = self;
+        if changes {
+            EnvFilter::new(level)
+        } else {
+            EnvFilter::new(format!("{level},{}=off", store::CHANGES))
+        }
+    }
+}
+
+/// Starts the log. RUST_LOG, where it is set, overrides the filter, and stays.
+pub(crate) fn start(lines: Filter<'_>, format: Format) {
     let from_environment = EnvFilter::try_from_default_env().ok();
     let is_fixed = from_environment.is_some();
-    let (filter, handle) = reload::Layer::new(from_environment.unwrap_or_else(|| EnvFilter::new(level)));
+    let (filter, handle) = reload::Layer::new(from_environment.unwrap_or_else(|| lines.compiled()));
     let output = match format {
         Format::Json => Output::Json,
         Format::Text if journal::is_standard_error() => {
@@ -54,7 +74,7 @@ pub(crate) fn start(level: &str, format: Format) {
     // A second start, in tests, keeps the first.
     let started = tracing_subscriber::registry().with(filter).with(Lines { output }).try_init();
     if started.is_ok() && !is_fixed {
-        let _ = SET_LEVEL.set(Box::new(move |level| drop(handle.reload(EnvFilter::new(level)))));
+        let _ = SET_FILTER.set(Box::new(move |lines| drop(handle.reload(lines.compiled()))));
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -66,10 +86,10 @@ pub(crate) fn start(level: &str, format: Format) {
     }));
 }
 
-/// Changes the level, unless the environment set it.
-pub(crate) fn set_level(level: &str) {
-    if let Some(set_level) = SET_LEVEL.get() {
-        set_level(level);
+/// Changes which lines there are, unless the environment set it.
+pub(crate) fn set_filter(lines: Filter<'_>) {
+    if let Some(set_filter) = SET_FILTER.get() {
+        set_filter(lines);
     }
 }
 
@@ -234,14 +254,14 @@ mod tests {
             let _entered = span.enter();
             tracing::info!(port = 143, "connected");
             span.record("user", "anna\" x=1");
-            tracing::warn!(path = %"/m\nx", "cannot read: {}", 5);
+            tracing::warn!(path = %"/m\u{1b}x", "cannot read: {}", 5);
         });
         let lines: Vec<String> = kept.lock().expect("no panic").iter().map(text).collect();
         assert_eq!(
             lines,
             [
                 "connected port=143 session=\"7\" peer=192.0.2.1:5",
-                "cannot read: 5 path=/m\\nx session=\"7\" peer=192.0.2.1:5 user=\"anna\\\" x=1\"",
+                "cannot read: 5 path=/m\\u{1b}x session=\"7\" peer=192.0.2.1:5 user=\"anna\\\" x=1\"",
             ]
         );
         let object = json(Level::WARN, &kept.lock().expect("no panic")[1]);

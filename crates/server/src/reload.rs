@@ -47,7 +47,7 @@ fn put_in_force(server: &Server, configuration: Configuration) -> Result<(), Vec
     for setting in configuration.fixed_at_start(&server.configuration()) {
         tracing::warn!(setting, "changed, but is read at the start only: restart for it");
     }
-    log::set_level(&configuration.log_level);
+    log::set_filter(configuration.log_filter());
     server.replace(configuration, tls, tokens);
     tracing::info!("reloaded");
     if refused.is_empty() { Ok(()) } else { Err(refused) }

@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,14 +35,13 @@ pub(crate) fn start(path: PathBuf) -> Result<(), String> {
 
 /// Opens ports and keys first, then gives up root.
 fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
-    log::start(&configuration.log_level, configuration.log_format);
-    let (version, sources) = (VERSION, configuration.sources.len());
-    tracing::info!(version, sources, settings = %path.display(), "starting");
+    log::start(configuration.log_filter(), configuration.log_format);
     raise_descriptor_limit();
     // With root, before there are keys in memory, and with no other thread.
     auth_helper::start(&configuration)?;
     let prepared = start::prepare(&configuration, Ports::Free);
     let Prepared { listeners, tls, tokens } = prepared.map_err(|missing| missing.join("\nrestante: "))?;
+    log_start(&configuration, &listeners, &path);
     let control = control::open(&configuration);
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref(), configuration.keep())?;
     for path in configuration.passwd_files() {
@@ -62,6 +61,14 @@ fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
     });
     auth_helper::stop();
     outcome
+}
+
+/// The line by which an administrator knows what runs, and as what.
+fn log_start(configuration: &Configuration, listeners: &[Listener], path: &Path) {
+    let addresses = listeners.iter().filter_map(|listener| listener.socket.local_addr().ok());
+    let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+    let (version, listeners, sources) = (VERSION, addresses.join(" "), configuration.sources.len());
+    tracing::info!(version, listeners, sources, settings = %path.display(), "starting");
 }
 
 /// Serves on these listeners until a signal comes or `stop` is done.

@@ -16,6 +16,7 @@ mod account;
 #[doc(hidden)]
 pub mod bench;
 mod cache;
+mod changes;
 mod column;
 mod compressed;
 mod delivery;
@@ -57,6 +58,7 @@ mod tests;
 
 pub use account::{Account, Listed};
 pub use cache::CacheKind;
+pub use changes::CHANGES;
 pub use compressed::Compression;
 pub use delivery::{Appended, Delivery};
 pub use directory::strange_directories;

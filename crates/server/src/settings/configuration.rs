@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::sources::{self, SourceKind, UserSource};
 use crate::admission;
 use crate::certificate::NameFrom;
-use crate::log::Format;
+use crate::log::{Filter, Format};
 use crate::mail_place::DovecotLocation;
 use crate::mailbox_names;
 use crate::owners::OwnUids;
@@ -74,6 +74,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: Vec<Listen>,
     /// What is logged.
     pub(crate) log_level: String,
+    /// What users do to their mail is logged.
+    pub(crate) log_changes: bool,
     /// How it looks.
     pub(crate) log_format: Format,
     /// What sessions go by.
@@ -177,6 +179,7 @@ impl Configuration {
             file_jobs: limits.count("file-jobs"),
             listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
             log_level: log.text("level"),
+            log_changes: log.bool("changes"),
             log_format: if log.text("format") == "json" { Format::Json } else { Format::Text },
             session: Arc::new(session_settings(&hostname, &mail, &section("special-use"), &login, &limits)),
             store: StoreSettings {
@@ -196,6 +199,11 @@ impl Configuration {
                 quota_counts_trash: mail.bool("quota-counts-trash"),
             },
         }
+    }
+
+    /// Which lines the log has.
+    pub(crate) fn log_filter(&self) -> Filter<'_> {
+        Filter { level: &self.log_level, changes: self.log_changes }
     }
 
     /// What of root the server has to keep.

@@ -635,6 +635,13 @@ const SETTINGS: &[Setting] = &[
     ),
     setting(
         "log",
+        "changes",
+        Kind::Bool,
+        "true",
+        "Log what users do to their mail, at level info: messages that are expunged or moved, with mailbox, UIDs, count, and the Message-IDs of the first ten; mailboxes that are created, renamed or deleted.",
+    ),
+    setting(
+        "log",
         "format",
         Kind::Choice(&["text", "json"]),
         "\"text\"",

@@ -1,6 +1,7 @@
 //! The mailboxes of an account: listing, making, deleting and renaming them.
 
 use super::Account;
+use crate::changes;
 use crate::directory;
 use crate::disk::sync_directory;
 use crate::error::{Error, ErrorKind, Result};
@@ -72,7 +73,9 @@ impl Account {
         if is_taken(&path) || is_taken(&path.join("cur")) {
             return Err(Error::new(ErrorKind::Forbidden, "something else has the name of a mailbox:", &path));
         }
-        directory::make(&path, false)
+        directory::make(&path, false)?;
+        changes::created(name);
+        Ok(())
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name
@@ -94,9 +97,10 @@ impl Account {
             change.remove_all(self.shared.quota.of_directory(&grave).unwrap_or_default());
         }
         drop(change);
+        changes::deleted(name, &grave);
         sync_directory(&self.shared.root)?;
         if let Err(error) = std::fs::remove_dir_all(&grave) {
-            tracing::warn!(%error, directory = %grave.display(), "left of a deleted mailbox");
+            tracing::warn!(%error, mailbox = name.as_str(), directory = %grave.display(), "left of a deleted mailbox");
         }
         self.lock().remove(name);
         Ok(())
@@ -151,6 +155,7 @@ impl Account {
             (false, _) => self.shared.quota.begin_adding(added, Vec::new())?,
         };
         rename_all(&renames)?;
+        changes::renamed(from, to, renames.len());
         change.add_all(added);
         change.remove_all(removed);
         self.shared.rename_witnessed(&renames);

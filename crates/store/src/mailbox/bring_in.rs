@@ -8,6 +8,7 @@
 
 use super::change::note_last_facts;
 use super::{Copied, Inner, Mailbox, room};
+use crate::changes::{self, MessageIds};
 use crate::delivery::{Appended, Delivery};
 use crate::directory;
 use crate::disk::{is_missing, private_file, sync_directory};
@@ -21,7 +22,7 @@ use crate::scan::Place;
 use crate::temporary::Temporary;
 use crate::uid_list::Line;
 use mail::flag::Flags;
-use mail::{Uid, UidSet};
+use mail::{Uid, UidSet, UidValidity};
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -165,10 +166,54 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     Ok(Copied { uid_validity, pairs: copied.into_iter().zip(new).collect() })
 }
 
-pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
-    if source.identity == target.identity {
-        return move_within(source, uids);
+/// Messages whose files are in their new place, also where what follows fails.
+struct Moved {
+    /// UIDs before and after.
+    pairs: Vec<(Uid, Uid)>,
+    ids: MessageIds,
+}
+
+impl Moved {
+    /// A message's file lies in `target` now.
+    fn add(&mut self, pair: (Uid, Uid), target: &Mailbox, incoming: &Incoming) {
+        self.pairs.push(pair);
+        let id = self.ids.read(&target.file_path(Place::Cur, &file_name(incoming)));
+        self.ids.keep(id);
     }
+
+    /// What the caller is told, of so many messages that were chosen. What was moved is moved, and
+    /// both mailboxes say so.
+    fn outcome(
+        &self,
+        source: &Mailbox,
+        uid_validity: UidValidity,
+        chosen: usize,
+        failed: Option<Error>,
+    ) -> Result<Copied> {
+        match failed {
+            Some(error) if self.pairs.is_empty() => return Err(error),
+            Some(error) => {
+                let (mailbox, moved) = (source.name.as_str(), self.pairs.len());
+                tracing::error!(%error, mailbox, "a move ended halfway: {moved} of {chosen} messages");
+            }
+            None => {}
+        }
+        Ok(Copied { uid_validity, pairs: self.pairs.clone() })
+    }
+}
+
+pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
+    let mut moved = Moved { pairs: Vec::new(), ids: MessageIds::new() };
+    let outcome = match source.identity == target.identity {
+        true => move_within(source, uids, &mut moved),
+        false => move_across(source, uids, target, &mut moved),
+    };
+    // With no lock held.
+    changes::moved(source, target, &moved.pairs, &moved.ids);
+    outcome
+}
+
+fn move_across(source: &Mailbox, uids: &UidSet, target: &Mailbox, moved: &mut Moved) -> Result<Copied> {
     let mut change = room::moving(source, uids, target)?;
     // In one order for all, or two moves the opposite ways wait for one another.
     let source_first = source.directory < target.directory;
@@ -196,8 +241,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     // A file that has left the source has its keywords in this line only.
     to.list.sync()?;
     fault_point("move: after the target's lines");
-    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
-    let mut failed = None;
+    let (mut missing, mut failed) = (Vec::new(), None);
     for (((uid, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         if failed.is_some() {
             missing.push(*new);
@@ -205,7 +249,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
         }
         match rename_over(source, from, *uid, target, &file_name(incoming)) {
             Ok(true) => {
-                pairs.push((*uid, *new));
+                moved.add((*uid, *new), target, incoming);
                 room::moved(&mut change, source, target, &file_name(incoming), flags.system);
             }
             Ok(false) => missing.push(*new),
@@ -220,23 +264,15 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     sync_directory(&source.directory.join("cur"))?;
     settle(target, to, &incoming, &new, &missing)?;
     let modseq = from.state()?.next_modseq();
-    let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    let gone: Vec<Line<'_>> = moved.pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     from.record(&gone)?;
     from.publish();
     source.after_change(from);
-    match failed {
-        // What was moved is moved, and both mailboxes say so.
-        Some(error) if pairs.is_empty() => Err(error),
-        Some(error) => {
-            tracing::error!(%error, "a move ended halfway: {} of {} messages", pairs.len(), chosen.len());
-            Ok(Copied { uid_validity: to.uid_validity(), pairs })
-        }
-        None => Ok(Copied { uid_validity: to.uid_validity(), pairs }),
-    }
+    moved.outcome(source, to.uid_validity(), chosen.len(), failed)
 }
 
 /// A move to the mailbox itself: the messages get new UIDs (RFC 6851 section 3.3 allows it).
-fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
+fn move_within(mailbox: &Mailbox, uids: &UidSet, moved: &mut Moved) -> Result<Copied> {
     let mut inner = mailbox.lock();
     let _lock = mailbox.lock_file()?;
     mailbox.look(&mut inner)?;
@@ -250,10 +286,10 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(mailbox, inner, &incoming)?;
     inner.list.sync()?;
-    let (mut pairs, mut missing, mut failed) = (Vec::new(), Vec::new(), None);
+    let (mut missing, mut failed) = (Vec::new(), None);
     for (((uid, _), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
         match rename_over(mailbox, inner, *uid, mailbox, &file_name(incoming)) {
-            Ok(true) => pairs.push((*uid, *new)),
+            Ok(true) => moved.add((*uid, *new), mailbox, incoming),
             Ok(false) => missing.push(*new),
             Err(error) => {
                 missing.push(*new);
@@ -264,18 +300,11 @@ fn move_within(mailbox: &Mailbox, uids: &UidSet) -> Result<Copied> {
     make_durable(mailbox, inner)?;
     settle(mailbox, inner, &incoming, &new, &missing)?;
     let modseq = inner.state()?.next_modseq();
-    let gone: Vec<Line<'_>> = pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
+    let gone: Vec<Line<'_>> = moved.pairs.iter().map(|(uid, _)| Line::Expunged(*uid, modseq)).collect();
     inner.record(&gone)?;
     inner.publish();
     mailbox.after_change(inner);
-    match failed {
-        Some(error) if pairs.is_empty() => Err(error),
-        Some(error) => {
-            tracing::error!(%error, "a move ended halfway: {} of {} messages", pairs.len(), chosen.len());
-            Ok(Copied { uid_validity: inner.uid_validity(), pairs })
-        }
-        None => Ok(Copied { uid_validity: inner.uid_validity(), pairs }),
-    }
+    moved.outcome(mailbox, inner.uid_validity(), chosen.len(), failed)
 }
 
 /// Brings files of `tmp/` in, all or none.
@@ -361,7 +390,7 @@ fn settle(
     inner.publish();
     if let Err(error) = written {
         inner.seen = None;
-        tracing::warn!(%error, "messages that did not come in are taken out at the next look");
+        tracing::warn!(%error, mailbox = mailbox.name.as_str(), "messages that did not come in are taken out at the next look");
     }
     mailbox.after_change(inner);
     Ok(())

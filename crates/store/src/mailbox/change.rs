@@ -2,6 +2,7 @@
 
 use super::state::State;
 use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
+use crate::changes::{self, MessageIds};
 use crate::disk::{is_missing, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
@@ -222,18 +223,31 @@ fn undo(directories: &Directories, renames: &[Renamed]) {
     }
 }
 
+/// Messages whose files are removed, also where what follows fails.
+struct Removed {
+    uids: Vec<Uid>,
+    ids: MessageIds,
+}
+
 pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
+    let mut removed = Removed { uids: Vec::new(), ids: MessageIds::new() };
+    let outcome = remove(mailbox, uids, &mut removed);
+    // With no lock held.
+    changes::expunged(mailbox, &removed.uids, &removed.ids);
+    outcome
+}
+
+fn remove(mailbox: &Mailbox, uids: Option<&UidSet>, removed: &mut Removed) -> Result<Arc<Snapshot>> {
     let mut quota = room::expunging(mailbox);
     let mut inner = mailbox.lock();
     let _lock = mailbox.lock_file()?;
     mailbox.look(&mut inner)?;
-    let mut removed = Vec::new();
-    let outcome = remove_files(mailbox, &mut inner, uids, &mut removed, &mut quota);
+    let outcome = remove_files(mailbox, &mut inner, uids, removed, &mut quota);
     fault_point("expunge: before the lines");
-    if !removed.is_empty() {
+    if !removed.uids.is_empty() {
         sync_directory(&mailbox.directory.join("cur"))?;
         let modseq = inner.state()?.next_modseq();
-        let lines: Vec<Line<'_>> = removed.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
+        let lines: Vec<Line<'_>> = removed.uids.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
         inner.record(&lines)?;
         inner.publish();
         mailbox.after_change(&mut inner);
@@ -248,7 +262,7 @@ fn remove_files(
     mailbox: &Mailbox,
     inner: &mut Inner,
     uids: Option<&UidSet>,
-    removed: &mut Vec<Uid>,
+    removed: &mut Removed,
     quota: &mut Change<'_>,
 ) -> Result<()> {
     let state = inner.state()?;
@@ -265,11 +279,13 @@ fn remove_files(
             let Some((place, name)) = state.file_name(row) else { break };
             let path = mailbox.file_path(place, &name);
             let size = quota.is_counted().then(|| size_of(state.names.get(row), &path));
+            let id = removed.ids.read(&path);
             match std::fs::remove_file(&path) {
                 Ok(()) => {
                     fault_point("expunge: after a file");
                     size.into_iter().for_each(|size| quota.remove(size));
-                    removed.push(uid);
+                    removed.uids.push(uid);
+                    removed.ids.keep(id);
                     break;
                 }
                 // Renamed by another program: perhaps it is not marked any more.

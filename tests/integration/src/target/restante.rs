@@ -87,10 +87,9 @@ impl Restante {
             .expect("the server starts");
         let log = Log::follow(process.stderr.take().expect("its standard error"));
         let port_of = |tls: &str| {
-            let line =
-                log.wait_for(|line| line.contains("listening") && line.contains(&format!("tls={tls}")));
-            let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-            address.and_then(|address| address.rsplit(':').next()?.parse().ok()).expect("a port in the log")
+            let line = log.wait_for(|line| line.contains("listening") && line.contains(tls));
+            let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split([' ', '"']).next());
+            port.and_then(|port| port.parse().ok()).expect("a port in the log")
         };
         let (port, tls_port) = (port_of("StartTls"), port_of("Implicit"));
         Self { transport: Transport::Implicit, process, directory, log, port, tls_port, user: 0 }
