@@ -121,7 +121,10 @@ impl Table {
                 (entry.user.name, None, useless)
             }
             Err(why) => match self.name_of(line) {
-                Some(name) => (name, Some(why), None),
+                Some(name) => {
+                    let why = format!("{name}: {why}");
+                    (name, Some(why), None)
+                }
                 None => return Err(why),
             },
         };
