@@ -28,6 +28,7 @@ mod port_holder;
 mod privileges;
 mod progress;
 mod quota;
+mod readable;
 mod refusals;
 mod reload;
 mod runtime;

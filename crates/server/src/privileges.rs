@@ -97,6 +97,12 @@ pub(crate) fn problems(user: Option<&str>, group: Option<&str>) -> Vec<String> {
     target(user, group).err().unwrap_or_default()
 }
 
+/// The group that [`give_up`] would take. `None`: nobody is asked for.
+pub(crate) fn group_of(user: Option<&str>, group: Option<&str>) -> Result<Option<Gid>, String> {
+    let target = target(user, group).map_err(|problems| problems.join("; "))?;
+    Ok(target.map(|(_, _, gid)| gid))
+}
+
 /// No program that is started gets other capabilities. It cannot get any without new privileges;
 /// where we may not change the set (systemd's `CapabilityBoundingSet`), it is small already.
 fn bound_to(kept: CapabilitySet) {

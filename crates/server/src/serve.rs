@@ -2,6 +2,7 @@
 
 use crate::admission::Refusal;
 use crate::listen::Listener;
+use crate::readable::{self, Unread};
 use crate::reload::reload;
 use crate::runtime::{COMMANDS_END_WITHIN, block_on, notify};
 use crate::server::Server;
@@ -44,10 +45,8 @@ fn run(configuration: Configuration, path: PathBuf) -> Result<(), String> {
     log_start(&configuration, &listeners, &path);
     let control = control::open(&configuration);
     privileges::give_up(configuration.user.as_deref(), configuration.group.as_deref(), configuration.keep())?;
-    for path in configuration.passwd_files() {
-        if let Err(error) = std::fs::File::open(path) {
-            tracing::error!(path = %path.display(), %error, "its users cannot log in");
-        }
+    for Unread { path, error, .. } in readable::unread_users(&configuration) {
+        tracing::error!(path = %path.display(), %error, "its users cannot log in");
     }
     for problem in tls::unreadable_keys(&configuration) {
         tracing::warn!("{problem}: SIGHUP will not be able to renew it, only a restart");

@@ -1,10 +1,9 @@
 //! Files that too many may read or write, or that the running server may not read.
 
-use crate::privileges;
-use crate::settings::{Certificate, Configuration};
-use std::io;
+use crate::readable::{self, Holds, Unread};
+use crate::settings::Configuration;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bits of a mode.
 const OTHERS_READ: u32 = 0o004;
@@ -20,9 +19,7 @@ pub(super) fn warnings(configuration: &Configuration) -> Vec<String> {
     warnings.extend(users.filter_map(|users| {
         too_open(users, OTHERS_READ | OTHERS_WRITE | GROUP_WRITES, "the users' passwords")
     }));
-    let (user, group) = (configuration.user.as_deref(), configuration.group.as_deref());
-    let as_user = || unread_by_server(configuration);
-    warnings.extend(privileges::as_user(user, group, as_user).unwrap_or_default());
+    warnings.extend(unread_by_server(configuration));
     warnings
 }
 
@@ -43,25 +40,22 @@ fn too_open(path: &Path, bits: u32, what: &str) -> Option<String> {
 /// Files that the server reads again while it runs, as the user of `[mail]`.
 fn unread_by_server(configuration: &Configuration) -> Vec<String> {
     let user = configuration.user.as_deref().unwrap_or_default();
-    let cannot = |path: &Path, error: &io::Error, so: &str| {
-        format!("{}: {user}, the user of [mail], cannot read it: {error}; {so}", path.display())
+    let say = |Unread { path, holds, error }: Unread| {
+        let path = path.display();
+        let open_up = format!("chgrp {user} {path} && chmod 640 {path}");
+        let so = match holds {
+            Holds::Users | Holds::Tokens => format!("nobody of it can log in: {open_up}"),
+            // Courier's makeuserdb refuses a userdb that anybody else has rights to.
+            Holds::CourierUsers => format!(
+                "nobody of it can log in; while Courier needs it, leave it as it is and set userdb to a copy: \
+                 install -o root -g {user} -m 640 {path} /etc/restante/"
+            ),
+            Holds::Password => format!("nobody of that source can log in: {open_up}"),
+            Holds::Certificate => {
+                format!("a renewed one needs a restart instead of a reload: {open_up}")
+            }
+        };
+        format!("{path}: {user}, the user of [mail], cannot read it: {error}; {so}")
     };
-    let unread = |path: &PathBuf| Some((path.clone(), std::fs::File::open(path).err()?));
-    let mut warnings = Vec::new();
-    let sources =
-        configuration.passwd_files().chain(configuration.oauth.iter().flat_map(|oauth| oauth.files()));
-    for (path, error) in sources.filter_map(unread) {
-        let so = format!("nobody of it can log in: chgrp {user} {0} && chmod 640 {0}", path.display());
-        warnings.push(cannot(&path, &error, &so));
-    }
-    let of_certificate = |one: &Certificate| [one.certificate.clone(), one.key.clone()];
-    let certificates = configuration.certificate.iter().chain(&configuration.more_certificates);
-    for (path, error) in certificates.flat_map(of_certificate).filter_map(|path| unread(&path)) {
-        let so = format!(
-            "a renewed one needs a restart instead of a reload: chgrp {user} {0} && chmod 640 {0}",
-            path.display()
-        );
-        warnings.push(cannot(&path, &error, &so));
-    }
-    warnings
+    readable::unread_by_server(configuration).unwrap_or_default().into_iter().map(say).collect()
 }
