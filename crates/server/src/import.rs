@@ -2,13 +2,16 @@
 //!
 //! What is printed is read by our own parser; what has no counterpart stands at its end and on
 //! standard error, a line each. Nothing of theirs is run or changed, but `doveconf`, which
-//! prints Dovecot's settings; passwords are never printed.
+//! prints Dovecot's settings; passwords are never printed, and written into files of their own
+//! only with `--copy-users`.
 
+mod copies;
 mod courier;
 mod doveconf;
 mod dovecot;
 mod draft;
 mod shell;
+mod survey;
 
 use clap::{Args, ValueEnum};
 use draft::Draft;
@@ -24,12 +27,15 @@ const FILE_MAX: u64 = 4 << 20;
 /// What `restante import-config` is told.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// /etc/courier, /etc/dovecot, a file with the output of `doveconf -n`, or - for standard input.
+    /// /etc/courier, /etc/dovecot, a file in one of them, a file with the output of `doveconf -n`, or - for standard input.
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// The server whose settings these are, if that cannot be seen from what is there.
     #[arg(long, value_name = "SERVER")]
     from: Option<Server>,
+    /// Put copies of users' files, and passwords for directories and databases, here, where the user of [mail] can read them; the settings name these.
+    #[arg(long, value_name = "DIRECTORY")]
+    copy_users: Option<PathBuf>,
 }
 
 /// Whose settings are read.
@@ -37,6 +43,23 @@ pub(crate) struct Options {
 enum Server {
     Courier,
     Dovecot,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Courier => "Courier-IMAP",
+            Self::Dovecot => "Dovecot",
+        })
+    }
+}
+
+/// Settings that were read.
+struct Imported {
+    draft: Draft,
+    server: Server,
+    /// Where they stood.
+    from: String,
 }
 
 /// Something that cannot be read.
@@ -59,47 +82,93 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Prints the settings and says what was lost.
+/// Prints the settings and says what is to be done, and what was lost.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let (draft, source) = read(options).map_err(|problem| problem.to_string())?;
+    let Imported { mut draft, server, from } = read(options).map_err(|problem| problem.to_string())?;
+    if let Some(directory) = &options.copy_users {
+        copies::make(&mut draft, directory)?;
+    }
+    match crate::settings::read_text(Path::new("restante.toml"), &draft.to_toml("a draft")) {
+        Ok(configuration) => survey::advise(&mut draft, &configuration, server),
+        Err(problems) => problems.iter().for_each(|problem| draft.advise(&problem.text)),
+    }
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(draft.to_toml(&source).as_bytes()).and_then(|()| out.flush());
+    let written =
+        out.write_all(draft.to_toml(&format!("{server}'s, {from}")).as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| format!("cannot write the settings: {error}"))?;
+    draft.advice().iter().for_each(|advice| eprintln!("restante: {advice}"));
     draft.losses().iter().for_each(|loss| eprintln!("restante: {loss}"));
     Ok(())
 }
 
-/// The draft, and a name for what it was made from.
-fn read(options: &Options) -> Result<(Draft, String), Problem> {
-    let path = options.path.as_path();
+fn read(options: &Options) -> Result<Imported, Problem> {
+    if options.path == Path::new("-") {
+        let bytes = read_limited("standard input", std::io::stdin().lock())?;
+        return read_text(options, "standard input", Path::new(""), &bytes);
+    }
+    let path = absolute(&options.path)?;
     let name = path.display().to_string();
     if path.is_dir() {
-        std::fs::read_dir(path).map_err(|error| unreadable(&name, &error))?;
-        return match options.from.or_else(|| server_of_directory(path)) {
-            Some(Server::Courier) => Ok((courier::import(path)?, format!("Courier-IMAP's, {name}"))),
-            Some(Server::Dovecot) => {
-                let file = path.join("dovecot.conf");
-                let text = output_of_doveconf(&file)?;
-                Ok((dovecot::import("doveconf", &text)?, format!("Dovecot's, {}", file.display())))
-            }
+        std::fs::read_dir(&path).map_err(|error| unreadable(&name, &error))?;
+        return match options.from.or_else(|| server_of_directory(&path)) {
+            Some(Server::Courier) => read_courier(&path),
+            Some(Server::Dovecot) => read_dovecot(&path.join("dovecot.conf")),
             None => Err(whole(&name, "neither Courier's imapd and imapd-ssl nor dovecot.conf is in it")),
         };
     }
-    let (name, bytes) = if path == Path::new("-") {
-        ("standard input".to_owned(), read_limited("standard input", std::io::stdin().lock())?)
-    } else {
-        (name.clone(), read_file(path)?)
-    };
-    match options.from.or_else(|| server_of_text(&bytes)) {
-        Some(Server::Dovecot) => Ok((dovecot::import(&short(&name), &bytes)?, format!("Dovecot's, {name}"))),
-        Some(Server::Courier) => Err(whole(
-            &name,
-            "Courier's settings are several files: give their directory, such as /etc/courier",
-        )),
+    let bytes = read_file(&path)?;
+    let is_theirs = path.file_name().is_some_and(|name| name == "dovecot.conf");
+    if options.from != Some(Server::Courier) && (is_theirs || has_includes(&bytes)) {
+        return read_dovecot(&path);
+    }
+    read_text(options, &name, path.parent().unwrap_or(Path::new("/")), &bytes)
+}
+
+fn read_courier(directory: &Path) -> Result<Imported, Problem> {
+    let draft = courier::import(directory)?;
+    Ok(Imported { draft, server: Server::Courier, from: directory.display().to_string() })
+}
+
+/// Dovecot's own file, which only Dovecot reads: with all that it includes.
+fn read_dovecot(file: &Path) -> Result<Imported, Problem> {
+    let text = output_of_doveconf(file)?;
+    let draft = dovecot::import("doveconf", &text, file.parent())?;
+    Ok(Imported { draft, server: Server::Dovecot, from: file.display().to_string() })
+}
+
+/// One file of Courier's stands for its directory; else it is the output of `doveconf -n`.
+fn read_text(options: &Options, name: &str, directory: &Path, bytes: &[u8]) -> Result<Imported, Problem> {
+    match options.from.or_else(|| server_of_text(bytes)) {
+        Some(Server::Dovecot) => {
+            let draft = dovecot::import(&short(name), bytes, None)?;
+            Ok(Imported { draft, server: Server::Dovecot, from: name.to_owned() })
+        }
+        Some(Server::Courier) if server_of_directory(directory) == Some(Server::Courier) => {
+            read_courier(directory)
+        }
+        Some(Server::Courier) => {
+            let why = "Courier's settings are several files: give their directory, such as /etc/courier";
+            Err(whole(name, why))
+        }
         None => {
-            Err(whole(&name, "neither Courier's settings nor the output of `doveconf -n`; --from says which"))
+            Err(whole(name, "neither Courier's settings nor the output of `doveconf -n`; --from says which"))
         }
     }
+}
+
+/// A path that holds wherever the server is started. Links in it stay what they are, unless the
+/// path climbs with `..`, which goes by where they lead.
+fn absolute(path: &Path) -> Result<PathBuf, Problem> {
+    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+    let found = if climbs { path.canonicalize() } else { std::path::absolute(path) };
+    // Without a slash at its end.
+    found
+        .map(|path| path.components().collect())
+        .map_err(|error| unreadable(&path.display().to_string(), &error))
+}
+
+fn has_includes(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"!include"))
 }
 
 fn server_of_directory(directory: &Path) -> Option<Server> {

@@ -68,7 +68,7 @@ impl MailPlace {
                 "INBOX" => layout.inbox = Some(path(value, user)?),
                 "LAYOUT" if value.eq_ignore_ascii_case("fs") => layout.is_fs = true,
                 "LAYOUT" if value.eq_ignore_ascii_case("maildir++") => layout.is_fs = false,
-                harmless if HARMLESS.contains(&harmless) => {}
+                _ if !hides_mail(word, value) => {}
                 _ => {
                     return Err(format!(
                         "{word}={value} of Dovecot's location is not supported: convert the mail while Dovecot runs, with doveadm backup, and take {word} away"
@@ -98,6 +98,15 @@ impl MailPlace {
         }
         let place = AccountPlace { root: self.root.clone(), control: self.layout.control.clone(), owner };
         store.account_at(place, create)
+    }
+}
+
+/// Whether mail would not be seen because of a word of Dovecot's location.
+pub(crate) fn hides_mail(word: &str, value: &str) -> bool {
+    match word {
+        "CONTROL" | "INBOX" => false,
+        "LAYOUT" => !["fs", "maildir++"].iter().any(|known| value.eq_ignore_ascii_case(known)),
+        other => !HARMLESS.contains(&other),
     }
 }
 

@@ -17,7 +17,7 @@ const UNIT_DIRECTORIES: [&str; 4] =
 const UNIT: &str = "restante.service";
 
 /// Where the drop-in belongs.
-const DROP_IN: &str = "/etc/systemd/system/restante.service.d/site.conf";
+pub(crate) const DROP_IN: &str = "/etc/systemd/system/restante.service.d/site.conf";
 
 /// Directories that `ProtectHome` hides.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
@@ -32,6 +32,17 @@ pub(crate) fn print(configuration: &Configuration) -> Result<(), String> {
     let written = directories(configuration, maildirs.iter().map(|user| user.place.root.as_path()));
     print!("{}", drop_in(&written));
     Ok(())
+}
+
+/// Directories that the server writes in, and the unit of the package does not let it.
+pub(crate) fn beyond_shipped<'a>(
+    configuration: &Configuration,
+    maildirs: impl Iterator<Item = &'a Path>,
+) -> Vec<PathBuf> {
+    let mut sandbox = Sandbox::default();
+    sandbox.take_text(include_str!("../../../config/restante.service"));
+    let written = directories(configuration, maildirs);
+    written.into_iter().filter(|path| !sandbox.lets_write(path)).collect()
 }
 
 /// What the installed unit keeps the server from. Nothing where no unit is installed.
@@ -118,11 +129,14 @@ impl Sandbox {
         }
         let mut sandbox = Self::default();
         for text in files.iter().filter_map(|path| std::fs::read_to_string(path).ok()) {
-            text.lines()
-                .filter_map(|line| line.trim().split_once('='))
-                .for_each(|(key, value)| sandbox.take(key, value));
+            sandbox.take_text(&text);
         }
         Some(sandbox)
+    }
+
+    fn take_text(&mut self, text: &str) {
+        let lines = text.lines().filter_map(|line| line.trim().split_once('='));
+        lines.for_each(|(key, value)| self.take(key, value));
     }
 
     /// A line, as systemd.exec(5) has it.

@@ -14,7 +14,11 @@ use std::time::{Duration, Instant};
 const USER: &str = "anna@example.com";
 
 fn import(arguments: &[&str]) -> Output {
-    Command::new(binary()).arg("import-config").args(arguments).output().unwrap()
+    import_in(Path::new("."), arguments)
+}
+
+fn import_in(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(binary()).arg("import-config").args(arguments).current_dir(directory).output().unwrap()
 }
 
 /// What was printed; what was lost stands at its end and on standard error.
@@ -194,6 +198,265 @@ fn what_dovecot_s_package_ships_is_understood() {
     let said = String::from_utf8_lossy(&check.stderr).into_owned();
     let name = settings.display().to_string();
     assert!(!said.contains(&name), "{said}\n{toml}");
+}
+
+/// Whatever the spelling, all paths that are printed are those of the same files.
+#[test]
+fn relative_paths_are_taken_from_where_they_stand() {
+    let site = tempfile::tempdir().unwrap();
+    let path = site.path().canonicalize().unwrap();
+    for name in ["empty", "courier", "dovecot", "dovecot/conf.d", "dovecot/certs"] {
+        std::fs::create_dir(path.join(name)).unwrap();
+    }
+    for (name, text) in [
+        ("courier/imapd", "PORT=143\n"),
+        ("courier/imapd-ssl", "TLS_CERTFILE=imapd.pem\n"),
+        ("courier/authdaemonrc", "authmodulelist=authuserdb\n"),
+        ("courier/userdb", "anna\tuid=1|gid=1|home=/srv/anna\n"),
+        ("courier/imapd.pem", ""),
+        (
+            "dovecot/dovecot.conf",
+            "protocols = imap\nssl_key = <certs/k.pem\nmail_location = maildir:~/Maildir\n!include conf.d/*.conf\n",
+        ),
+        ("dovecot/conf.d/10-ssl.conf", "ssl_cert = <../certs/c.pem\n"),
+        ("dovecot/certs/c.pem", ""),
+        ("dovecot/certs/k.pem", ""),
+    ] {
+        std::fs::write(path.join(name), text).unwrap();
+    }
+    let check = |directory: &str, argument: &str, expected: &[&str]| {
+        let toml = printed(&import_in(&path.join(directory), &[argument]));
+        for file in expected {
+            let line = format!("= \"{}/{file}\" #", path.display());
+            assert!(toml.contains(&line), "{directory}, {argument}: {line} is not in\n{toml}");
+        }
+    };
+    let courier = ["courier/imapd.pem", "courier/userdb"];
+    for (directory, argument) in [
+        ("empty", "../courier"),
+        ("empty", "../courier/"),
+        ("empty", "../courier/imapd"),
+        ("", "courier"),
+        ("", "./courier/"),
+        ("", "courier/imapd-ssl"),
+        ("courier", "."),
+        ("courier", "./"),
+        ("courier", "imapd"),
+        ("courier", "../courier/../courier"),
+    ] {
+        check(directory, argument, &courier);
+    }
+    if Command::new("doveconf").arg("-h").output().is_err() {
+        eprintln!("skipped: doveconf is not installed (dovecot-imapd)");
+        return;
+    }
+    let dovecot = ["dovecot/certs/c.pem", "dovecot/certs/k.pem"];
+    for (directory, argument) in [
+        ("empty", "../dovecot"),
+        ("empty", "../dovecot/dovecot.conf"),
+        ("", "dovecot"),
+        ("", "./dovecot/"),
+        ("", "dovecot/dovecot.conf"),
+        ("dovecot", "."),
+        ("dovecot", "dovecot.conf"),
+    ] {
+        check(directory, argument, &dovecot);
+    }
+    // Its output names the file that it is of.
+    let output = Command::new("doveconf")
+        .args(["-n", "-P", "-c"])
+        .arg(path.join("dovecot/dovecot.conf"))
+        .output()
+        .unwrap();
+    std::fs::write(path.join("empty/output"), output.stdout).unwrap();
+    check("empty", "output", &dovecot[1..]);
+}
+
+fn run(arguments: &[&str], settings: &Path) -> (Option<i32>, String) {
+    let output = Command::new(binary()).args(arguments).arg("--config").arg(settings).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Files that only root reads are warned of, and served from copies; the originals stay as they
+/// are, for the other server goes on with them.
+#[test]
+fn users_whom_only_root_can_read_are_copied() {
+    if !is_root() {
+        eprintln!("SKIPPED: users_whom_only_root_can_read_are_copied: only root has such files");
+        return;
+    }
+    for format in ["userdb", "passwd-file"] {
+        copied_and_served(format);
+    }
+}
+
+fn copied_and_served(format: &str) {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let site = site();
+    let (path, port, tls_port) = (site.path(), free_port(), free_port());
+    hand_over(path);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let home = path.join("example.com/anna").display().to_string();
+    // Beside what is handed over when the server starts: it stays root's.
+    let etc = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(etc.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(etc.path().join(name), text).unwrap();
+    let (users, line) = match format {
+        "userdb" => {
+            write("imapd", &format!("ADDRESS=127.0.0.1\nPORT={port}\n"));
+            let ssl = format!(
+                "SSLADDRESS=127.0.0.1\nSSLPORT={tls_port}\nTLS_CERTFILE={0}/cert.pem\nTLS_PRIVATE_KEYFILE={0}/key.pem\n",
+                path.display()
+            );
+            write("imapd-ssl", &ssl);
+            write("authdaemonrc", "authmodulelist=authuserdb\n");
+            // The user and the group of [mail] are made of these.
+            let ids = std::fs::metadata(path).unwrap();
+            let line = format!(
+                "{USER}\tuid={}|gid={}|home={home}|systempw={{PLAIN}}{PASSWORD}\n",
+                ids.uid(),
+                ids.gid()
+            );
+            ("userdb", line)
+        }
+        _ => {
+            // As doveconf prints it.
+            let output = format!(
+                "protocols = imap\nlisten = 127.0.0.1\nssl_cert = <{0}/cert.pem\nssl_key = <{0}/key.pem\n\
+                 mail_location = maildir:~/Maildir\nmail_uid = nobody\nmail_gid = nogroup\n\
+                 namespace inbox {{\n  inbox = yes\n  separator = /\n}}\n\
+                 passdb {{\n  args = {1}/users\n  driver = passwd-file\n}}\nuserdb {{\n  args = {1}/users\n  driver = passwd-file\n}}\n\
+                 service imap-login {{\n  inet_listener imap {{\n    port = {port}\n  }}\n  inet_listener imaps {{\n    port = {tls_port}\n  }}\n}}\n",
+                path.display(),
+                etc.path().display(),
+            );
+            write("output", &output);
+            ("users", format!("{USER}:{{PLAIN}}{PASSWORD}::::{home}::\n"))
+        }
+    };
+    write(users, &line);
+    let users = etc.path().join(users);
+    std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let state = || {
+        let found = std::fs::metadata(&users).unwrap();
+        (found.uid(), found.gid(), found.mode(), found.mtime(), found.ino(), std::fs::read(&users).unwrap())
+    };
+    let before = state();
+    let source = if format == "userdb" { etc.path().to_owned() } else { etc.path().join("output") };
+    let source = source.to_str().unwrap();
+    let settings = path.join("restante.toml");
+
+    // As it is: warned of, by the import and by check.
+    let toml = printed(&import(&[source]));
+    let warning = format!("# {}: ", users.display());
+    let warned = toml.lines().find(|line| line.starts_with(&warning) && line.contains("cannot read it"));
+    assert!(warned.is_some_and(|line| line.contains("--copy-users")), "{toml}");
+    std::fs::write(&settings, toml).unwrap();
+    let (code, said) = run(&["check"], &settings);
+    assert!(code == Some(1) && said.contains("the user of [mail], cannot read it"), "{code:?} {said}");
+
+    // With copies, whose group is that of the user of [mail].
+    let copies = etc.path().join("copies");
+    let into = copies.to_str().unwrap();
+    let toml = printed(&import(&[source, "--copy-users", into]));
+    let copy = copies.join(users.file_name().unwrap());
+    assert!(toml.contains(&format!("{format} = \"{}\" #", copy.display())), "{toml}");
+    assert!(!toml.contains("cannot read it"), "{toml}");
+    let found = std::fs::metadata(&copy).unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o7777), (0, 0o640));
+    std::fs::write(&settings, &toml).unwrap();
+    let (_, said) = run(&["check"], &settings);
+    assert!(!said.contains("cannot read"), "{said}");
+    let server = Server::start(path, &toml, port);
+    assert!(listed(path, tls_port).contains("rust"));
+    drop(server);
+    assert_eq!(state(), before, "the original was touched");
+
+    // Once more is the same; a copy that was changed is left alone.
+    assert!(import(&[source, "--copy-users", into]).status.success());
+    std::fs::write(&copy, "carl:{PLAIN}x::::::\n").unwrap();
+    let refused = import(&[source, "--copy-users", into]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("is there already and differs"), "{said}");
+    assert_eq!(std::fs::read(&copy).unwrap(), b"carl:{PLAIN}x::::::\n");
+}
+
+/// Passwords go into files of their own, and nowhere else.
+#[test]
+fn passwords_of_directories_are_put_into_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let etc = directory.path();
+    let user = if is_root() { "LDAP_GLOB_UID nobody\n" } else { "" };
+    for (name, text) in [
+        ("imapd", "PORT=143\n"),
+        ("authdaemonrc", "authmodulelist=authldap\n"),
+        (
+            "authldaprc",
+            &*format!(
+                "LDAP_URI ldaps://l\nLDAP_BASEDN o=x\nLDAP_BINDDN cn=a\nLDAP_BINDPW ge heim\nLDAP_INITBIND 1\n{user}"
+            ),
+        ),
+    ] {
+        std::fs::write(etc.join(name), text).unwrap();
+    }
+    // Relative, and yet absolute in the settings.
+    std::fs::create_dir(etc.join("empty")).unwrap();
+    let toml = printed(&import_in(&etc.join("empty"), &["..", "--copy-users", "../secrets"]));
+    let file = etc.join("secrets/ldap-password");
+    let line = format!("bind-password-file = \"{}\"\n", file.canonicalize().unwrap().display());
+    assert!(toml.contains(&line) && !toml.contains("heim"), "{toml}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"ge heim\n");
+}
+
+/// Locations, compression and uids of some users among many, each said once.
+#[test]
+fn users_with_places_of_their_own_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut users = String::new();
+    for number in 0..3_000 {
+        users.push_str(&format!("u{number:04}:{{PLAIN}}x:5000:5000::/srv/mail/u{number}::\n"));
+    }
+    for (name, uid, extra) in [
+        ("anna", "5000", "userdb_mail=maildir:~/Maildir:LAYOUT=fs"),
+        ("bert", "5000", "userdb_mail=maildir:~/Maildir:INBOX=/var/mail/bert:CONTROL=/var/control/bert"),
+        ("carl", "5000", "userdb_mail=mdbox:~/mdbox"),
+        ("dora", "5000", "userdb_mail=maildir:/home/dora/Mail:DIRNAME=x"),
+        ("emil", "5001", "userdb_zlib_save=bz2"),
+        ("fine", "5000", "userdb_mail=maildir:~/Maildir"),
+        ("gerd", "5000", "userdb_mail=maildir:/home/gerd/Mail"),
+    ] {
+        users.push_str(&format!("{name}:{{PLAIN}}x:{uid}:5000::/srv/mail/{name}::{extra}\n"));
+    }
+    std::fs::write(path.join("users"), users).unwrap();
+    let output = format!(
+        "protocols = imap\nmail_location = maildir:~/Maildir\nmail_uid = {user}\n\
+         passdb {{\n  args = {0}/users\n  driver = passwd-file\n}}\nuserdb {{\n  args = {0}/users\n  driver = passwd-file\n}}\n",
+        path.display(),
+        user = if mail_user().is_empty() { "vmail" } else { "nobody" },
+    );
+    std::fs::write(path.join("output"), output).unwrap();
+    let toml = printed(&import(&[path.join("output").to_str().unwrap()]));
+    let place = format!("# {}", path.join("users").display());
+    for expected in [
+        format!("{place}: anna: mailboxes in LAYOUT=fs, by their own location: "),
+        format!("{place}: bert: an inbox elsewhere, INBOX= in their own location: "),
+        format!("{place}: bert: UIDs and subscriptions elsewhere, CONTROL= in their own location: "),
+        format!("{place}:3003: carl: mail is in mdbox, and only Maildirs are served"),
+        format!("{place}: dora: DIRNAME= in their own location is not supported: "),
+        format!("{place}: emil: zlib_save=bz2: messages so compressed are not read: "),
+        format!("{place}: gerd: a Maildir of their own, "),
+        format!(
+            "{place}: files belong to several users of the system: uid 5000 of anna, bert, dora, fine, gerd and 3000 more; uid 5001 of emil. "
+        ),
+    ] {
+        assert!(toml.lines().any(|line| line.starts_with(&expected)), "{expected} is not in\n{toml}");
+    }
+    assert!(!toml.contains("fine: ") && toml.lines().all(|line| line.len() < 600), "{toml}");
+    assert!(
+        toml.lines().any(|line| line.starts_with("# Mail lies in /home") && line.contains("systemd-unit")),
+        "{toml}"
+    );
 }
 
 #[test]

@@ -102,22 +102,24 @@ impl Import {
             Some(key) => origin("TLS_PRIVATE_KEYFILE", key),
             None => origin("TLS_CERTFILE", &certificate),
         };
-        let key_path = key.as_ref().map_or(&certificate.value, |key| &key.value).clone();
-        let path = certificate.value.clone();
+        let key_path = self.absolute(key.as_ref().map_or(&certificate.value, |key| &key.value));
+        let path = self.absolute(&certificate.value);
         self.draft.set("tls", "certificate", path.as_str(), &[origin("TLS_CERTFILE", &certificate)]);
         self.draft.set("tls", "key", key_path.as_str(), std::slice::from_ref(&key_origin));
         if key.is_none() {
             self.draft.remark("tls", "key", "One file holds certificate and key, as with Courier.");
         }
-        self.draft.remark("tls", "key", "Courier reads it as root: let the user of [mail] read it too.");
         self.more_certificates(&path, &key_path, key.is_none(), &origin("TLS_CERTFILE", &certificate));
+    }
+
+    /// Courier opens a path from wherever it was started; a site that has such a one keeps the file
+    /// with its settings.
+    fn absolute(&self, path: &str) -> String {
+        self.directory.join(path.trim()).display().to_string()
     }
 
     /// `TLS_CERTFILE.name` is the certificate for clients that ask for that name.
     fn more_certificates(&mut self, path: &str, key: &str, same: bool, origin: &Origin) {
-        if !(path.starts_with('/') && key.starts_with('/')) {
-            return;
-        }
         let (directory, file) = path.rsplit_once('/').unwrap_or(("/", path));
         let Ok(entries) = std::fs::read_dir(directory) else { return };
         let prefix = format!("{file}.");
@@ -402,7 +404,7 @@ fn oldest_tls(value: &str) -> Option<Oldest> {
     let (mut older, mut tls12) = (false, true);
     for part in upper.split(':') {
         match part {
-            "NORMAL" | "" | "-VERS-SSL3.0" | "+VERS-TLS1.3" | "%SERVER_PRECEDENCE" => {}
+            "NORMAL" | "" | "-VERS-SSL3.0" | "+VERS-TLS1.3" | "-CTYPE-OPENPGP" | "%SERVER_PRECEDENCE" => {}
             "-VERS-TLS1.0" | "-VERS-TLS1.1" => older = false,
             "+VERS-TLS1.0" | "+VERS-TLS1.1" => older = true,
             "-VERS-TLS1.2" => tls12 = false,

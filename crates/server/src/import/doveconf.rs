@@ -62,6 +62,8 @@ pub(crate) struct Output {
     pub(crate) root: Block,
     /// The host's name, from the comment at its beginning.
     pub(crate) hostname: Option<String>,
+    /// The file that Dovecot read, likewise: `# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf`.
+    pub(crate) path: Option<String>,
 }
 
 /// Reads the output.
@@ -80,6 +82,8 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Output, Problem> {
         } else if let Some(comment) = line.strip_prefix('#') {
             let name = comment.trim().strip_prefix("Hostname:").map(str::trim);
             output.hostname = name.map(str::to_owned).or(output.hostname);
+            let path = comment.split_once("): ").map(|(_, path)| path.trim()).filter(|_| at == 0);
+            output.path = path.map(str::to_owned).or(output.path);
         } else if line == "}" {
             let (block, _) =
                 open.pop().filter(|_| !open.is_empty()).ok_or_else(|| problem("a } without its {"))?;
@@ -165,6 +169,7 @@ mod tests {
             auth_mechanisms {\n  plain = yes\n  login = no\n}\nssl_ca = -----BEGIN X\nabc\n-----END X\na = 1\na = 2\n";
         let output = parse("f", text.as_bytes()).expect("it is right");
         assert_eq!(output.hostname.as_deref(), Some("mail.example.com"));
+        assert_eq!(output.path.as_deref(), Some("/etc/dovecot/dovecot.conf"));
         assert_eq!(output.root.words("protocols"), Some(vec!["imap".to_owned(), "lmtp".to_owned()]));
         assert_eq!(output.root.words("auth_mechanisms"), Some(vec!["plain".to_owned()]));
         assert_eq!(output.root.get("ssl_key"), None);

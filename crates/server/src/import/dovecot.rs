@@ -15,12 +15,16 @@ use super::doveconf::{self, Block};
 use super::draft::{Draft, Literal, Origin};
 use plugins::QuotaRule;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-/// Reads what `doveconf -n` said; `file` names it in comments.
-pub(super) fn import(file: &str, bytes: &[u8]) -> Result<Draft, Problem> {
+/// Reads what `doveconf -n` said; `file` names it in comments. `directory` is that of
+/// dovecot.conf; without it, the one that the output names.
+pub(super) fn import(file: &str, bytes: &[u8], directory: Option<&Path>) -> Result<Draft, Problem> {
     let output = doveconf::parse(file, bytes)?;
+    let named = || Path::new(output.path.as_deref()?).parent().filter(|named| named.is_absolute());
     let mut import = Import {
         file: file.to_owned(),
+        directory: directory.or_else(named).map(Path::to_owned),
         root: output.root,
         draft: Draft::default(),
         seen: BTreeSet::new(),
@@ -45,6 +49,8 @@ pub(super) fn import(file: &str, bytes: &[u8]) -> Result<Draft, Problem> {
 
 struct Import {
     file: String,
+    /// Where dovecot.conf is, if that is known: files of certificates are named from there.
+    directory: Option<PathBuf>,
     root: Block,
     draft: Draft,
     /// Settings before the first block, and kinds of blocks, that were looked at.
@@ -82,6 +88,29 @@ impl Import {
     fn lose(&mut self, setting: &str, value: &str, why: &str) {
         let origin = self.origin_with_value(setting, value);
         self.draft.lose(origin, why);
+    }
+
+    /// The path in `</path`, or the path itself; `None` for a certificate that stands there.
+    /// Others are named from the directory of the file with the setting, which doveconf does not
+    /// tell: it is looked where settings are.
+    fn file_of(&self, value: Option<&str>) -> Option<String> {
+        let value = value?;
+        let path = value.trim_start_matches('<').trim();
+        if path.starts_with('/') {
+            return Some(path.to_owned());
+        }
+        let directory = self.directory.as_deref().filter(|_| value.starts_with('<') && !path.is_empty())?;
+        let mut places = ["", "conf.d"].into_iter().map(|below| directory.join(below).join(path));
+        let found = places.find(|place| place.is_file())?;
+        let found = if path.contains("..") { found.canonicalize().ok()? } else { found };
+        Some(found.display().to_string())
+    }
+
+    fn key_remark(&self, value: Option<&str>) -> String {
+        match value.filter(|value| value.starts_with('<')) {
+            Some(value) => format!("Dovecot has {value}, from the directory of the file that says so."),
+            None => HIDDEN_KEY.to_owned(),
+        }
     }
 
     fn hostname(&mut self, of_host: Option<String>) {
@@ -136,8 +165,8 @@ impl Import {
         for (name, block) in
             self.root.of_kind("local_name").map(|b| (b.name.clone(), b.clone())).collect::<Vec<_>>()
         {
-            let certificate = file_of(block.get("ssl_cert").or(block.get("ssl_server_cert_file")));
-            let key = file_of(block.get("ssl_key").or(block.get("ssl_server_key_file")));
+            let certificate = self.file_of(block.get("ssl_cert").or(block.get("ssl_server_cert_file")));
+            let key = self.file_of(block.get("ssl_key").or(block.get("ssl_server_key_file")));
             let names: Vec<&str> = name.split_whitespace().collect();
             let from = [self.origin(&format!("local_name {name}"))];
             let Some(certificate) = certificate else {
@@ -152,7 +181,10 @@ impl Import {
                 Some(key) => {
                     self.draft.set("tls.more", "key", key, &from);
                 }
-                None => self.draft.fill_in("tls.more", "key", HIDDEN_KEY),
+                None => {
+                    let remark = self.key_remark(block.get("ssl_key"));
+                    self.draft.fill_in("tls.more", "key", &remark);
+                }
             }
         }
         self.seen.insert("local_name".to_owned());
@@ -160,22 +192,27 @@ impl Import {
 
     fn certificate(&mut self) {
         let certificate = self.first(&["ssl_server_cert_file", "ssl_cert"]);
-        let path = certificate.as_ref().and_then(|(_, value)| file_of(Some(value)));
+        let path = certificate.as_ref().and_then(|(_, value)| self.file_of(Some(value)));
         if let (Some((key, _)), Some(path)) = (&certificate, path) {
             let from = [self.origin(key)];
             self.draft.set("tls", "certificate", path, &from);
-        } else if certificate.is_some() {
-            self.draft.fill_in("tls", "certificate", "Dovecot has it in its settings: put it into a file.");
+        } else if let Some((_, value)) = &certificate {
+            let remark = match value.starts_with('<') {
+                true => format!("Dovecot has {value}, from the directory of the file that says so."),
+                false => "Dovecot has it in its settings: put it into a file.".to_owned(),
+            };
+            self.draft.fill_in("tls", "certificate", &remark);
         }
         let key = self.first(&["ssl_server_key_file", "ssl_key"]);
-        match key.as_ref().and_then(|(name, value)| Some((name, file_of(Some(value))?))) {
+        match key.as_ref().and_then(|(name, value)| Some((name, self.file_of(Some(value))?))) {
             Some((name, path)) => {
                 let from = [self.origin(name)];
                 self.draft.set("tls", "key", path, &from);
-                let remark = "Dovecot reads it as root: let the user of [mail] read it too.";
-                self.draft.remark("tls", "key", remark);
             }
-            None => self.draft.fill_in("tls", "key", HIDDEN_KEY),
+            None => {
+                let remark = self.key_remark(key.as_ref().map(|(_, value)| value.as_str()));
+                self.draft.fill_in("tls", "key", &remark);
+            }
         }
         let encrypted = ["ssl_key_password", "ssl_server_key_password"];
         if let Some(name) = encrypted.iter().find(|name| self.root.settings.iter().any(|s| s.key == **name)) {
@@ -330,12 +367,6 @@ impl Import {
 }
 
 const HIDDEN_KEY: &str = "doveconf hides it; `doveconf -P ssl_key ssl_server_key_file` says where it is.";
-
-/// The path in `</path`, or the path itself; `None` for a certificate that stands there.
-fn file_of(value: Option<&str>) -> Option<String> {
-    let path = value?.trim_start_matches('<').trim();
-    path.starts_with('/').then(|| path.to_owned())
-}
 
 #[cfg(test)]
 mod tests;

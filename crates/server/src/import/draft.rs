@@ -1,8 +1,10 @@
 //! The `restante.toml` being built: each line with the setting it came from, and what was lost.
 
 use crate::settings::{SECTIONS, Section, Setting, find_setting, settings};
+use auth::Secret;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Longest value of a foreign setting that is shown, in characters.
 const SHOWN_MAX: usize = 120;
@@ -44,6 +46,13 @@ impl Literal {
     pub(crate) fn list<T: AsRef<str>>(texts: &[T]) -> Self {
         let quoted: Vec<String> = texts.iter().map(|text| quoted(text.as_ref())).collect();
         Self(format!("[{}]", quoted.join(", ")))
+    }
+}
+
+impl Literal {
+    /// The text that is quoted.
+    fn text(&self) -> Option<String> {
+        Some(self.0.parse::<toml_edit::Value>().ok()?.as_str()?.to_owned())
     }
 }
 
@@ -107,6 +116,10 @@ pub(crate) struct Draft {
     losses: Vec<Loss>,
     /// What is among the losses, as each is said once.
     said: BTreeSet<Loss>,
+    /// What is to be done or known before the start.
+    advice: Vec<String>,
+    /// Files in which users' homes and Maildirs stand, and that are no source here.
+    places: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -122,6 +135,8 @@ struct Line {
     value: Literal,
     origins: Vec<Origin>,
     remarks: Vec<String>,
+    /// What belongs into the file that the setting names.
+    secret: Option<Secret>,
 }
 
 impl Draft {
@@ -153,7 +168,7 @@ impl Draft {
         }
         let lines = &mut self.table(section).lines;
         lines.retain(|line| line.key != key);
-        lines.push(Line { key, value, origins: origins.to_vec(), remarks: Vec::new() });
+        lines.push(Line { key, value, origins: origins.to_vec(), remarks: Vec::new(), secret: None });
         true
     }
 
@@ -162,7 +177,82 @@ impl Draft {
         let Some(setting) = find_setting(section, key) else { return };
         let value = Literal(setting.default.unwrap_or(setting.example).to_owned());
         let remarks = vec![format!("Fill in: {remark}")];
-        self.table(section).lines.push(Line { key, value, origins: Vec::new(), remarks });
+        self.table(section).lines.push(Line { key, value, origins: Vec::new(), remarks, secret: None });
+    }
+
+    /// Sets the setting that names a file with a password. It is in no such file yet: see
+    /// [`Self::write_passwords`].
+    pub(crate) fn fill_in_password(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        theirs: &str,
+        password: &str,
+    ) {
+        let remark = format!(
+            "a file of which the first line is what {theirs} has. The user of [mail] must be able to read it, and nobody else may; --copy-users makes it."
+        );
+        self.fill_in(section, key, &remark);
+        if let Some(line) = self.table(section).lines.last_mut() {
+            line.secret = Some(Secret::new(password.as_bytes().to_vec()));
+        }
+    }
+
+    /// Writes passwords into files, `write(name, password)`, and sets their settings.
+    pub(crate) fn write_passwords(
+        &mut self,
+        mut write: impl FnMut(&str, &Secret) -> Result<PathBuf, String>,
+    ) -> Result<(), String> {
+        for table in &mut self.tables {
+            let name = format!("{}-password", table.section.trim_start_matches("users."));
+            for line in &mut table.lines {
+                let Some(secret) = line.secret.take() else { continue };
+                line.value = write(&name, &secret)?.display().to_string().into();
+                line.remarks.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts other paths in place of those of users' files that were taken over.
+    pub(crate) fn move_users(
+        &mut self,
+        mut moved: impl FnMut(&Path) -> Result<PathBuf, String>,
+    ) -> Result<(), String> {
+        const KEYS: [&str; 3] = ["passwd-file", "passwd-directory", "userdb"];
+        let lines = self.tables.iter_mut().filter(|table| table.section == "users");
+        for line in lines.flat_map(|table| &mut table.lines) {
+            let path = line.value.text().map(PathBuf::from);
+            let is_theirs = KEYS.contains(&line.key) && !line.origins.is_empty();
+            let Some(path) = path.filter(|_| is_theirs) else { continue };
+            line.value = moved(&path)?.display().to_string().into();
+            let remark = format!("A copy of {}, whose changes are not seen from now on.", path.display());
+            line.remarks.push(harmless(&remark));
+        }
+        Ok(())
+    }
+
+    /// Says what is to be done or known before the start.
+    pub(crate) fn advise(&mut self, text: &str) {
+        let text = harmless(text);
+        if !self.advice.contains(&text) {
+            self.advice.push(text);
+        }
+    }
+
+    /// What [`Self::advise`] was told.
+    pub(crate) fn advice(&self) -> &[String] {
+        &self.advice
+    }
+
+    /// Users' homes and Maildirs stand in a passwd file that is no source here.
+    pub(crate) fn add_places(&mut self, file: &str) {
+        self.places.push(file.into());
+    }
+
+    /// What [`Self::add_places`] was told.
+    pub(crate) fn places(&self) -> &[PathBuf] {
+        &self.places
     }
 
     /// Says something above a line that was set.
@@ -189,6 +279,12 @@ impl Draft {
     /// Whether a setting has a line.
     pub(crate) fn has(&self, section: &str, key: &str) -> bool {
         self.tables.iter().any(|t| t.section == section && t.lines.iter().any(|line| line.key == key))
+    }
+
+    /// What a setting says, where that is a text.
+    pub(crate) fn text(&self, section: &str, key: &str) -> Option<String> {
+        let tables = self.tables.iter().filter(|table| table.section == section);
+        tables.flat_map(|table| &table.lines).find(|line| line.key == key)?.value.text()
     }
 
     /// Whether there is a source of users.
@@ -240,6 +336,10 @@ impl Draft {
                 let holds_one = tables.peek().is_some_and(|next| next.section != outer.name);
                 table.write(&mut out, table.lines.is_empty() && !(table.section == outer.name && holds_one));
             }
+        }
+        if !self.advice.is_empty() {
+            out.push_str("\n# Before the start:\n");
+            self.advice.iter().for_each(|advice| out.push_str(&format!("# {advice}\n")));
         }
         if !self.losses.is_empty() {
             out.push_str("\n# Without counterpart:\n");

@@ -2,8 +2,10 @@
 
 use super::*;
 
-fn read_path(path: &Path, from: Option<Server>) -> Result<(Draft, String), String> {
-    read(&Options { path: path.to_owned(), from }).map_err(|problem| problem.to_string())
+fn read_path(path: &Path, from: Option<Server>) -> Result<Draft, String> {
+    read(&Options { path: path.to_owned(), from, copy_users: None })
+        .map(|read| read.draft)
+        .map_err(|problem| problem.to_string())
 }
 
 #[test]
@@ -50,13 +52,12 @@ fn what_is_given_is_found_or_it_is_said_what_is_wrong() {
         ("nul", None, "nul:2: a NUL"),
         ("long", None, "long:2: a line longer than 65536 bytes"),
         ("large", None, "large: longer than 4194304 bytes"),
-        ("imapd", None, "imapd: Courier's settings are several files"),
         ("imapd", Some(Server::Dovecot), "maildir"),
         ("other", None, "other: neither Courier's settings nor the output of `doveconf -n`"),
         ("other", Some(Server::Dovecot), "other:1: neither a setting"),
     ] {
         match read_path(&path(name), from) {
-            Ok((draft, _)) => assert!(draft.has("mail", expected), "{name}"),
+            Ok(draft) => assert!(draft.has("mail", expected), "{name}"),
             Err(said) => assert!(said.contains(expected), "{name}: {said}"),
         }
     }
@@ -68,7 +69,7 @@ fn very_many_settings_are_each_said() {
     let path = directory.path().join("x");
     let text: String = (0..50_000).map(|number| format!("unknown{number} = 1\n")).collect();
     std::fs::write(&path, text).expect("a file");
-    let (draft, _) = read_path(&path, None).expect("it can be read");
+    let draft = read_path(&path, None).expect("it can be read");
     assert_eq!(
         draft.losses().iter().filter(|loss| loss.origin.setting.starts_with("unknown")).count(),
         50_000
@@ -107,7 +108,7 @@ fn whatever_is_given_what_is_printed_is_read_by_our_parser() {
         let (file, text) = SAMPLES[round % SAMPLES.len()];
         let bytes = spoilt(text, &mut random);
         let outcome = match file {
-            "" => dovecot::import("doveconf", &bytes),
+            "" => dovecot::import("doveconf", &bytes, None),
             name => {
                 for (other, text) in SAMPLES.iter().filter(|(other, _)| !other.is_empty()) {
                     let bytes = if *other == name { &bytes } else { text.as_bytes() };

@@ -161,10 +161,8 @@ fn owners(path: &Path, draft: &mut Draft) -> Result<(), Problem> {
     }
     for (name, key, ids) in [("uid", "user", &uids), ("gid", "group", &gids)] {
         let Some(id) = ids.first() else { continue };
-        if ids.len() > 1 {
-            let why = "all mail belongs to one system user: choose one, and chown -R the Maildirs; or set own-uid in [mail]";
-            draft.lose(Origin::with_value("userdb", name, &format!("{id} and others")), why);
-        } else if draft.set("mail", key, id.as_str(), &[Origin::with_value("userdb", name, id)]) {
+        // Of several it is said who has which, when users are looked at.
+        if ids.len() == 1 && draft.set("mail", key, id.as_str(), &[Origin::with_value("userdb", name, id)]) {
             draft.remark("mail", key, "It must be in /etc/passwd or /etc/group.");
         }
     }

@@ -129,8 +129,8 @@ fn connection(fields: &Fields, in_clear: bool, draft: &mut Draft) {
     // Where LDAP_INITBIND is 0, searches are anonymous.
     if let Some(dn) = fields.get("LDAP_BINDDN").filter(|_| fields.is_on("LDAP_INITBIND")) {
         draft.set(SECTION, "bind-dn", dn, &fields.origins(&["LDAP_INITBIND", "LDAP_BINDDN"]));
-        let remark = "a file of which the first line is what LDAP_BINDPW has; only root should read it.";
-        draft.fill_in(SECTION, "bind-password-file", remark);
+        let password = fields.get("LDAP_BINDPW").unwrap_or_default();
+        draft.fill_in_password(SECTION, "bind-password-file", "LDAP_BINDPW", password);
     }
 }
 
@@ -155,6 +155,10 @@ fn passwords(fields: &Fields, draft: &mut Draft) {
         return;
     }
     draft.set(SECTION, "mode", "compare", &fields.origins(&["LDAP_AUTHBIND"]));
+    if fields.get("LDAP_CRYPTPW").is_none() && fields.get("LDAP_CLEARPW").is_none() {
+        let remark = "the attribute that holds hashed passwords: neither LDAP_CRYPTPW nor LDAP_CLEARPW is set, and LDAP_AUTHBIND is off.";
+        return draft.fill_in(SECTION, "password-attributes", remark);
+    }
     let hashed: Vec<&str> = fields.get("LDAP_CRYPTPW").into_iter().collect();
     draft.set(SECTION, "password-attributes", Literal::list(&hashed), &fields.origins(&["LDAP_CRYPTPW"]));
     if let Some(clear) = fields.get("LDAP_CLEARPW") {

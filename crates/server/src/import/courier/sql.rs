@@ -106,10 +106,9 @@ pub(super) fn import(directory: &Path, module: &str, draft: &mut Draft) -> Resul
     draft.start("users");
     let origins = fields.origins(&["SERVER", "HOST", "PORT", "SOCKET", "USERNAME", "DATABASE"]);
     draft.set(SECTION, "url", url, &origins);
-    if fields.get("PASSWORD").is_some() {
+    if let Some(password) = fields.get("PASSWORD") {
         let field = format!("{}PASSWORD", fields.module.prefix);
-        let remark = format!("a file of which the first line is what {field} has; only root should read it.");
-        draft.fill_in(SECTION, "password-file", &remark);
+        draft.fill_in_password(SECTION, "password-file", &field, password);
     }
     if let Some(path) = fields.get("SSL_CACERT") {
         draft.set(SECTION, "ca-file", path, &fields.origins(&["SSL_CACERT"]));

@@ -253,6 +253,10 @@ fn ldap_in_its_other_forms() {
     assert_eq!(ldap.attributes.password, ["userPassword"]);
     assert_eq!(ldap.attributes.clear_password.as_deref(), Some("clearPassword"));
     assert_eq!(ldap.attributes.uid.as_deref(), Some("uidNumber"));
+    // Nothing says where passwords are.
+    let (toml, _) = import_ldap("authldap", "LDAP_URI ldaps://l.example.com\nLDAP_BASEDN o=x\n");
+    assert!(toml.contains("# Fill in: the attribute that holds hashed passwords"), "{toml}");
+    assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{toml}");
     // Without a directory, there is the passwd file.
     let (toml, losses) = import_ldap("authldap", "LDAP_URI\tldaps://ldap.example.com\n");
     assert!(toml.contains("passwd-file"), "{toml}");
@@ -388,6 +392,7 @@ fn versions_of_tls_are_read() {
         ("TLS1_3:TLS1_2", Some(Tls12)),
         ("SSL23", Some(Older)),
         ("NORMAL", Some(Tls12)),
+        ("NORMAL:-CTYPE-OPENPGP", Some(Tls12)),
         ("NORMAL:-VERS-TLS-ALL:+VERS-TLS1.3", Some(Tls13)),
         ("NORMAL:+VERS-TLS1.0", Some(Older)),
         ("NORMAL:-CIPHER-ALL", None),

@@ -80,6 +80,10 @@ impl Import {
         for key in ["pass_attrs", "user_attrs"] {
             self.ldap_attributes(&file, key);
         }
+        if !file.is_on("auth_bind") && !self.draft.has(SECTION, "password-attributes") {
+            let remark = "the attribute that holds hashed passwords: pass_attrs names none.";
+            self.draft.fill_in(SECTION, "password-attributes", remark);
+        }
         for key in file.settings.keys() {
             if !KNOWN.contains(&key.as_str()) && !PLAIN.iter().any(|(known, _)| known == key) {
                 self.draft.lose(file.origin(key), "no setting of [users.ldap] is like it");
@@ -114,8 +118,8 @@ impl Import {
             self.draft.set(SECTION, "sasl-external", true, &[file.origin("sasl_mech")]);
         } else if let Some(dn) = file.get("dn") {
             self.draft.set(SECTION, "bind-dn", dn, &[file.origin("dn")]);
-            let remark = "a file of which the first line is what dnpass has; only root should read it.";
-            self.draft.fill_in(SECTION, "bind-password-file", remark);
+            let password = file.get("dnpass").unwrap_or_default();
+            self.draft.fill_in_password(SECTION, "bind-password-file", "dnpass", password);
         }
         let (mode, from) = match (file.is_on("auth_bind"), file.get("auth_bind_userdn")) {
             (true, Some(_)) => ("direct", "auth_bind_userdn"),

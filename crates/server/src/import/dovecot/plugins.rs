@@ -3,6 +3,7 @@
 use super::{Import, table, units};
 use crate::import::doveconf::Block;
 use crate::import::draft::Origin;
+use crate::import::survey;
 use store::QuotaLimits;
 
 /// A rule of the quota, such as `*:storage=1G`.
@@ -29,10 +30,29 @@ impl Import {
         if plugins.iter().any(|plugin| plugin == "listescape") {
             self.listescape();
         }
+        let is_compressing = |plugin: &&String| ["zlib", "mail_compress"].contains(&plugin.as_str());
+        if plugins.iter().any(|plugin| is_compressing(&plugin)) {
+            self.compression();
+        }
         for plugin in plugins.iter().filter(|plugin| *plugin != "$mail_plugins") {
             if let Some(why) = table::plugin(plugin) {
                 self.lose("mail_plugins", plugin, why);
             }
+        }
+    }
+
+    /// How Dovecot compresses new messages; those that are there may be of any kind.
+    fn compression(&mut self) {
+        self.seen.insert("mail_compress_write_method".to_owned());
+        let in_plugin = self.root.of_kind("plugin").filter_map(|block| block.get("zlib_save"));
+        let given = in_plugin.last().map(|method| ("plugin zlib_save", method.to_owned()));
+        let given = given.or_else(|| {
+            let method = self.root.get("mail_compress_write_method")?;
+            Some(("mail_compress_write_method", method.to_owned()))
+        });
+        match given.filter(|(_, method)| !method.is_empty()) {
+            Some((setting, method)) => self.lose(setting, &method, survey::compressed(&method)),
+            None => self.lose("mail_plugins", "zlib", survey::COMPRESSED_BEFORE),
         }
     }
 

@@ -51,10 +51,8 @@ impl Import {
         // Without their values: they may have passwords in them.
         let from = |key: &str| [Origin::new(path, key)];
         self.draft.set(SECTION, "url", url, &from("connect"));
-        if file.get("connect").is_some_and(|connect| connect.contains("password=")) {
-            let remark =
-                "a file of which the first line is the password that connect has; only root should read it.";
-            self.draft.fill_in(SECTION, "password-file", remark);
+        if let Some(password) = word(&file, "password") {
+            self.draft.fill_in_password(SECTION, "password-file", "password= of connect", &password);
         }
         self.draft.set(SECTION, "user-query", found, &from("password_query"));
         if let Some(listed) = listed {
@@ -95,18 +93,31 @@ fn url(file: &File) -> Option<String> {
         "sqlite" => return Some(format!("sqlite:{connect}")),
         _ => return None,
     };
-    let word = |key: &str| {
-        let words = connect.split_whitespace().filter_map(|word| word.split_once('='));
-        words.filter(|(name, _)| *name == key).map(|(_, value)| value).next()
-    };
-    let (user, database) = (word("user")?, word("dbname")?);
-    let host = word("host").unwrap_or("localhost");
+    let (user, database) = (word(file, "user")?, word(file, "dbname")?);
+    let host = word(file, "host").unwrap_or_else(|| "localhost".to_owned());
     let (host, socket) = match (host.starts_with('/'), scheme) {
-        (true, "postgres") => ("localhost", format!("?host={}", escaped_path(host))),
-        (true, _) => ("localhost", format!("?socket={}", escaped_path(host))),
-        (false, _) => (host, String::new()),
+        (true, "postgres") => ("localhost", format!("?host={}", escaped_path(&host))),
+        (true, _) => ("localhost", format!("?socket={}", escaped_path(&host))),
+        (false, _) => (host.as_str(), String::new()),
     };
-    let port = word("port").map(|port| format!(":{port}")).unwrap_or_default();
-    let user = escaped(user);
-    Some(format!("{scheme}://{user}@{host}{port}/{}{socket}", escaped(database)))
+    let port = word(file, "port").map(|port| format!(":{port}")).unwrap_or_default();
+    let user = escaped(&user);
+    Some(format!("{scheme}://{user}@{host}{port}/{}{socket}", escaped(&database)))
+}
+
+/// A word of `connect`; quotes may hold blanks.
+fn word(file: &File, key: &str) -> Option<String> {
+    let mut rest = file.get("connect")?;
+    while let Some((name, behind)) = rest.split_once('=') {
+        let quote = behind.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let (value, after) = match quote {
+            Some(quote) => behind[1..].split_once(quote).unwrap_or((&behind[1..], "")),
+            None => behind.split_once(char::is_whitespace).unwrap_or((behind, "")),
+        };
+        if name.trim() == key {
+            return Some(value.to_owned());
+        }
+        rest = after.trim_start();
+    }
+    None
 }

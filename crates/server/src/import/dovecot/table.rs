@@ -232,9 +232,8 @@ pub(super) fn plugin(name: &str) -> Option<&'static str> {
         "quota" | "imap_quota" | "quota_clone" | "notify" | "lazy_expunge_notify" | "listescape" => {
             return None;
         }
-        "zlib" | "imap_zlib" | "mail_compress" => {
-            "messages in gzip and zstd are read and new ones are stored uncompressed; those in bzip2, LZ4 or xz must be decompressed first, see restante mailbox check"
-        }
+        // Which compression is said with its setting; COMPRESS, of IMAP, clients do without.
+        "zlib" | "imap_zlib" | "mail_compress" => return None,
         "mail_crypt" => "encrypted messages are not read: decrypt them first, with doveadm backup",
         "acl" | "imap_acl" => "ACL is not there yet: rights that were granted are not looked at",
         "virtual" => "virtual mailboxes are not there; what they show stays where it is",

@@ -13,7 +13,7 @@ const SMALL: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n# Hostn
     userdb {\n  args = uid=vmail gid=vmail home=/srv/mail/%d/%n\n  driver = static\n}\n";
 
 fn import_text(text: &str) -> (String, Vec<String>) {
-    let draft = import("doveconf", text.as_bytes()).expect(text);
+    let draft = import("doveconf", text.as_bytes(), None).expect(text);
     let losses = draft.losses().iter().map(ToString::to_string).collect();
     (draft.to_toml("a test"), losses)
 }
@@ -124,6 +124,63 @@ fn each_line_names_its_setting() {
         assert!(read_text(Path::new("r.toml"), &toml).is_ok(), "{added}\n{toml}");
         assert!(toml.lines().any(|line| line == expected), "{added}: {expected} is not in\n{toml}");
         assert_eq!(losses, Vec::<String>::new(), "{added}");
+    }
+}
+
+/// What a userdb says of all its users is taken, or said to be lost.
+#[test]
+fn fields_for_all_users_of_a_userdb() {
+    let users = "{\n  args = /etc/dovecot/users\n  driver = passwd-file\n";
+    let fields = "  default_fields = uid=5000 gid=vmail\n  override_fields = home=/srv/%d/%n quota_rule=*:storage=1G\n";
+    let text = format!(
+        "protocols = imap\nmail_location = maildir:~/Maildir\npassdb {users}}}\nuserdb {users}{fields}}}\n"
+    );
+    let (toml, losses) = import_text(&text);
+    let configuration = read_text(Path::new("r.toml"), &toml).expect(&toml);
+    assert_eq!(configuration.maildir, "/srv/%d/%n/Maildir");
+    assert_eq!(
+        (configuration.user.as_deref(), configuration.group.as_deref()),
+        (Some("5000"), Some("vmail"))
+    );
+    let lost = "doveconf: userdb passwd-file: override_fields: quota_rule=*:storage=1G: put it behind";
+    assert!(losses.len() == 1 && losses[0].starts_with(lost), "{losses:?}");
+}
+
+/// Relative names of certificates are of the directory with the settings.
+#[test]
+fn certificates_are_named_from_the_settings() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("c.pem"), "").expect("a file");
+    let text = SMALL.replace("</etc/ssl/c.pem", "<c.pem").replace("# hidden, use -P to show it", "<k.pem");
+    for (named, given) in [(directory.path(), None), (Path::new("/elsewhere"), Some(directory.path()))] {
+        let text =
+            text.replace("/etc/dovecot/dovecot.conf", &named.join("dovecot.conf").display().to_string());
+        let toml = import("doveconf", text.as_bytes(), given).expect(&text).to_toml("a test");
+        let certificate = format!("certificate = \"{}/c.pem\" # ", directory.path().display());
+        assert!(toml.contains(&certificate), "{toml}");
+        assert!(toml.contains("# Fill in: Dovecot has <k.pem, from the directory of the file"), "{toml}");
+    }
+}
+
+/// By what the store reads.
+#[test]
+fn compression_is_named() {
+    for (method, expected) in
+        [("gz", "are read as they are"), ("zstd", "are read as they are"), ("lz4", "are not read")]
+    {
+        for (settings, setting) in [
+            (format!("mail_plugins = zlib\nplugin {{\n  zlib_save = {method}\n}}\n"), "plugin zlib_save"),
+            (
+                format!(
+                    "mail_plugins {{\n  mail_compress = yes\n}}\nmail_compress_write_method = {method}\n"
+                ),
+                "mail_compress_write_method",
+            ),
+        ] {
+            let (_, losses) = import_text(&format!("{SMALL}{settings}"));
+            let start = format!("doveconf: {setting}={method}: messages so compressed {expected}");
+            assert!(losses.len() == 1 && losses[0].starts_with(&start), "{losses:?}");
+        }
     }
 }
 

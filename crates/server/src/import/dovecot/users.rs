@@ -167,6 +167,7 @@ impl Import {
         for block in &userdbs {
             let driver = driver(block);
             let origin = self.origin(format!("userdb {driver}").trim());
+            self.fields_for_all(block, &origin);
             match driver.as_str() {
                 "prefetch" => {}
                 // Looked at with the passdb.
@@ -175,6 +176,10 @@ impl Import {
                 "static" => self.static_userdb(block, &origin),
                 "passwd-file" if files.contains(&Arguments::of(block).path) => {}
                 "passwd-file" => {
+                    let path = Arguments::of(block).path.filter(|path| path.starts_with('/'));
+                    if let Some(path) = path.filter(|path| !path.contains('%')) {
+                        self.draft.add_places(&path);
+                    }
                     self.draft.lose(origin, "one file has passwords and homes: put the homes into that of the passdb");
                 }
                 // Looked at with the passdb.
@@ -185,6 +190,31 @@ impl Import {
                     "put the home directories into the passwd file; all mail belongs to the one user of [mail]",
                 ),
                 _ => self.draft.lose(origin, instead(&driver)),
+            }
+        }
+    }
+
+    /// `default_fields` and `override_fields`: what a userdb says of all its users.
+    fn fields_for_all(&mut self, block: &Block, origin: &Origin) {
+        for list in ["default_fields", "override_fields"] {
+            for word in block.get(list).unwrap_or_default().split_whitespace() {
+                let (name, value) = word.split_once('=').unwrap_or((word, ""));
+                let setting = format!("{}: {list}: {name}", origin.setting);
+                let from = [self.origin_with_value(&setting, value)];
+                match name {
+                    "uid" if !self.draft.has("mail", "user") => {
+                        self.draft.set("mail", "user", value, &from);
+                    }
+                    "gid" if !self.draft.has("mail", "group") => {
+                        self.draft.set("mail", "group", value, &from);
+                    }
+                    // The Maildir's template is made from it.
+                    "uid" | "gid" | "home" => {}
+                    _ => self.draft.lose(
+                        from[0].clone(),
+                        "put it behind the users of the passwd file, or into the query or entries",
+                    ),
+                }
             }
         }
     }
@@ -227,9 +257,9 @@ impl Import {
 
     /// Where home directories are, if one template says it of all; and the settings' names.
     pub(super) fn home(&mut self) -> Option<(String, Vec<Origin>)> {
-        let static_home = self.static_field("home");
-        let (value, setting) = match static_home {
-            Some(home) => (home, "userdb static: home".to_owned()),
+        let static_home = self.static_field("home").map(|home| (home, "userdb static: home".to_owned()));
+        let (value, setting) = match static_home.or_else(|| self.home_for_all()) {
+            Some(found) => found,
             None => {
                 let (key, value) = self.first(&["mail_home"])?;
                 (value, key)
@@ -245,6 +275,15 @@ impl Import {
                 None
             }
         }
+    }
+
+    /// A home directory that the only userdb gives to all its users, whatever their entries say.
+    fn home_for_all(&self) -> Option<(String, String)> {
+        let mut userdbs = self.root.of_kind("userdb");
+        let (block, None) = (userdbs.next()?, userdbs.next()) else { return None };
+        let words = block.get("override_fields").unwrap_or_default().split_whitespace();
+        let home = words.filter_map(|word| word.strip_prefix("home=")).next_back()?;
+        Some((home.to_owned(), format!("userdb {}: override_fields: home", driver(block))))
     }
 
     /// A field of the userdb `static`.
