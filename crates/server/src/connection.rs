@@ -1,4 +1,4 @@
-//! One connection: drives its session.
+//! One connection: drives its machine.
 
 use crate::admission::Place;
 use crate::jobs::Party;
@@ -9,7 +9,7 @@ use crate::settings::ListenTls;
 use crate::stream::Stream;
 use crate::tls;
 use auth::Binding;
-use session::{Attempt, Connection, Now, Session, Step};
+use session::{Attempt, Connection, LastWords, Machine, Now, Protocol, Step, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -38,7 +39,7 @@ pub(crate) async fn serve(
     server: Arc<Server>,
     socket: TcpStream,
     peer: SocketAddr,
-    tls: ListenTls,
+    (protocol, tls): (&'static Protocol, ListenTls),
     place: Arc<Place>,
 ) {
     // Answers go out as they are; a failure costs some delay.
@@ -48,7 +49,7 @@ pub(crate) async fn serve(
     let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive);
     let mut stream = Stream::Plain(socket);
     if tls == ListenTls::Implicit {
-        match shake_hands(&server, stream).await {
+        match shake_hands(&server, protocol, stream).await {
             Ok(under_tls) => stream = under_tls,
             Err(why) => {
                 tracing::info!(%peer, why, "no TLS connection");
@@ -56,13 +57,18 @@ pub(crate) async fn serve(
             }
         }
     }
-    let mut driver = Driver::new(server, stream, peer, place);
-    driver.why = Some(driver.run().await);
-    let stream = driver.stream.take();
+    let mut driver = Driver::new(server, protocol, stream, peer, place);
+    let why = driver.run().await;
+    driver.note_end(&why);
+    let (stream, let_go) = (driver.stream.take(), driver.let_go());
+    // What it counted for its network and user is free at once.
     drop(driver);
-    if let Some(stream) = stream {
-        let _ = tokio::time::timeout(LINGER, linger(stream)).await;
-    }
+    let linger = async {
+        if let Some(stream) = stream {
+            let _ = tokio::time::timeout(LINGER, linger(stream)).await;
+        }
+    };
+    tokio::join!(linger, let_go);
 }
 
 /// Says that nothing more comes, and takes in what the client still sends: were it left unread,
@@ -74,11 +80,11 @@ async fn linger(mut stream: Stream) {
 }
 
 /// The handshake, within its time.
-async fn shake_hands(server: &Server, stream: Stream) -> Result<Stream, String> {
+async fn shake_hands(server: &Server, protocol: &Protocol, stream: Stream) -> Result<Stream, String> {
     let Stream::Plain(socket) = stream else { return Err("TLS is on already".to_owned()) };
     let config = server.tls().ok_or("no certificate")?;
     let within = Duration::from_millis(server.configuration().handshake_timeout_ms);
-    let (config, shown) = tls::for_connection(&config);
+    let (config, shown) = tls::for_connection(&config, protocol.alpn);
     match tokio::time::timeout(within, TlsAcceptor::from(config).accept(socket)).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream), shown)),
         Ok(Err(error)) => Err(tls::handshake_failure(&error)),
@@ -101,11 +107,12 @@ fn channel(server: &Server, stream: &Stream) -> Channel {
 
 struct Driver {
     server: Arc<Server>,
+    protocol: &'static Protocol,
     peer: SocketAddr,
     /// Taken while a handshake is under way.
     stream: Option<Stream>,
     /// Taken while it works on another thread.
-    session: Option<Box<Session>>,
+    machine: Option<Box<dyn Machine>>,
     log_in: LogIn,
     /// On whose behalf it works on files.
     party: Party,
@@ -119,8 +126,8 @@ struct Driver {
     method: String,
     /// Under which TLS it was last: there is no stream when it ends.
     tls: &'static str,
-    /// Why it ended; there at its end.
-    why: Option<String>,
+    /// Its end was logged.
+    is_end_noted: bool,
 }
 
 /// What ended a wait.
@@ -133,7 +140,13 @@ enum Waited {
 }
 
 impl Driver {
-    fn new(server: Arc<Server>, stream: Stream, peer: SocketAddr, place: Arc<Place>) -> Self {
+    fn new(
+        server: Arc<Server>,
+        protocol: &'static Protocol,
+        stream: Stream,
+        peer: SocketAddr,
+        place: Arc<Place>,
+    ) -> Self {
         let configuration = server.configuration();
         let tls = matches!(stream, Stream::Tls(..));
         let allowed = configuration.cleartext_from.iter().any(|network| network.contains(&peer.ip()));
@@ -145,43 +158,42 @@ impl Driver {
             certificate: !channel.names.is_empty(),
             channel_binding: !channel.binding.is_empty(),
         };
-        let mut log_in = LogIn::new(server.clone(), peer.ip(), place);
+        let mut log_in = LogIn::new(server.clone(), protocol, peer.ip(), place);
         log_in.set_channel(channel);
         let woken = Arc::new(Notify::new());
         let ring = woken.clone();
         let wake: store::Wake = Arc::new(move || ring.notify_one());
         let started = Instant::now();
         let now = Now { monotonic_ms: 0, unix: unix_time() };
-        let session = Session::new(configuration.session.clone(), connection, wake, now);
+        let machine = (protocol.machine)(configuration.session.clone(), connection, wake, now);
         Self {
             log_in,
             server,
+            protocol,
             peer,
             party: Party::at(peer.ip()),
             pieces: 0,
             method: String::new(),
             tls: stream.tls_version(),
             stream: Some(stream),
-            session: Some(Box::new(session)),
+            machine: Some(machine),
             woken,
             started,
             bytes_in: 0,
             bytes_out: 0,
-            why: None,
+            is_end_noted: false,
         }
     }
 
-    /// Does what the session says until the end; why it ended, in words.
+    /// Does what the machine says until the end; why it ended, in words.
     async fn run(&mut self) -> String {
         loop {
             let now = self.now();
-            let Some(session) = &mut self.session else { return PANICKED.to_owned() };
+            let Some(machine) = &mut self.machine else { return PANICKED.to_owned() };
             if self.server.is_overdue() {
-                session.shut_down(SHUTTING_DOWN);
+                machine.shut_down(SHUTTING_DOWN);
             }
-            let step = session.step(now);
-            #[cfg(test)]
-            tests::panic_if(session.stats().user.as_deref() == Some("stepper"));
+            let step = machine.step(now);
             if !matches!(step, Step::Work) {
                 self.pieces = 0;
             }
@@ -193,14 +205,14 @@ impl Driver {
                 Step::Authenticate(attempt) => self.authenticate(attempt).await,
                 Step::Open(name) => {
                     let outcome = self.log_in.open(&name, &self.party).await;
-                    if let Some(session) = &mut self.session {
-                        session.opened(outcome);
+                    if let Some(machine) = &mut self.machine {
+                        machine.opened(outcome);
                     }
                     Ok(())
                 }
-                Step::StartTls => self.start_tls().await,
+                Step::Transport(Transport::StartTls) => self.start_tls().await,
                 Step::Close => {
-                    let ended = self.session.as_ref().and_then(|session| session.stats().ended);
+                    let ended = self.machine.as_ref().and_then(|machine| machine.stats().ended);
                     return ended.unwrap_or("closed").to_owned();
                 }
             };
@@ -216,7 +228,7 @@ impl Driver {
     async fn authenticate(&mut self, attempt: Attempt) -> Result<(), String> {
         let stream = self.stream.as_ref().ok_or("the connection is gone")?;
         match &attempt {
-            Attempt::Login { .. } => self.method = "LOGIN command".to_owned(),
+            Attempt::Password { command, .. } => self.method = (*command).to_owned(),
             Attempt::Begin { mechanism, .. } => self.method.clone_from(mechanism),
             Attempt::Respond(_) | Attempt::Abort => {}
         }
@@ -232,9 +244,9 @@ impl Driver {
         tokio::select! {
             (log_in, verdict) = &mut deciding => {
                 self.log_in = log_in;
-                if let Some(session) = &mut self.session {
-                    session.answer(verdict);
-                    if let Some(user) = &session.stats().user {
+                if let Some(machine) = &mut self.machine {
+                    machine.answer(verdict);
+                    if let Some(user) = &machine.stats().user {
                         self.party = Party::User(user.as_str().into());
                         tracing::Span::current().record("user", tracing::field::debug(user));
                         let source = self.log_in.source();
@@ -273,14 +285,14 @@ impl Driver {
         let deadline = self.started + Duration::from_millis(deadline_ms);
         let mut shut_down = self.server.shut_down_signal();
         let woken = self.woken.clone();
-        let (Some(stream), Some(session)) = (&mut self.stream, &mut self.session) else {
+        let (Some(stream), Some(machine)) = (&mut self.stream, &mut self.machine) else {
             return Err(PANICKED.to_owned());
         };
         // No command begins with this byte, and every TLS handshake does.
         let (first, mut is_tls) = (self.bytes_in == 0 && matches!(stream, Stream::Plain(_)), false);
         let mut take = |bytes: &[u8]| match first && bytes.starts_with(&[0x16, 0x03]) {
             true => is_tls = true,
-            false => session.feed(bytes),
+            false => machine.feed(bytes),
         };
         let waited = tokio::select! {
             read = stream.read(&mut take) => match read {
@@ -298,63 +310,72 @@ impl Driver {
             Waited::Bytes(0) => return Err(HUNG_UP.to_owned()),
             Waited::Bytes(count) => self.bytes_in += count as u64,
             Waited::Deadline | Waited::Woken => {}
-            Waited::ShutDown => session.shut_down(SHUTTING_DOWN),
+            Waited::ShutDown => machine.shut_down(SHUTTING_DOWN),
             Waited::Broken(why) => return Err(why),
         }
         Ok(())
     }
 
-    /// Lets the session work where blocking is allowed, when its turn comes.
+    /// Lets the machine work where blocking is allowed, when its turn comes.
     async fn work(&mut self) -> Result<(), String> {
         let _job = self.server.jobs.begin(&self.party).await;
         if self.pieces > 0 && self.works_for_nobody() {
             return Err(HUNG_UP.to_owned());
         }
         self.pieces += 1;
-        let Some(session) = self.session.take() else { return Err(PANICKED.to_owned()) };
+        let Some(machine) = self.machine.take() else { return Err(PANICKED.to_owned()) };
+        let may_be_cut = machine.may_be_cut();
         let now = self.now();
         let owner = self.log_in.owner();
         let worked = tokio::task::spawn_blocking(log::carried(move || {
-            let _entered = owner.as_ref().map(|owner| owner.enter()).transpose()?;
-            // So that a panic drops it before the thread is the server's again.
-            let mut session = session;
-            session.work(now);
-            #[cfg(test)]
-            tests::panic_if(session.stats().user.as_deref() == Some("worker"));
-            Ok::<_, io::Error>(session)
+            // So that it is dropped before the thread is the server's again, also by a panic.
+            let mut machine = machine;
+            let _entered = match owner.as_ref().map(|owner| owner.enter()).transpose() {
+                Ok(entered) => entered,
+                Err(error) => return Err((machine, error)),
+            };
+            machine.work(now);
+            Ok(machine)
         }));
         match worked.await {
-            Ok(Ok(session)) => {
-                self.session = Some(session);
+            Ok(Ok(machine)) => {
+                self.machine = Some(machine);
                 Ok(())
             }
-            Ok(Err(error)) => {
+            Ok(Err((machine, error))) => {
+                self.machine = Some(machine);
                 tracing::error!(peer = %self.peer, %error, "cannot work as the user's own uid");
-                let _ = self.write(b"* BYE The mail cannot be reached; it was logged\r\n").await;
+                self.cut(may_be_cut, LastWords::Unreachable).await;
                 Err("the uid could not be changed".to_owned())
             }
             Err(_) => {
                 self.server.note_panic(&self.peer.to_string());
-                let line = b"* BYE Internal error; it was logged\r\n";
-                let _ = self.write(line).await;
+                self.cut(may_be_cut, LastWords::InternalError).await;
                 Err(PANICKED.to_owned())
             }
         }
     }
 
-    /// Whether the client hung up in the middle of a command that does nothing but answer. The
-    /// end of its stream counts, although it might still read: clients say LOGOUT for that.
-    fn works_for_nobody(&self) -> bool {
-        self.stream.as_ref().is_some_and(Stream::has_ended)
-            && self.session.as_ref().is_some_and(|session| session.only_answers())
+    /// Tells the client why the connection ends, if it would not take it for something else.
+    async fn cut(&mut self, may_be_cut: bool, why: LastWords<'_>) {
+        if may_be_cut {
+            let _ = self.write(&(self.protocol.last_words)(why)).await;
+        }
     }
 
-    /// What was read before stays unread: the session forgets what it holds, and what is
+    /// Whether the client hung up in the middle of a command that does nothing but answer. The
+    /// end of its stream counts, although it might still read.
+    fn works_for_nobody(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::has_ended)
+            && self.machine.as_ref().is_some_and(|machine| machine.only_answers())
+    }
+
+    /// What was read before stays unread: the machine forgets what it holds, and what is
     /// still in the socket must be the handshake.
     async fn start_tls(&mut self) -> Result<(), String> {
         let stream = self.stream.take().ok_or("the connection is gone")?;
         self.tls = "failed";
-        let stream = shake_hands(&self.server, stream).await?;
+        let stream = shake_hands(&self.server, self.protocol, stream).await?;
         self.tls = stream.tls_version();
         let channel = channel(&self.server, &stream);
         let connection = Connection {
@@ -367,8 +388,8 @@ impl Driver {
         self.log_in.set_channel(channel);
         self.stream = Some(stream);
         let now = self.now();
-        if let Some(session) = &mut self.session {
-            session.tls_started(connection, now);
+        if let Some(machine) = &mut self.machine {
+            machine.tls_started(connection, now);
         }
         Ok(())
     }
@@ -377,13 +398,9 @@ impl Driver {
         let monotonic_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { monotonic_ms, unix: unix_time() }
     }
-}
-
-/// However a connection ends, also by a panic or when the server leaves, its end is logged.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let stats = self.session.as_ref().map(|session| session.stats().clone()).unwrap_or_default();
-        let otherwise = if std::thread::panicking() { PANICKED } else { "the server left" };
+    fn note_end(&mut self, why: &str) {
+        self.is_end_noted = true;
+        let stats = self.machine.as_ref().map(|machine| machine.stats().clone()).unwrap_or_default();
         tracing::info!(
             user = stats.user.as_deref().unwrap_or("-"),
             peer = %self.peer,
@@ -394,22 +411,39 @@ impl Drop for Driver {
             bytes_out = self.bytes_out,
             seconds = self.started.elapsed().as_secs(),
             client = stats.client.as_deref().unwrap_or("-"),
-            why = self.why.as_deref().unwrap_or(otherwise),
+            why,
             "connection ended"
         );
-        // With the last session of a mailbox what is known of it is written to disk.
-        if let Some(session) = self.session.take() {
-            match tokio::runtime::Handle::try_current() {
-                Ok(runtime) => {
-                    let owner = self.log_in.owner();
-                    drop(runtime.spawn_blocking(log::carried(move || {
-                        // Without it the store tries again, and says so.
-                        let _entered = owner.as_ref().map(|owner| owner.enter());
-                        drop(session);
-                    })));
-                }
-                Err(_) => drop(session),
-            }
+    }
+
+    /// Drops the machine as its last piece of work: with the last session of a mailbox, what is
+    /// known of that mailbox is written to disk.
+    fn let_go(&mut self) -> impl Future<Output = ()> + Send + 'static {
+        let (machine, jobs, party) = (self.machine.take(), self.server.jobs.clone(), self.party.clone());
+        let owner = self.log_in.owner();
+        let dropped = log::carried(move || {
+            // Without it the store tries again, and logs why not.
+            let _entered = owner.as_ref().map(|owner| owner.enter());
+            drop(machine);
+        });
+        async move {
+            let _job = jobs.begin(&party).await;
+            drop(tokio::task::spawn_blocking(dropped).await);
+        }
+    }
+}
+
+/// However a connection ends, also by a panic or when the server leaves, its end is logged.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.is_end_noted {
+            self.note_end(if std::thread::panicking() { PANICKED } else { "the server left" });
+        }
+        // When the server has ended, there is nobody left who could wait for it.
+        if self.machine.is_some()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            drop(runtime.spawn(self.let_go()));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::port_holder::{self, Holder};
 use crate::settings::{Listen, ListenTls};
-use socket2::{Domain, Protocol, Socket, Type};
+use session::Protocol;
+use socket2::{Domain, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -15,6 +16,8 @@ const BACKLOG: i32 = 1024;
 pub(crate) struct Listener {
     /// The socket.
     pub(crate) socket: TcpListener,
+    /// What is spoken on it.
+    pub(crate) protocol: &'static Protocol,
     /// How TLS comes about on it.
     pub(crate) tls: ListenTls,
 }
@@ -72,7 +75,7 @@ pub(crate) fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, Vec<Refused>
         return Ok(from_systemd);
     }
     let bound: Vec<_> = match listen {
-        [] => DEFAULT_PORTS.iter().flat_map(|&(port, tls)| bind_default(port, tls)).collect(),
+        [] => usual_ports(Protocol::DEFAULT).into_iter().flat_map(bind_usual).collect(),
         _ => listen.iter().map(bind).collect(),
     };
     let (listeners, refused): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
@@ -80,13 +83,18 @@ pub(crate) fn listeners(listen: &[Listen]) -> Result<Vec<Listener>, Vec<Refused>
     if refused.is_empty() { Ok(listeners.into_iter().flatten().collect()) } else { Err(refused) }
 }
 
-/// Where clients look when the settings name no address.
-const DEFAULT_PORTS: [(u16, ListenTls); 2] = [(143, ListenTls::StartTls), (993, ListenTls::Implicit)];
+/// A port, and what is spoken on it.
+type Port = (u16, &'static Protocol, ListenTls);
+
+/// Where clients look for a protocol.
+fn usual_ports(protocol: &'static Protocol) -> [Port; 2] {
+    [(protocol.port, protocol, ListenTls::StartTls), (protocol.tls_port, protocol, ListenTls::Implicit)]
+}
 
 /// On IPv4, and on IPv6 where the host has it.
-fn bind_default(port: u16, tls: ListenTls) -> Vec<Result<Listener, Refused>> {
-    let v4 = bind(&Listen { address: (Ipv4Addr::UNSPECIFIED, port).into(), tls });
-    match bind(&Listen { address: (Ipv6Addr::UNSPECIFIED, port).into(), tls }) {
+fn bind_usual((port, protocol, tls): Port) -> Vec<Result<Listener, Refused>> {
+    let v4 = bind(&Listen { address: (Ipv4Addr::UNSPECIFIED, port).into(), protocol, tls });
+    match bind(&Listen { address: (Ipv6Addr::UNSPECIFIED, port).into(), protocol, tls }) {
         Ok(v6) => vec![v4, Ok(v6)],
         Err(refused) => {
             tracing::info!("not listening on IPv6: {refused}");
@@ -97,11 +105,11 @@ fn bind_default(port: u16, tls: ListenTls) -> Vec<Result<Listener, Refused>> {
 
 fn bind(listen: &Listen) -> Result<Listener, Refused> {
     let socket = bind_socket(listen.address).map_err(|error| Refused::address(listen.address, error))?;
-    Ok(Listener { socket, tls: listen.tls })
+    Ok(Listener { socket, protocol: listen.protocol, tls: listen.tls })
 }
 
 fn bind_socket(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     if address.is_ipv6() {
         // IPv4 has a socket of its own.
         socket.set_only_v6(true)?;
@@ -113,8 +121,7 @@ fn bind_socket(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Sockets from systemd. How TLS comes about follows from the configured address with that
-/// port, else from the port: 993 is implicit.
+/// Sockets from systemd.
 fn handed_over(listen: &[Listen]) -> Result<Vec<Listener>, Refused> {
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
@@ -122,10 +129,44 @@ fn handed_over(listen: &[Listen]) -> Result<Vec<Listener>, Refused> {
         let failed = |error: io::Error| Refused::HandedOver { index, error };
         let Some(socket) = handed.take_tcp_listener(index).map_err(failed)? else { continue };
         socket.set_nonblocking(true).map_err(failed)?;
-        let port = socket.local_addr().map_err(failed)?.port();
-        let configured = listen.iter().find(|listen| listen.address.port() == port).map(|listen| listen.tls);
-        let by_port = if port == 993 { ListenTls::Implicit } else { ListenTls::StartTls };
-        listeners.push(Listener { socket, tls: configured.unwrap_or(by_port) });
+        let (protocol, tls) = spoken_on(socket.local_addr().map_err(failed)?.port(), listen);
+        listeners.push(Listener { socket, protocol, tls });
     }
     Ok(listeners)
+}
+
+/// What a socket of systemd's is for: by the configured address with that port, else by the usual
+/// ports.
+fn spoken_on(port: u16, listen: &[Listen]) -> (&'static Protocol, ListenTls) {
+    if let Some(listen) = listen.iter().find(|listen| listen.address.port() == port) {
+        return (listen.protocol, listen.tls);
+    }
+    let mut usual = Protocol::ALL.iter().flat_map(usual_ports);
+    let found = usual.find(|(usual, ..)| *usual == port);
+    found.map_or((Protocol::DEFAULT, ListenTls::StartTls), |(_, protocol, tls)| (protocol, tls))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spoken_on_a_port_of_systemds_is_configured_or_usual() {
+        let configured = |port, tls| Listen {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            protocol: Protocol::DEFAULT,
+            tls,
+        };
+        let listen = [configured(1143, ListenTls::Implicit), configured(993, ListenTls::StartTls)];
+        for (listen, port, expected) in [
+            (&[][..], 993, ListenTls::Implicit),
+            (&[], 143, ListenTls::StartTls),
+            (&[], 1143, ListenTls::StartTls),
+            (&listen, 1143, ListenTls::Implicit),
+            (&listen, 993, ListenTls::StartTls),
+            (&listen, 143, ListenTls::StartTls),
+        ] {
+            assert_eq!(spoken_on(port, listen), (&Protocol::IMAP, expected), "{port}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Who comes in: from what a session asks to the user's account.
+//! Who comes in: from what a machine asks to the user's account.
 
 use crate::admission::{OfUser, Place};
 use crate::jobs::Party;
@@ -8,7 +8,7 @@ use crate::owners::{OwnUids, owner_of};
 use crate::server::Server;
 use crate::users::{in_another_case, quota_of};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
-use session::{Accepted, Attempt, NotOpened, Refused, Verdict};
+use session::{Accepted, Attempt, Elsewhere, NotOpened, Protocol, Refused, Verdict};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{Account, ErrorKind, Lock, Owner, Store};
@@ -26,6 +26,7 @@ pub(crate) struct Channel {
 /// One connection's log-in: at most one exchange is under way.
 pub(crate) struct LogIn {
     server: Arc<Server>,
+    protocol: &'static Protocol,
     peer: IpAddr,
     /// What the connection counts for its network.
     place: Arc<Place>,
@@ -44,10 +45,16 @@ pub(crate) struct LogIn {
 
 impl LogIn {
     /// For a connection from `peer`.
-    pub(crate) fn new(server: Arc<Server>, peer: IpAddr, place: Arc<Place>) -> Self {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        protocol: &'static Protocol,
+        peer: IpAddr,
+        place: Arc<Place>,
+    ) -> Self {
         let channel = Channel::default();
         Self {
             server,
+            protocol,
             peer,
             place,
             exchange: None,
@@ -61,7 +68,7 @@ impl LogIn {
 
     /// All of it; one of the same client that knows nothing stays in its place.
     pub(crate) fn take(&mut self) -> Self {
-        let other = Self::new(self.server.clone(), self.peer, self.place.clone());
+        let other = Self::new(self.server.clone(), self.protocol, self.peer, self.place.clone());
         std::mem::replace(self, other)
     }
 
@@ -81,12 +88,12 @@ impl LogIn {
         self.channel = channel;
     }
 
-    /// Answers what a session asks. Takes as long as the password check and the delay of a
+    /// Answers what a machine asks. Takes as long as the password check and the delay of a
     /// failure take.
     pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
         let (began, client) = (Instant::now(), self.client());
         let mut progress = match attempt {
-            Attempt::Login { user, password } => {
+            Attempt::Password { user, password, .. } => {
                 self.exchange = None;
                 return self.password(&user, &Secret::new(password.to_vec()), None).await;
             }
@@ -212,7 +219,7 @@ impl LogIn {
     }
 
     fn client(&self) -> Client<'static> {
-        Client { peer: Some(self.peer), service: "imap", trace: Trace::OFF }
+        Client { peer: Some(self.peer), service: self.protocol.service, trace: Trace::OFF }
     }
 
     async fn settle(&mut self, outcome: Outcome) -> Verdict {
@@ -222,12 +229,12 @@ impl LogIn {
             Err(Refusal::Credentials) => Verdict::Refused(Refused::Credentials),
             // Clients throw saved passwords away when they hear that one is wrong.
             Err(Refusal::Unavailable | Refusal::Banned) => Verdict::Refused(Refused::Unavailable),
-            Err(Refusal::Disabled) => forbidden("This user may not use IMAP".to_owned()),
+            Err(Refusal::Disabled) => forbidden(format!("This user may not use {}", self.protocol.title)),
             Err(Refusal::NotMaster) => forbidden("You may not act for that user".to_owned()),
             Err(Refusal::Weak) => {
                 forbidden("Your password must be set anew; please ask the administrator".to_owned())
             }
-            Err(Refusal::Elsewhere { host, .. }) => forbidden(format!("Your mail is on {host}")),
+            Err(Refusal::Elsewhere { host, user }) => Verdict::Elsewhere(Elsewhere { host, user }),
         }
     }
 

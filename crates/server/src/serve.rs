@@ -12,6 +12,7 @@ use crate::version::VERSION;
 use crate::{auth_helper, connection, control, log, privileges, refusals, tls};
 use auth::Network;
 use sd_notify::NotifyState;
+use session::{LastWords, Protocol};
 use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -87,8 +88,8 @@ pub(crate) async fn serve(
     for listener in listeners {
         let address = listener.socket.local_addr().map_err(failed)?;
         let socket = TcpListener::from_std(listener.socket).map_err(failed)?;
-        tracing::info!(%address, tls = ?listener.tls, "listening");
-        accepting.spawn(accept(server.clone(), socket, listener.tls));
+        tracing::info!(%address, protocol = listener.protocol.name, tls = ?listener.tls, "listening");
+        accepting.spawn(accept(server.clone(), socket, listener.protocol, listener.tls));
     }
     notify(&[NotifyState::Ready]);
     tokio::pin!(stop);
@@ -119,7 +120,7 @@ pub(crate) async fn serve(
 }
 
 /// Accepts until the server stops, then waits for the connections to end.
-async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
+async fn accept(server: Arc<Server>, socket: TcpListener, protocol: &'static Protocol, tls: ListenTls) {
     let mut shut_down = server.shut_down_signal();
     let mut connections = JoinSet::new();
     loop {
@@ -150,14 +151,14 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 server.refusals.note(refusal.limit(), Network::narrowest(peer.ip()));
-                refuse(&stream, tls, refusal);
+                refuse(&stream, protocol, tls, refusal);
                 continue;
             }
         };
         let server = server.clone();
         let served = async move {
             let _held = slot;
-            connection::serve(server, stream, peer, tls, Arc::new(place)).await;
+            connection::serve(server, stream, peer, (protocol, tls), Arc::new(place)).await;
         };
         connections.spawn(served.instrument(log::session(peer)));
     }
@@ -169,11 +170,12 @@ async fn accept(server: Arc<Server>, socket: TcpListener, tls: ListenTls) {
 
 /// Refuses a connection so that nothing of it is left: a client that waits for TLS is cut off,
 /// another is told why as far as that goes at once. What is sent fits into an empty socket.
-fn refuse(stream: &TcpStream, tls: ListenTls, refusal: Refusal) {
+fn refuse(stream: &TcpStream, protocol: &Protocol, tls: ListenTls, refusal: Refusal) {
     let _ = match tls {
         ListenTls::Implicit => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
         ListenTls::StartTls => {
-            stream.try_write(format!("* BYE [LIMIT] {refusal}\r\n").as_bytes()).map(|_| ())
+            let words = (protocol.last_words)(LastWords::TooMany(&refusal.to_string()));
+            stream.try_write(&words).map(|_| ())
         }
     };
 }

@@ -227,7 +227,7 @@ mod tests {
             TlsConnector::from(client.clone()).connect(name, socket).await
         };
         let accepting = async {
-            let (config, shown) = tls::for_connection(server);
+            let (config, shown) = tls::for_connection(server, b"imap");
             let (socket, _) = listener.accept().await.unwrap();
             let mut stream = TlsAcceptor::from(config).accept(socket).await.ok()?;
             stream.write_all(b"x").await.unwrap();

@@ -45,7 +45,6 @@ pub(crate) fn configure(configuration: &Configuration) -> Result<Option<Arc<Serv
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(certificates);
-    config.alpn_protocols = vec![b"imap".to_vec()];
     if asks {
         // A session that is resumed carries the client's certificate on without a look at it:
         // it may have ended since, or been revoked.
@@ -58,11 +57,13 @@ pub(crate) fn configure(configuration: &Configuration) -> Result<Option<Arc<Serv
     Ok(Some(Arc::new(config)))
 }
 
-/// The configuration for one connection, and where the certificate that it shows is noted.
-pub(crate) fn for_connection(config: &ServerConfig) -> (Arc<ServerConfig>, Arc<Shown>) {
+/// The configuration for one connection of the protocol with this name (RFC 7301), and where the
+/// certificate that it shows is noted.
+pub(crate) fn for_connection(config: &ServerConfig, alpn: &[u8]) -> (Arc<ServerConfig>, Arc<Shown>) {
     let shown = Arc::new(Shown { resolver: config.cert_resolver.clone(), chosen: OnceLock::new() });
     let mut config = config.clone();
     config.cert_resolver = shown.clone();
+    config.alpn_protocols = vec![alpn.to_vec()];
     (Arc::new(config), shown)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::accounts::{Accounts, MailboxRef};
 use crate::command::messages::fetch::Mark;
+use crate::drop_in_work::DropInWork;
 use crate::output::Output;
 use crate::settings::SessionSettings;
 use crate::step::{Connection, Stats};
@@ -52,7 +53,7 @@ pub(crate) struct User<'a> {
 
 /// The mailbox that is selected.
 pub(crate) struct Selected {
-    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) mailbox: DropInWork<Arc<Mailbox>>,
     pub(crate) account: Arc<Account>,
     pub(crate) view: View,
     /// EXAMINE, or a mailbox that cannot be written, or not by this user.

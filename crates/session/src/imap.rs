@@ -1,4 +1,4 @@
-//! The session: states, and what happens in which order.
+//! IMAP's machine: states, and what happens in which order.
 //!
 //! Commands run strictly one after the other. What a session is doing is one value, `Doing`:
 //! `step` brings it as far as it gets without touching a file and then names what the driver
@@ -15,13 +15,16 @@ use crate::command::mailboxes::append::Append;
 use crate::command::mailboxes::select;
 use crate::command::{self, Allowed, Kind};
 use crate::context::{Answer, Context, Enabled, Selected};
+use crate::drop_in_work::{DropInWork, InWork};
 use crate::failure;
+use crate::machine::Machine;
 use crate::output::Output;
+use crate::protocol::LastWords;
 use crate::settings::SessionSettings;
-use crate::step::{Attempt, Connection, NotOpened, Now, Stats, Step, Verdict};
+use crate::step::{Attempt, Connection, NotOpened, Now, Stats, Step, Transport, Verdict};
 use crate::task::{AnyTask, Progress, Stop};
 use crate::view::Telling;
-use codec::response::{bye, continuation, greeting, tagged, untagged};
+use codec::response::{Code, bye, continuation, greeting, tagged, untagged};
 use codec::{DecodeError, Decoder, Event, Request, Tag};
 use std::sync::Arc;
 use store::{Account, ErrorKind, Wake};
@@ -55,7 +58,7 @@ pub struct Session {
 pub(crate) enum Doing {
     /// It waits for a command.
     Nothing,
-    /// A long command is there: [`Session::work`] parses it, as others wait for this thread.
+    /// A long command is there: [`Machine::work`] parses it, as others wait for this thread.
     Parse,
     /// A command runs.
     Task(Running),
@@ -74,18 +77,27 @@ pub(crate) enum Doing {
     Append(Box<Append>),
     /// The answer to STARTTLS is on its way, or TLS is being set up.
     StartTls,
-    /// Nothing more is read.
-    Closing,
+    /// Nothing more is read. What it did before may touch files when it is dropped: that happens
+    /// together with the session.
+    Closing { _before: Box<Doing> },
 }
 
 /// A command that runs.
 pub(crate) struct Running {
     tag: Tag,
-    task: AnyTask,
+    task: DropInWork<AnyTask>,
     /// The mailbox is looked at before the first piece.
     refresh: bool,
     /// It may have written half a response.
     begun: bool,
+}
+
+/// What a piece of a command was.
+enum Piece {
+    More,
+    Last,
+    /// It goes on once this account is open.
+    Open(String),
 }
 
 /// A command that ended.
@@ -96,9 +108,8 @@ pub(crate) struct Ending {
 }
 
 impl Session {
-    /// A session whose greeting is the first step. `wake` is rung from other threads; the
-    /// driver then ends its [`Step::Watch`].
-    pub fn new(settings: Arc<SessionSettings>, connection: Connection, wake: Wake, now: Now) -> Self {
+    /// A session whose greeting is the first step.
+    pub(crate) fn new(settings: Arc<SessionSettings>, connection: Connection, wake: Wake, now: Now) -> Self {
         let mut out = Output::default();
         let names = capability::list(&settings, connection, false);
         greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
@@ -121,10 +132,11 @@ impl Session {
             fed: false,
         }
     }
+}
 
-    /// Takes in bytes from the client. Only after [`Step::Read`] or [`Step::Watch`].
-    pub fn feed(&mut self, bytes: &[u8]) {
-        if matches!(self.doing, Doing::Closing | Doing::StartTls) {
+impl Machine for Session {
+    fn feed(&mut self, bytes: &[u8]) {
+        if matches!(self.doing, Doing::Closing { .. } | Doing::StartTls) {
             return;
         }
         if self.accounts.is_none() {
@@ -138,8 +150,7 @@ impl Session {
         self.fed = true;
     }
 
-    /// What to do next. Never touches a file.
-    pub fn step(&mut self, now: Now) -> Step {
+    fn step(&mut self, now: Now) -> Step {
         if std::mem::take(&mut self.fed) {
             self.active_ms = now.monotonic_ms;
         }
@@ -164,13 +175,13 @@ impl Session {
                 Some(name) => Step::Open(name),
                 None => Step::Read { deadline_ms },
             },
-            Doing::StartTls => Step::StartTls,
-            Doing::Closing => Step::Close,
+            Doing::StartTls => Step::Transport(Transport::StartTls),
+            Doing::Closing { .. } => Step::Close,
         }
     }
 
-    /// Does a bounded piece of the running command; may touch files and block.
-    pub fn work(&mut self, now: Now) {
+    fn work(&mut self, now: Now) {
+        let _in_work = InWork::begin();
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Parse => match self.decoder.parse_long() {
@@ -186,7 +197,7 @@ impl Session {
             Doing::Idle(mut idle) => {
                 self.look_idle(&mut idle, now);
                 // The mailbox may be gone, and the session with it.
-                if !matches!(self.doing, Doing::Closing) {
+                if !matches!(self.doing, Doing::Closing { .. }) {
                     self.doing = Doing::Idle(idle);
                 }
             }
@@ -201,16 +212,14 @@ impl Session {
         }
     }
 
-    /// The answer to [`Step::Authenticate`].
-    pub fn answer(&mut self, verdict: Verdict) {
+    fn answer(&mut self, verdict: Verdict) {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Ask { tag, .. } => self.verdict(tag, verdict),
             other => self.doing = other,
         }
     }
 
-    /// The answer to [`Step::Open`].
-    pub fn opened(&mut self, outcome: Result<Arc<Account>, NotOpened>) {
+    fn opened(&mut self, outcome: Result<Arc<Account>, NotOpened>) {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Open { name, then, .. } => {
                 if let Some(accounts) = &mut self.accounts {
@@ -222,14 +231,8 @@ impl Session {
         }
     }
 
-    /// What is being done goes on once the driver has opened the account.
-    pub(crate) fn open_first(&mut self, name: String) {
-        let then = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
-        self.doing = Doing::Open { asked: Some(name.clone()), name, then };
-    }
-
-    /// TLS is on: all that was known from before it is forgotten (RFC 3501 section 6.2.1).
-    pub fn tls_started(&mut self, connection: Connection, now: Now) {
+    /// All that was known from before is forgotten (RFC 3501 section 6.2.1).
+    fn tls_started(&mut self, connection: Connection, now: Now) {
         self.connection = Connection { tls: true, ..connection };
         self.decoder = decoder_before_login(&self.settings, self.connection);
         self.starved = true;
@@ -237,33 +240,34 @@ impl Session {
         self.enabled = Enabled::default();
         self.stats.client = None;
         self.active_ms = now.monotonic_ms;
-        if !matches!(self.doing, Doing::Closing) {
+        if !matches!(self.doing, Doing::Closing { .. }) {
             self.doing = Doing::Nothing;
         }
     }
 
-    /// Ends the session: BYE with this text, then [`Step::Close`].
-    pub fn shut_down(&mut self, text: &str) {
-        let half_written = matches!(&self.doing, Doing::Task(running) if running.begun);
+    fn shut_down(&mut self, text: &str) {
         match &self.doing {
-            Doing::Closing => {}
-            // Inside a literal, BYE would be taken for a part of a message.
-            _ if half_written => self.close("shut down"),
-            _ => self.bye(text, "shut down"),
+            Doing::Closing { .. } => {}
+            _ if self.may_be_cut() => self.bye(text, "shut down"),
+            _ => self.close("shut down"),
         }
     }
 
-    /// Whether what it is in the middle of only answers its client. Without the client it need
-    /// not be ended, and its work is for nobody.
-    pub fn only_answers(&self) -> bool {
+    fn only_answers(&self) -> bool {
         matches!(&self.doing, Doing::Task(running) if running.begun && running.task.only_answers())
     }
 
-    /// What it did so far.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
+    /// Inside a literal, BYE would be taken for a part of a message.
+    fn may_be_cut(&self) -> bool {
+        !matches!(&self.doing, Doing::Task(running) if running.begun)
     }
 
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+impl Session {
     /// When the session ends if the client says nothing until then.
     fn deadline_ms(&self) -> u64 {
         match self.accounts {
@@ -287,10 +291,6 @@ impl Session {
                     false => self.doing = Doing::Append(append),
                 }
                 inline || (self.starved && self.expire(now))
-            }
-            Doing::Task(running) if self.selected.is_none() && !running.task.touches_files() => {
-                self.run(running);
-                true
             }
             Doing::Ending(ending) if self.selected.is_none() => {
                 self.tagged(&ending.tag, &ending.answer);
@@ -355,11 +355,10 @@ impl Session {
             accounts.begin();
         }
         match kind {
-            Kind::Task(task) => {
-                let refresh = task.refreshes();
-                self.doing = Doing::Task(Running { tag, task, refresh, begun: false });
+            Kind::Task(task) => self.begin_task(tag, task),
+            Kind::Login { user, password } => {
+                self.begin_login(tag, Attempt::Password { command: "LOGIN command", user, password });
             }
-            Kind::Login { user, password } => self.begin_login(tag, Attempt::Login { user, password }),
             Kind::Authenticate { mechanism, initial } => {
                 self.begin_login(tag, Attempt::Begin { mechanism, initial });
             }
@@ -439,49 +438,87 @@ impl Session {
         self.close("logged out");
     }
 
+    /// A command that touches no file runs at once, unless changes of a selected mailbox have to
+    /// be looked for.
+    fn begin_task(&mut self, tag: Tag, mut task: AnyTask) {
+        let refresh = task.refreshes();
+        let runs_here = self.selected.is_none() && !task.touches_files();
+        let piece = runs_here.then(|| self.run_piece(&tag, &mut task));
+        if matches!(piece, Some(Piece::Last)) {
+            return;
+        }
+        let running = Running { tag, task: DropInWork::new(task), refresh, begun: false };
+        match piece {
+            Some(piece) => self.go_on(running, piece),
+            None => self.doing = Doing::Task(running),
+        }
+    }
+
     /// A piece of a command.
     fn run(&mut self, mut running: Running) {
-        if running.refresh && self.refresh().is_err() {
+        if std::mem::take(&mut running.refresh) && self.refresh().is_err() {
             return self.gone();
         }
-        running.refresh = false;
+        let piece = self.run_piece(&running.tag, &mut running.task);
+        self.go_on(running, piece);
+    }
+
+    /// Goes on with a command after a piece of it.
+    fn go_on(&mut self, mut running: Running, piece: Piece) {
+        match piece {
+            Piece::Last => {}
+            Piece::More => {
+                running.begun = true;
+                self.doing = Doing::Task(running);
+            }
+            Piece::Open(name) => {
+                self.doing = Doing::Task(running);
+                self.open_first(name);
+            }
+        }
+    }
+
+    /// What is being done goes on once the driver has opened the account.
+    pub(crate) fn open_first(&mut self, name: String) {
+        let then = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
+        self.doing = Doing::Open { asked: Some(name.clone()), name, then };
+    }
+
+    fn run_piece(&mut self, tag: &Tag, task: &mut AnyTask) -> Piece {
         let mut context = Context {
             settings: &self.settings,
             connection: self.connection,
             out: &mut self.out,
-            tag: &running.tag,
+            tag,
             logged_in: self.accounts.is_some(),
             enabled: &mut self.enabled,
             stats: &mut self.stats,
             wake: &self.wake,
         };
-        let answer = match running.task.run(&mut context, self.accounts.as_ref(), &mut self.selected) {
-            Ok(Progress::More) => {
-                running.begun = true;
-                self.doing = Doing::Task(running);
-                return;
-            }
+        let answer = match task.run(&mut context, self.accounts.as_ref(), &mut self.selected) {
+            Ok(Progress::More) => return Piece::More,
             Ok(Progress::Done(answer)) => answer,
             Ok(Progress::Closed(answer)) => {
                 self.selected = None;
                 answer
             }
-            Ok(Progress::Broken(ended)) => return self.close(ended),
-            Err(Stop::Open(name)) => {
-                self.doing = Doing::Task(running);
-                return self.open_first(name);
+            Ok(Progress::Broken(ended)) => {
+                self.close(ended);
+                return Piece::Last;
             }
+            Err(Stop::Open(name)) => return Piece::Open(name),
             Err(stop) => stop.answer(),
         };
-        let telling = self.telling(running.task.may_expunge(), running.task.by_uid());
-        self.doing = Doing::Ending(Ending { tag: running.tag, answer, telling });
+        let telling = self.telling(task.may_expunge(), task.by_uid());
+        self.doing = Doing::Ending(Ending { tag: tag.clone(), answer, telling });
+        Piece::Last
     }
 
     /// Tells of changes, then answers.
     fn end(&mut self, ending: Ending) {
         if self.tell_changes(ending.telling) {
             self.tagged(&ending.tag, &ending.answer);
-        } else if matches!(self.doing, Doing::Closing) {
+        } else if matches!(self.doing, Doing::Closing { .. }) {
             // The answer still belongs to the client; BYE is the last word.
             let bye = self.out.take();
             self.tagged(&ending.tag, &ending.answer);
@@ -510,7 +547,7 @@ impl Session {
     }
 
     pub(crate) fn selected_mailbox(&self) -> Option<&Arc<store::Mailbox>> {
-        self.selected.as_ref().map(|selected| &selected.mailbox)
+        self.selected.as_ref().map(|selected| &*selected.mailbox)
     }
 
     /// Lets the view see the newest state. `Err` when the mailbox is gone. Another failure is
@@ -555,9 +592,40 @@ impl Session {
 
     fn close(&mut self, ended: &'static str) {
         self.stats.ended = Some(ended);
-        self.selected = None;
-        self.doing = Doing::Closing;
+        let before = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
+        self.doing = Doing::Closing { _before: before };
     }
+}
+
+/// The session is dropped where files may be touched: see [`Machine`].
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _in_work = InWork::begin();
+        self.selected = None;
+        self.doing = Doing::Nothing;
+    }
+}
+
+/// A session for the table of protocols.
+pub(crate) fn machine(
+    settings: Arc<SessionSettings>,
+    connection: Connection,
+    wake: Wake,
+    now: Now,
+) -> Box<dyn Machine> {
+    Box::new(Session::new(settings, connection, wake, now))
+}
+
+/// BYE for a connection that has no session, or lost it.
+pub(crate) fn last_words(words: LastWords<'_>) -> Vec<u8> {
+    let (code, text) = match words {
+        LastWords::TooMany(limit) => (Some(Code::Plain("LIMIT")), limit),
+        LastWords::Unreachable => (None, "The mail cannot be reached; it was logged"),
+        LastWords::InternalError => (None, "Internal error; it was logged"),
+    };
+    let mut line = Vec::new();
+    bye(&mut line, code.as_ref(), text);
+    line
 }
 
 /// While LOGIN and AUTHENTICATE are closed, what they would send as literals stays with the client.

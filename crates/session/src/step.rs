@@ -43,31 +43,37 @@ pub enum Step {
         /// In milliseconds of [`Now::monotonic_ms`].
         deadline_ms: u64,
     },
-    /// Call [`crate::Session::work`] where blocking is allowed, then step again.
+    /// Call [`crate::Machine::work`] where blocking is allowed, then step again.
     Work,
-    /// Check this, then [`crate::Session::answer`]. Bytes that come meanwhile wait.
+    /// Check this, then [`crate::Machine::answer`]. Bytes that come meanwhile wait.
     Authenticate(Attempt),
-    /// Open the account of this name, as that of a user who logs in, then [`crate::Session::opened`].
+    /// Open the account of this name, as that of a user who logs in, then [`crate::Machine::opened`].
     /// Bytes that come meanwhile wait.
     Open(String),
-    /// Everything is written: throw away what was read, shake hands, then
-    /// [`crate::Session::tls_started`].
-    StartTls,
+    /// Everything is written: from the next byte on, bytes mean something else.
+    Transport(Transport),
     /// Everything is written: close.
     Close,
+}
+
+/// A change of what bytes mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// Throw away what was read, shake hands, then [`crate::Machine::tls_started`].
+    StartTls,
 }
 
 /// Something to be checked by whoever knows the users.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are the commands' arguments")]
 pub enum Attempt {
-    /// LOGIN.
-    Login { user: Vec<u8>, password: Zeroizing<Vec<u8>> },
-    /// AUTHENTICATE: the exchange begins.
+    /// A command with a password; its name is for the log.
+    Password { command: &'static str, user: Vec<u8>, password: Zeroizing<Vec<u8>> },
+    /// An exchange (SASL) begins.
     Begin { mechanism: String, initial: Option<Zeroizing<Vec<u8>>> },
     /// The client's response to a challenge.
     Respond(Zeroizing<Vec<u8>>),
-    /// The client sent `*`, or something that is no base64: forget the exchange.
+    /// The client gave up, or sent something that is no base64: forget the exchange.
     Abort,
 }
 
@@ -80,6 +86,17 @@ pub enum Verdict {
     Challenge(Vec<u8>),
     /// Nobody comes in.
     Refused(Refused),
+    /// The user may come in, but their mail is on another host: refer the client to it.
+    Elsewhere(Elsewhere),
+}
+
+/// Where a user's mail is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Elsewhere {
+    /// The host, as the user source names it.
+    pub host: String,
+    /// Canonical user name, which is the one to log in with there.
+    pub user: String,
 }
 
 /// Who came in.

@@ -15,7 +15,7 @@ pub(crate) trait Task: Send {
     fn run(&mut self, context: &mut Context<'_>) -> Answer;
 }
 
-/// A command of a user, run by [`crate::Session::work`] in bounded pieces.
+/// A command of a user, run by [`crate::Machine::work`] in bounded pieces.
 pub(crate) trait AccountTask: Send {
     /// Does a piece: until it is done, the output is full, or some tens of milliseconds have
     /// been worked.
@@ -28,7 +28,7 @@ pub(crate) trait AccountTask: Send {
     }
 
     /// Whether it touches files. One that does not is run at once while no mailbox is selected,
-    /// without a call of [`crate::Session::work`].
+    /// without a call of [`crate::Machine::work`].
     fn touches_files(&self) -> bool {
         true
     }

@@ -1,9 +1,10 @@
 //! A session in memory: over a store in a directory of the caller's, with a clock that stands
 //! still until it is moved. For tests, here and elsewhere.
 
+use crate::imap::Session;
 use crate::{
-    Accepted, Attempt, Connection, NamespaceStyle, NotOpened, Now, Refused, Session, SessionSettings, Stats,
-    Step, Verdict,
+    Accepted, Attempt, Connection, Machine, NamespaceStyle, NotOpened, Now, Refused, SessionSettings, Stats,
+    Step, Transport, Verdict,
 };
 use codec::{Limits, Parts};
 use std::path::{Path, PathBuf};
@@ -201,7 +202,7 @@ impl Client {
                     self.waiting = Waiting::Read(deadline_ms);
                     break;
                 }
-                Step::StartTls => {
+                Step::Transport(Transport::StartTls) => {
                     self.waiting = Waiting::StartTls;
                     break;
                 }
@@ -273,7 +274,7 @@ impl Client {
 
     fn check(&mut self, attempt: Attempt) -> Verdict {
         match attempt {
-            Attempt::Login { user, password } => self.password(&user, &password),
+            Attempt::Password { user, password, .. } => self.password(&user, &password),
             Attempt::Begin { mechanism, initial } => {
                 if !matches!(mechanism.as_str(), "PLAIN" | "LOGIN") {
                     return Verdict::Refused(Refused::NoMechanism);

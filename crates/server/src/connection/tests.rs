@@ -1,31 +1,28 @@
-//! A panic ends one connection only, and a client that hung up is not worked for. Whole servers are tested in `tests/` of this repository.
+//! The driver with IMAP's machine, and with one of a protocol of its own. Whole servers are tested
+//! in `tests/` of this repository.
+
+mod echo;
 
 use crate::listen::Listener;
 use crate::runtime::block_on;
 use crate::serve::serve;
 use crate::server::Server;
 use crate::settings::{ListenTls, read_text};
-use session::{NamespaceClass, OtherNamespace, Rights, SessionSettings};
+use crate::tls;
+use session::{NamespaceClass, OtherNamespace, Protocol, Rights, SessionSettings};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the driver asks whether a test wants a panic.
-pub(super) fn panic_if(wanted: bool) {
-    assert!(!wanted, "a panic that a test wanted");
-}
-
 struct Client(BufReader<TcpStream>);
 
 impl Client {
-    fn new(address: SocketAddr) -> Self {
+    fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a read time-out");
-        let mut client = Self(BufReader::new(stream));
-        assert!(client.line().starts_with("* OK"));
-        client
+        Self(BufReader::new(stream))
     }
 
     fn send(&mut self, line: &str) {
@@ -51,18 +48,20 @@ struct Running {
 
 impl Running {
     fn new(users: &[&str]) -> Self {
-        Self::with_others(users, &[])
+        Self::with(Protocol::DEFAULT, users, "", &[])
     }
 
-    /// Likewise, and these accounts are in a namespace beside the users' own.
-    fn with_others(users: &[&str], others: &[&str]) -> Self {
+    /// With settings beside the usual ones, and with these accounts in a namespace beside the
+    /// users' own.
+    fn with(protocol: &'static Protocol, users: &[&str], settings: &str, others: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().display();
-        let users: String = users.iter().map(|user| format!("{user}:{{PLAIN}}pw::::::\n")).collect();
+        let users: String =
+            users.iter().map(|user| format!("{user}:{{PLAIN}}pw::::::{}\n", extra(user))).collect();
         std::fs::write(directory.path().join("users"), users).expect("users");
         let text = format!(
             "[mail]\nmaildir = \"{path}/%u\"\ncreate = true\n[[users]]\npasswd-file = \"{path}/users\"\n\
-             [login]\ncleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n"
+             [login]\ncleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n{settings}"
         );
         let mut configuration = read_text(Path::new("r.toml"), &text).expect("it is right");
         let mut session = SessionSettings::clone(&configuration.session);
@@ -75,52 +74,35 @@ impl Running {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         socket.set_nonblocking(true).expect("a socket for tokio");
         let address = socket.local_addr().expect("its address");
+        let tls = tls::configure(&configuration).expect("certificates");
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = Server::new(configuration, None, None);
+        let server = Server::new(configuration, tls, None);
         let served = server.clone();
         let thread = std::thread::spawn(move || {
-            let listeners = vec![Listener { socket, tls: ListenTls::StartTls }];
+            let listeners = vec![Listener { socket, protocol, tls: ListenTls::StartTls }];
             block_on(async { serve(served, listeners, None, async { drop(stopped.await) }).await })
         });
         Self { server, address, directory, stop, thread }
     }
 
     fn log_in(&self, user: &str) -> Client {
-        let mut client = Client::new(self.address);
+        let mut client = Client::connect(self.address);
+        assert!(client.line().starts_with("* OK"));
         client.send(&format!("a LOGIN {user} pw\r\n"));
         assert!(client.line().starts_with("a OK"));
         client
     }
+
+    /// Stops it, once all clients are gone or told.
+    fn stop(self) {
+        let _ = self.stop.send(());
+        self.thread.join().expect("no panic").expect("served");
+    }
 }
 
-#[test]
-fn a_panic_ends_one_connection_and_is_counted() {
-    let running = Running::new(&["worker", "stepper", "anna"]);
-    let Running { server, address, .. } = &running;
-
-    let mut other = running.log_in("anna");
-
-    // While files are worked on: the client is told.
-    let mut worker = running.log_in("worker");
-    worker.send("b STATUS INBOX (MESSAGES)\r\n");
-    assert_eq!(worker.line(), "* BYE Internal error; it was logged\r\n");
-    assert_eq!(worker.line(), "");
-    assert_eq!(server.panics(), 1);
-
-    // In the connection's own task.
-    let mut stepper = Client::new(*address);
-    stepper.send("a LOGIN stepper pw\r\n");
-    let mut rest = String::new();
-    while let Ok(count) = stepper.0.read_line(&mut rest)
-        && count > 0
-    {}
-    other.send("b NOOP\r\n");
-    assert!(other.line().starts_with("b OK"), "the others go on");
-    let server = server.clone();
-    let _ = running.stop.send(());
-    assert!(other.line().starts_with("* BYE"));
-    running.thread.join().expect("no panic").expect("served");
-    assert_eq!(server.panics(), 2);
+/// What the source says of a user beside the password.
+fn extra(user: &str) -> &'static str {
+    if user == "moved" { "host=there.example" } else { "" }
 }
 
 /// A search of many pieces, told by their number: those that a client waits for, and those that
@@ -159,14 +141,13 @@ fn security_28_a_client_that_hung_up_is_not_worked_for() {
     assert!(until_dropped < of_search / 2, "{until_dropped} of {of_search} pieces");
     patient.send("d NOOP\r\n");
     while !patient.line().starts_with("d OK") {}
-    let _ = running.stop.send(());
-    running.thread.join().expect("no panic").expect("served");
+    running.stop();
 }
 
 /// The driver opens the account of whoever is named, and for nobody whom no source knows.
 #[test]
 fn other_accounts_are_opened_when_they_are_named() {
-    let running = Running::with_others(&["anna", "bob", "carl"], &["bob", "carl", "dora"]);
+    let running = Running::with(Protocol::DEFAULT, &["anna", "bob", "carl"], "", &["bob", "carl", "dora"]);
     let _bob = running.log_in("bob");
     let path = running.directory.path().join("bob/cur/1700000000.M1P1.host:2,S");
     std::fs::write(path, "Subject: a\n\nb\n").expect("a message");

@@ -15,7 +15,7 @@ use crate::privileges::Keep;
 use auth::Mechanism;
 use codec::{Limits, Parts};
 use ipnet::IpNet;
-use session::{NamespaceStyle, SessionSettings, SpecialUse};
+use session::{NamespaceStyle, Protocol, SessionSettings, SpecialUse};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +111,8 @@ pub(crate) struct Certificate {
 pub(crate) struct Listen {
     /// Address and port.
     pub(crate) address: SocketAddr,
+    /// What is spoken there.
+    pub(crate) protocol: &'static Protocol,
     /// How TLS comes about.
     pub(crate) tls: ListenTls,
 }
@@ -334,7 +336,8 @@ fn client_certificates(tls: &Reader<'_>) -> Option<ClientCertificates> {
 fn listen(reader: &Reader<'_>) -> Option<Listen> {
     let Some(Value::Address(address)) = reader.value("address") else { return None };
     let tls = if reader.text("tls") == "implicit" { ListenTls::Implicit } else { ListenTls::StartTls };
-    Some(Listen { address, tls })
+    let protocol = Protocol::by_name(&reader.text("protocol")).unwrap_or(Protocol::DEFAULT);
+    Some(Listen { address, protocol, tls })
 }
 
 fn session_settings(

@@ -2,6 +2,7 @@
 
 use super::kind::Kind;
 use super::{oauth, sources, special_use};
+use session::Protocol;
 
 /// A table of the file.
 #[derive(Clone, Copy, Debug)]
@@ -619,6 +620,7 @@ const SETTINGS: &[Setting] = &[
         "\"127.0.0.1:1143\"",
         "Address and port; IPv6 as \"[::1]:1143\". Port 0 lets the system choose.",
     ),
+    setting("listen", "protocol", Kind::Choice(Protocol::NAMES), "\"imap\"", "What is spoken there."),
     required(
         "listen",
         "tls",

@@ -65,6 +65,10 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
             "r.toml:15:1: [[listen]] wants tls, such as tls = \"starttls\"",
         ),
         (
+            with("", "[[listen]]\naddress = \"127.0.0.1:1\"\nprotocol = \"nntp\""),
+            "r.toml:17:12: protocol must be \"imap\"",
+        ),
+        (
             "[mail]\nmaildir = \"/srv/%u\"\nquota = \"much\"\n".to_owned(),
             "r.toml:3:9: quota must be a size, a number of messages with C behind it, or both, such as",
         ),

@@ -343,6 +343,39 @@ fn a_server_that_goes_down_says_so() {
     assert!(client.shut_down("Twice").is_empty());
 }
 
+/// What would touch files elsewhere panics in tests: see `DropInWork`.
+#[test]
+fn a_session_that_ends_touches_no_file_before_it_is_dropped() {
+    type End = fn(&Site, &mut Client) -> Vec<u8>;
+    let ways: [(&str, End); 4] = [
+        ("it logs out", |_, client| client.send(b"a LOGOUT\r\n")),
+        ("it is silent", |site, client| client.wait(site.settings.idle_timeout_ms)),
+        ("the server stops", |_, client| client.shut_down("Going down")),
+        ("it sends no commands", |_, client| client.send(&b"x\r\n".repeat(100))),
+    ];
+    for begun in ["NOOP", "IDLE", "APPEND INBOX {9}\r\nhalf", "FETCH 1 BODY[]"] {
+        for (way, end) in &ways {
+            let (_directory, site) = site_with(&["S"]);
+            let mut client = site.select("INBOX");
+            client.command(begun);
+            end(&site, &mut client);
+            // In IDLE silence is right, a LOGOUT is no DONE, and an APPEND takes what comes.
+            let goes_on = matches!(
+                (begun, *way),
+                ("IDLE", "it is silent" | "it logs out") | ("APPEND INBOX {9}\r\nhalf", "it logs out")
+            );
+            assert_eq!(client.closed(), !goes_on, "{begun}, and {way}");
+            let tmp = site.maildir("user").join("tmp");
+            let is_left = begun.starts_with("APPEND") && matches!(*way, "it is silent" | "the server stops");
+            if is_left {
+                assert_eq!(files(&tmp), 1, "{way}");
+            }
+            drop(client);
+            assert_eq!(files(&tmp), 0, "{begun}, and {way}");
+        }
+    }
+}
+
 #[test]
 fn select_tells_what_is_there() {
     let (_directory, site) = site_with(&["S", "F", "S"]);

@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Looks for changes and tells them, and lets the mailbox rest where there were none for a
-    /// while; in [`Session::work`] only.
+    /// while; in [`Machine::work`] only.
     pub(crate) fn look_idle(&mut self, idle: &mut Idle, now: Now) {
         let telling: Telling = self.telling(true, false);
         idle.looked = self.tell_changes(telling);

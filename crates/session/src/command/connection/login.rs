@@ -7,7 +7,7 @@ use crate::accounts::Accounts;
 use crate::capability;
 use crate::context::Answer;
 use crate::imap::{Doing, Session};
-use crate::step::{Accepted, Attempt, Refused, Verdict};
+use crate::step::{Accepted, Attempt, Elsewhere, Refused, Verdict};
 use codec::Tag;
 use codec::response::{Code, Condition, continuation, untagged};
 use data_encoding::BASE64;
@@ -51,6 +51,9 @@ impl Session {
                 self.doing = Doing::Challenge { tag };
             }
             Verdict::Refused(refused) => self.refuse(&tag, refused),
+            Verdict::Elsewhere(Elsewhere { host, .. }) => {
+                self.refuse(&tag, Refused::Forbidden(format!("Your mail is on {host}")));
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 
 use crate::command::Allowed;
 use crate::context::Answer;
+use crate::drop_in_work::DropInWork;
 use crate::failure;
 use crate::imap::{Doing, Ending, Session};
 use crate::rights::Right;
@@ -25,13 +26,18 @@ pub(crate) struct Append {
     tag: Tag,
     wire_name: WireName,
     /// Opened with the first message.
-    target: Option<Arc<Mailbox>>,
+    target: Option<DropInWork<Target>>,
+    /// Why nothing will be appended.
+    failed: Option<Answer>,
+}
+
+/// Where messages go. Dropping a delivery removes its file.
+struct Target {
+    mailbox: Arc<Mailbox>,
     /// The message that is being read, and what comes with it.
     current: Option<(Delivery, Flags, Option<i64>)>,
     /// Messages read before it.
     read: Vec<(Delivery, Flags, Option<i64>)>,
-    /// Why nothing will be appended.
-    failed: Option<Answer>,
 }
 
 impl Session {
@@ -40,20 +46,13 @@ impl Session {
     pub(crate) fn begin_append(&mut self, tag: Tag, wire_name: WireName) {
         let failed = self.accounts.is_none().then(|| Answer::bad(Allowed::Authenticated.otherwise()));
         let opened = self.accounts.as_ref().map(|accounts| accounts.resolve(&wire_name));
-        self.doing = Doing::Append(Box::new(Append {
-            tag,
-            wire_name,
-            target: None,
-            current: None,
-            read: Vec::new(),
-            failed,
-        }));
+        self.doing = Doing::Append(Box::new(Append { tag, wire_name, target: None, failed }));
         if let Some(Err(Stop::Open(account))) = opened {
             self.open_first(account);
         }
     }
 
-    /// Takes what was read, up to the end of the command or of the bytes; in [`Session::work`]
+    /// Takes what was read, up to the end of the command or of the bytes; in [`Machine::work`]
     /// only, unless the client is not logged in.
     pub(crate) fn proceed_append(&mut self, mut append: Box<Append>) {
         loop {
@@ -88,9 +87,6 @@ impl Session {
                     break self.end_append(tag, answer);
                 }
                 Piece::Failed(error) => {
-                    // Dropping the deliveries removes their files.
-                    drop(append.current.take());
-                    append.read.clear();
                     self.doing = Doing::Nothing;
                     break self.malformed(codec::DecodeError { tag: Some(append.tag), ..error });
                 }
@@ -100,7 +96,6 @@ impl Session {
 
     /// Makes ready for a message: whether its bytes have to be asked for.
     fn begin_message(&mut self, append: &mut Append, message: AppendMessage) -> Result<bool, Answer> {
-        append.keep_current();
         if let Some(answer) = append.failed.take() {
             return Err(answer);
         }
@@ -108,25 +103,26 @@ impl Session {
         if message.size > limit {
             return Err(Answer::no("TOOBIG", format!("At most {limit} octets in a message")));
         }
-        let target = match append.target.take() {
+        let target = match &mut append.target {
             Some(target) => target,
-            None => self.append_target(&append.wire_name)?,
+            none => none.insert(DropInWork::new(self.append_target(&append.wire_name)?)),
         };
-        let delivery = target.deliver_announced(&message.flags, message.size);
+        target.keep_current();
+        let delivery = target.mailbox.deliver_announced(&message.flags, message.size);
         let delivery = delivery.map_err(|error| for_target(&error))?;
-        append.target = Some(target);
         let date = message.date.map(|date| date.unix);
-        append.current = Some((delivery, message.flags, date));
+        target.current = Some((delivery, message.flags, date));
         Ok(!message.non_sync)
     }
 
-    fn append_target(&self, wire_name: &WireName) -> Result<Arc<Mailbox>, Answer> {
+    fn append_target(&self, wire_name: &WireName) -> Result<Target, Answer> {
         let Some(accounts) = &self.accounts else {
             return Err(Answer::bad(Allowed::Authenticated.otherwise()));
         };
         let named = accounts.resolve(wire_name).map_err(Stop::answer)?;
         named.require(Right::Insert)?;
-        named.open().map_err(|error| for_target(&error))
+        let mailbox = named.open().map_err(|error| for_target(&error))?;
+        Ok(Target { mailbox, current: None, read: Vec::new() })
     }
 
     fn end_append(&mut self, tag: Tag, answer: Answer) {
@@ -136,32 +132,35 @@ impl Session {
 }
 
 impl Append {
-    /// The message that was read waits for the command's end.
-    fn keep_current(&mut self) {
-        self.read.extend(self.current.take());
-    }
-
     /// Writes what came; after a failure, what comes goes nowhere.
     fn write(&mut self, bytes: &[u8]) {
-        let Some((delivery, ..)) = &mut self.current else { return };
+        let Some(target) = &mut self.target else { return };
+        let Some((delivery, ..)) = &mut target.current else { return };
         if let Err(error) = delivery.write(bytes) {
             self.failed = Some(failure::answer(&error));
-            self.current = None;
-            self.read.clear();
+            self.target = None;
         }
     }
 
-    fn commit(mut self: Box<Self>) -> Answer {
-        self.keep_current();
+    fn commit(self) -> Answer {
         if let Some(answer) = self.failed {
             return answer;
         }
-        let Some(target) = self.target else { return Answer::bad("Expected a message") };
-        match target.append(self.read) {
+        let Some(mut target) = self.target else { return Answer::bad("Expected a message") };
+        target.keep_current();
+        let read = std::mem::take(&mut target.read);
+        match target.mailbox.append(read) {
             Ok(appended) => Answer::ok("Message appended")
                 .with_code(Code::AppendUid(appended.uid_validity, appended.uids)),
             Err(error) => for_target(&error),
         }
+    }
+}
+
+impl Target {
+    /// The message that was read waits for the command's end.
+    fn keep_current(&mut self) {
+        self.read.extend(self.current.take());
     }
 }
 

@@ -58,7 +58,7 @@ fn follow(
     }
     let Selected { mailbox: old, watch, .. } = selected;
     *watch = mailbox.watch(context.wake.clone());
-    *old = mailbox;
+    **old = mailbox;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::accounts::MailboxRef;
 use crate::context::{Answer, Context, Selected, User};
+use crate::drop_in_work::DropInWork;
 use crate::rights::Right;
 use crate::task::{AccountTask, Progress, Stop};
 use crate::view::View;
@@ -62,6 +63,7 @@ impl Select {
         };
         let recent = recent(read_only, &refreshed.snapshot, refreshed.claimed);
         let (view, account) = (View::new(refreshed.snapshot, recent), named.account.clone());
+        let mailbox = DropInWork::new(mailbox);
         Ok(Selected { mailbox, account, view, read_only, watch, mark: None })
     }
 }
