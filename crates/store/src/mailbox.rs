@@ -332,13 +332,15 @@ impl Mailbox {
     }
 
     /// Copies messages with flags and dates to `target`, all or none, durably. Messages that
-    /// are gone are left out. The files are linked where the file system allows, else copied.
+    /// are gone are left out. The files are linked where the file system allows, else copied. A
+    /// mailbox of another owner's account gets files of that owner.
     pub fn copy(&self, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
         let _entered = self.shared.enter()?;
         bring_in::copy(self, uids, target)
     }
 
-    /// Moves messages to `target` (RFC 6851), durably: no crash loses one or leaves two.
+    /// Moves messages to `target` (RFC 6851), durably: no crash loses one, or leaves two where a
+    /// file can be renamed. Between file systems, or owners, it may leave one of them twice.
     pub fn move_to(&self, uids: &UidSet, target: &Mailbox) -> Result<Copied> {
         let _entered = self.shared.enter()?;
         bring_in::move_to(self, uids, target)
@@ -418,6 +420,7 @@ impl Mailbox {
     }
 
     fn lock_file(&self) -> Result<Lock> {
+        let _entered = self.shared.enter()?;
         Lock::take(&self.lock_path(), self.shared.settings.lock_wait_ms_max)
             .map_err(|error| if self.is_there() { error } else { self.deleted() })
     }

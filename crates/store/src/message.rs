@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::{disk_size, split, wire_size};
 use mail::source::Source;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -55,20 +55,8 @@ impl MessageFile {
         name: &[u8],
         path: impl FnOnce() -> PathBuf,
     ) -> Result<Option<Self>> {
-        // A FIFO would wait for a writer without NONBLOCK; it is refused right after.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(Error::reading("cannot open", &path(), error.into())),
-        };
-        let path = path();
-        let stat = rustix::fs::fstat(&file)
-            .map_err(|error| Error::reading("cannot look at", &path, error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path));
-        }
-        let (file, size) = (File::from(file), u64::try_from(stat.st_size).unwrap_or(0));
+        let Some((file, stat, path)) = open_regular(directory, name, path)? else { return Ok(None) };
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
         let expanded = match Compression::of_file(&file, &path)? {
             None => None,
             Some(compression) => match compression.expand(&file, &path) {
@@ -226,4 +214,26 @@ fn has_empty_line(bytes: &[u8], from: usize) -> bool {
         rest.starts_with(b"\n") || rest.starts_with(b"\r\n")
     }) || bytes.starts_with(b"\n")
         || bytes.starts_with(b"\r\n")
+}
+
+/// Opens a file of mail as it lies there; `None` when it is gone.
+pub(crate) fn open_regular(
+    directory: impl AsFd,
+    name: &[u8],
+    path: impl FnOnce() -> PathBuf,
+) -> Result<Option<(File, Stat, PathBuf)>> {
+    // A FIFO would wait for a writer without NONBLOCK; it is refused right after.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(Error::reading("cannot open", &path(), error.into())),
+    };
+    let path = path();
+    let stat =
+        rustix::fs::fstat(&file).map_err(|error| Error::reading("cannot look at", &path, error.into()))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(Some((file, stat, path))),
+        _ => Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
+    }
 }

@@ -159,7 +159,7 @@ impl Quota {
     /// What the user has and may have; `None` without limits. Counts everything where the file
     /// cannot be believed, which takes as long as reading all names.
     pub fn status(&self) -> Result<Option<QuotaStatus>> {
-        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
+        let _entered = self.enter()?;
         Ok(self.known()?.status)
     }
 
@@ -173,7 +173,7 @@ impl Quota {
     /// Counts everything, and writes the file where there are limits or a file. `progress` is
     /// told how many messages were counted since the last time.
     pub fn recalculate(&self, progress: &mut dyn FnMut(u64)) -> Result<QuotaStatus> {
-        let _entered = owner::enter(self.owner.as_ref(), &self.root)?;
+        let _entered = self.enter()?;
         let _alone = self.counting.write().unwrap_or_else(PoisonError::into_inner);
         let contents = self.read();
         let of_file = contents.as_ref().and_then(|contents| contents.limits);
@@ -198,12 +198,13 @@ impl Quota {
 
     /// Whether there is anything to count: limits, or a file. Costs one `lstat` at most.
     pub(crate) fn is_in_use(&self) -> bool {
+        let Ok(_entered) = self.enter() else { return false };
         self.configured().is_some_and(|limits| !limits.is_none()) || file::is_there(&self.path())
     }
 
     /// Begins a change that adds nothing.
     pub(crate) fn begin(&self) -> Change<'_> {
-        self.change(file::is_there(&self.path()))
+        self.change(self.enter().is_ok_and(|_entered| file::is_there(&self.path())))
     }
 
     /// Keeps room for so much more: `OverQuota` where that is too much, beside what is promised to
@@ -233,6 +234,7 @@ impl Quota {
 
     /// Promises room for so much, in the place of `rooms`.
     fn admit(&self, more: QuotaUsage, rooms: Vec<Room>) -> Result<Option<Room>> {
+        let _entered = self.enter()?;
         let had = rooms.iter().fold(QuotaUsage::default(), |sum, room| sum.plus(room.usage));
         // What is in the file and what is promised are looked at together.
         let promised = self.promised();
@@ -349,6 +351,11 @@ impl Quota {
         Ok(QuotaStatus { limits, usage })
     }
 
+    /// Works as the owner of the Maildir.
+    fn enter(&self) -> Result<Option<owner::Guard>> {
+        owner::enter(self.owner.as_ref(), &self.root)
+    }
+
     fn configured(&self) -> Option<QuotaLimits> {
         *self.configured.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -407,6 +414,8 @@ impl Drop for Change<'_> {
         if (self.bytes, self.messages) == (0, 0) {
             return;
         }
+        // Without it the file cannot be appended to, which is said.
+        let _entered = quota.enter();
         let appended = {
             // Nobody sees it both in the file and promised.
             let mut promised = quota.promised();

@@ -5,6 +5,7 @@ use crate::command::shared::dialogue::{TestSite, play, site};
 use crate::testing::Client;
 use crate::{NamespaceClass, OtherNamespace, Rights};
 use mail::MailboxName;
+use store::QuotaLimits;
 
 /// A site whose users may use mailboxes of anna, and read those of the team. There is no bob.
 fn shared_site(style: NamespaceStyle) -> TestSite {
@@ -317,6 +318,64 @@ LIST "" * RETURN (STATUS (MESSAGES))
   OK
 "#,
     );
+}
+
+/// RFC 9208: a message counts for the account that it lies in.
+#[test]
+fn the_quota_is_that_of_the_mailbox() {
+    let test = shared_site(Plain);
+    put(&test, "user", "", 3);
+    put(&test, "anna", "", 1);
+    let (own, anna) = (test.site.account("user"), test.site.account("anna"));
+    anna.quota().set_limits(Some(QuotaLimits::parse("3C").expect("limits")));
+    let mut client = test.site.log_in();
+    assert!(client.command("SELECT INBOX").contains("* 3 EXISTS"));
+    play(
+        &mut client,
+        r#"
+GETQUOTAROOT INBOX
+  * QUOTAROOT INBOX
+  OK
+GETQUOTAROOT Other/anna/Work
+  * QUOTAROOT Other/anna/Work "User quota of anna"
+  * QUOTA "User quota of anna" (MESSAGE 1 3)
+  OK
+COPY 1:3 Other/anna
+  NO [OVERQUOTA]
+MOVE 1:3 Other/anna
+  NO [OVERQUOTA]
+"#,
+    );
+    assert!(client.command("COPY 1 Other/anna").contains("a OK"));
+    assert!(client.command("MOVE 1 Other/anna/Work").contains("a OK Move"));
+    play(
+        &mut client,
+        r#"
+GETQUOTA "User quota of anna"
+  * QUOTA "User quota of anna" (MESSAGE 3 3)
+  OK
+GETQUOTA "User quota of team"
+  NO [NONEXISTENT]
+GETQUOTA "User quota of carl"
+  NO [NONEXISTENT]
+SETQUOTA "User quota of anna" ()
+  NO [NOPERM]
+APPEND Other/anna {3}
+  NO [OVERQUOTA]
+STATUS INBOX (MESSAGES)
+  * STATUS INBOX (MESSAGES 2)
+  OK
+"#,
+    );
+    // The other way: anna has one less, and the user, who has a limit now, one more.
+    own.quota().set_limits(Some(QuotaLimits::parse("3C").expect("limits")));
+    assert!(client.command("SELECT Other/anna").contains("* 2 EXISTS"));
+    assert!(client.command("MOVE 1 INBOX").contains("a OK Move"));
+    assert!(client.command("MOVE 1 INBOX").starts_with("a NO [OVERQUOTA]"));
+    let messages = |account: &store::Account| {
+        account.quota().status().expect("a status").expect("limits").usage.messages
+    };
+    assert_eq!((messages(&own), messages(&anna)), (3, 2));
 }
 
 #[test]

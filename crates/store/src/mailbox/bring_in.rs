@@ -5,6 +5,9 @@
 //! are spent that nobody was told. Both are made durable together, before anybody is told: a
 //! machine that goes down before that may keep a file without its line, which then is a
 //! message like one that another program delivered.
+//!
+//! Source and target may belong to two owners. The caller works as the source's, and what is done
+//! to the target is done as the target's: a file is opened as the one and written as the other.
 
 use super::change::note_last_facts;
 use super::{Copied, Inner, Mailbox, room};
@@ -15,7 +18,7 @@ use crate::disk::{is_missing, private_file, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
 use crate::file_name::{Info, compose, disk_size, sizes_kept, unique};
-use crate::message::MessageFile;
+use crate::message::{MessageFile, open_regular};
 use crate::quota::{Change, QuotaUsage, Room};
 use crate::rename::rename_new;
 use crate::scan::Place;
@@ -23,7 +26,8 @@ use crate::temporary::Temporary;
 use crate::uid_list::Line;
 use mail::flag::Flags;
 use mail::{Uid, UidSet, UidValidity};
-use std::fs::File;
+use rustix::fs::CWD;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -143,7 +147,10 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
     let mut temporaries = Vec::new();
     let mut incoming = Vec::new();
     let mut copied = Vec::new();
-    directory::check_tmp(&target.directory)?;
+    {
+        let _entered = target.shared.enter()?;
+        directory::check_tmp(&target.directory)?;
+    }
     let present = present(source, uids)?;
     let room = room::copying(source, uids, target)?;
     for (uid, flags) in present {
@@ -156,6 +163,7 @@ pub(super) fn copy(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Result<
         target.refresh(false)?;
         Vec::new()
     } else {
+        let _entered = target.shared.enter()?;
         let (mut change, coming) = self::coming(target, &incoming, &temporaries, room.into_iter().collect())?;
         let together = [Arc::new(Waiting { incoming, temporaries, outcome: Mutex::new(None) })];
         let new = from_temporaries(target, &mut target.lock(), &together)?;
@@ -177,6 +185,7 @@ impl Moved {
     /// A message's file lies in `target` now.
     fn add(&mut self, pair: (Uid, Uid), target: &Mailbox, incoming: &Incoming) {
         self.pairs.push(pair);
+        let _entered = target.shared.enter();
         let id = self.ids.read(&target.file_path(Place::Cur, &file_name(incoming)));
         self.ids.keep(id);
     }
@@ -226,7 +235,10 @@ fn move_across(source: &Mailbox, uids: &UidSet, target: &Mailbox, moved: &mut Mo
     };
     let (from, to) = if source_first { (&mut *first, &mut *second) } else { (&mut *second, &mut *first) };
     source.look(from)?;
-    target.look(to)?;
+    {
+        let _entered = target.shared.enter()?;
+        target.look(to)?;
+    }
     let chosen = messages_of(from, uids)?;
     note_leaving(source, from, &chosen);
     if chosen.is_empty() {
@@ -239,7 +251,7 @@ fn move_across(source: &Mailbox, uids: &UidSet, target: &Mailbox, moved: &mut Mo
     let incoming: Vec<&Incoming> = incoming.iter().collect();
     let new = announce(target, to, &incoming)?;
     // A file that has left the source has its keywords in this line only.
-    to.list.sync()?;
+    sync_lines(target, to)?;
     fault_point("move: after the target's lines");
     let (mut missing, mut failed) = (Vec::new(), None);
     for (((uid, flags), incoming), new) in chosen.iter().zip(&incoming).zip(&new) {
@@ -339,6 +351,7 @@ fn from_temporaries(mailbox: &Mailbox, inner: &mut Inner, together: &[Arc<Waitin
 /// Gives the messages UIDs. They are durable with [`make_durable`], and nobody is told of them
 /// before [`settle`].
 fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Result<Vec<Uid>> {
+    let _entered = mailbox.shared.enter()?;
     let state = inner.state()?;
     let modseq = state.next_modseq();
     let mut next = state.uid_next;
@@ -361,10 +374,16 @@ fn announce(mailbox: &Mailbox, inner: &mut Inner, incoming: &[&Incoming]) -> Res
     Ok(uids)
 }
 
+fn sync_lines(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
+    let _entered = mailbox.shared.enter()?;
+    inner.list.sync()
+}
+
 /// Makes lines and names durable. The list comes first: where a journal holds both, the second
 /// wait finds nothing left to do.
 fn make_durable(mailbox: &Mailbox, inner: &Inner) -> Result<()> {
-    inner.list.sync()?;
+    sync_lines(mailbox, inner)?;
+    let _entered = mailbox.shared.enter()?;
     sync_directory(&mailbox.directory.join("cur"))
 }
 
@@ -376,6 +395,7 @@ fn settle(
     uids: &[Uid],
     missing: &[Uid],
 ) -> Result<()> {
+    let _entered = mailbox.shared.enter()?;
     inner.pending.clear();
     let state = inner.state_mut()?;
     for (uid, incoming) in uids.iter().zip(incoming) {
@@ -424,7 +444,10 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
             let Some(path) = source.path_of(&inner, uid) else { return Ok(None) };
             (path, new_base(target, source, &inner, uid))
         };
-        let temporary = Temporary::new(target.directory.join("tmp").join(&base), base.clone());
+        let temporary = {
+            let _entered = target.shared.enter()?;
+            Temporary::new(target.directory.join("tmp").join(&base), base.clone())
+        };
         // A link would be made to a symbolic link or FIFO too.
         let metadata = std::fs::symlink_metadata(&path);
         let linked = match &metadata {
@@ -432,7 +455,10 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
                 if let Some(copied) = copy_expanded(&path, metadata.len(), target)? {
                     return Ok(Some(copied));
                 }
-                std::fs::hard_link(&path, &temporary.path)
+                match is_of_one_owner(source, target) {
+                    true => std::fs::hard_link(&path, &temporary.path),
+                    false => Err(std::io::ErrorKind::CrossesDevices.into()),
+                }
             }
             Ok(_) => return Err(Error::new(ErrorKind::Damaged, "no regular file:", &path)),
             Err(_) => metadata.map(drop),
@@ -440,14 +466,12 @@ fn link_or_copy(source: &Mailbox, uid: Uid, target: &Mailbox) -> Result<Option<(
         match linked {
             Ok(()) => return Ok(Some((temporary, base))),
             Err(error) if is_missing(&error) => {
-                let mut inner = source.lock();
-                let _lock = source.lock_file()?;
-                source.scan_again(&mut inner)?;
+                scan_source(source)?;
             }
-            Err(_) => {
-                copy_file(&path, &temporary.path)?;
-                return Ok(Some((temporary, base)));
-            }
+            Err(_) => match copy_file(&path, &temporary.path, target)? {
+                true => return Ok(Some((temporary, base))),
+                false => scan_source(source)?,
+            },
         }
     }
     Ok(None)
@@ -466,6 +490,7 @@ fn copy_expanded(path: &Path, size: u64, target: &Mailbox) -> Result<Option<(Tem
         Err(error) => return Err(error),
     };
     let Some(file) = file else { return Ok(None) };
+    let _entered = target.shared.enter()?;
     let mut copy = Delivery::create(&target.directory, &target.shared.settings.hostname)?;
     let (mut buffer, mut offset) = (vec![0; 64 * 1024], 0);
     loop {
@@ -481,8 +506,22 @@ fn copy_expanded(path: &Path, size: u64, target: &Mailbox) -> Result<Option<(Tem
     Ok(Some((temporary, base)))
 }
 
-fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).map_err(|error| Error::reading("cannot open", from, error))?;
+/// The source's files are not where they were thought to be.
+fn scan_source(source: &Mailbox) -> Result<()> {
+    let mut inner = source.lock();
+    let _lock = source.lock_file()?;
+    source.scan_again(&mut inner)
+}
+
+fn is_of_one_owner(source: &Mailbox, target: &Mailbox) -> bool {
+    source.shared.owner == target.shared.owner
+}
+
+/// Copies a message's file as it lies there; `false` when it is gone.
+fn copy_file(from: &Path, to: &Path, target: &Mailbox) -> Result<bool> {
+    let opened = open_regular(CWD, from.as_os_str().as_bytes(), || from.to_owned())?;
+    let Some((mut source, ..)) = opened else { return Ok(false) };
+    let _entered = target.shared.enter()?;
     let mut copied = || -> std::io::Result<()> {
         let mut target = private_file(to)?;
         let mut fill = || {
@@ -492,7 +531,8 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
         };
         fill().inspect_err(|_| drop(std::fs::remove_file(to)))
     };
-    copied().map_err(|error| Error::io("cannot copy to", to, error))
+    copied().map_err(|error| Error::io("cannot copy to", to, error))?;
+    Ok(true)
 }
 
 /// Renames a message's file into another mailbox; `false` when it is gone.
@@ -500,19 +540,25 @@ fn rename_over(source: &Mailbox, from: &mut Inner, uid: Uid, target: &Mailbox, n
     let to = target.file_path(Place::Cur, name);
     for _ in 0..3 {
         let Some(path) = source.path_of(from, uid) else { return Ok(false) };
-        match rename_new(&path, &to) {
+        let renamed = match is_of_one_owner(source, target) {
+            true => rename_new(&path, &to),
+            // No rename gives a file away.
+            false => Err(std::io::ErrorKind::CrossesDevices.into()),
+        };
+        match renamed {
             Ok(()) => return Ok(true),
             Err(error) if is_missing(&error) => source.scan_again(from)?,
             Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-                copy_file(&path, &to)?;
-                return match std::fs::remove_file(&path) {
-                    Ok(()) => Ok(true),
-                    Err(error) => {
-                        // It stays where it was, and only there.
-                        let _ = std::fs::remove_file(&to);
-                        Err(Error::io("cannot remove", &path, error))
-                    }
-                };
+                if !copy_file(&path, &to, target)? {
+                    source.scan_again(from)?;
+                    continue;
+                }
+                fault_point("move: after a copy");
+                let Err(error) = std::fs::remove_file(&path) else { return Ok(true) };
+                // It stays where it was, and only there.
+                let _entered = target.shared.enter()?;
+                let _ = std::fs::remove_file(&to);
+                return Err(Error::io("cannot remove", &path, error));
             }
             Err(error) => return Err(Error::io("cannot move", &path, error)),
         }

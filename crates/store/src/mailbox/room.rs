@@ -80,36 +80,79 @@ pub(super) fn coming(
     Ok((target.shared.quota.begin_adding(adds, rooms)?, adds))
 }
 
-/// Messages are about to move. The user has neither more nor less after it, unless only one of
-/// the mailboxes counts.
-pub(super) fn moving<'a>(source: &Mailbox, uids: &UidSet, target: &'a Mailbox) -> Result<Change<'a>> {
-    match (source.is_uncounted(), target.is_uncounted()) {
-        (true, false) if target.shared.quota.is_in_use() => {
-            source.refresh(false)?;
-            let adds = target.counted(sizes(source, &*source.awake()?, uids).into_iter());
-            target.shared.quota.begin_adding(adds, Vec::new())
-        }
-        (false, true) => Ok(target.shared.quota.begin()),
-        _ => Ok(Change::uncounted()),
+/// Messages on the move: what the quota of the source loses, and that of the target gets.
+pub(super) struct Moving<'a> {
+    /// As an account's own, where both mailboxes are of one.
+    source: Option<Change<'a>>,
+    target: Change<'a>,
+}
+
+/// Messages are about to move. Within an account there is neither more nor less after it, unless
+/// only one of the mailboxes counts.
+pub(super) fn moving<'a>(source: &'a Mailbox, uids: &UidSet, target: &'a Mailbox) -> Result<Moving<'a>> {
+    if source.shared.root != target.shared.root {
+        return moving_between(source, uids, target);
     }
+    let target = match (source.is_uncounted(), target.is_uncounted()) {
+        (true, false) => adding(source, uids, target)?,
+        (false, true) => target.shared.quota.begin(),
+        _ => Change::uncounted(),
+    };
+    Ok(Moving { source: None, target })
+}
+
+/// Likewise, between accounts: each has a quota of its own.
+fn moving_between<'a>(source: &'a Mailbox, uids: &UidSet, target: &'a Mailbox) -> Result<Moving<'a>> {
+    let removing = || match source.is_uncounted() {
+        true => Change::uncounted(),
+        false => source.shared.quota.begin(),
+    };
+    // In one order for all: where everything is counted, changes wait, and two moves the opposite
+    // ways would wait for one another.
+    if source.shared.root < target.shared.root {
+        let removing = removing();
+        return Ok(Moving { source: Some(removing), target: adding(source, uids, target)? });
+    }
+    let target = adding(source, uids, target)?;
+    Ok(Moving { source: Some(removing()), target })
+}
+
+fn adding<'a>(source: &Mailbox, uids: &UidSet, target: &'a Mailbox) -> Result<Change<'a>> {
+    if target.is_uncounted() || !target.shared.quota.is_in_use() {
+        return Ok(Change::uncounted());
+    }
+    source.refresh(false)?;
+    let adds = target.counted(sizes(source, &*source.awake()?, uids).into_iter());
+    target.shared.quota.begin_adding(adds, Vec::new())
 }
 
 /// A message was moved, to this name in `cur/` of the target.
 pub(super) fn moved(
-    change: &mut Change<'_>,
+    moving: &mut Moving<'_>,
     source: &Mailbox,
     target: &Mailbox,
     name: &[u8],
     flags: SystemFlags,
 ) {
-    if !change.is_counted() {
+    let Moving { source: of_source, target: of_target } = moving;
+    if !of_target.is_counted() && !of_source.as_ref().is_some_and(Change::is_counted) {
         return;
     }
-    let size = || size_of(crate::file_name::split(name).0, &target.file_path(Place::Cur, name));
-    match (source.counts(flags), target.counts(flags)) {
-        (true, false) => change.remove(size()),
-        (false, true) => change.add(size()),
-        _ => {}
+    let size = size_of(crate::file_name::split(name).0, &target.file_path(Place::Cur, name));
+    let (counted, counts) = (source.counts(flags), target.counts(flags));
+    match of_source {
+        // Of one account: what stays in it changes nothing.
+        None if counted == counts => {}
+        None if counted => of_target.remove(size),
+        None => of_target.add(size),
+        Some(of_source) => {
+            if counted {
+                of_source.remove(size);
+            }
+            if counts {
+                of_target.add(size);
+            }
+        }
     }
 }
 

@@ -276,3 +276,129 @@ fn two_owners_of_one_maildir_do_not_share_an_account() {
     assert!(!Arc::ptr_eq(&first, &other));
     assert_eq!(other.owner().map(|owner| owner.gid()), Some(45_000));
 }
+
+const TEXT: &str = "Subject: one of another\n\ntext\n";
+
+/// A file of 40,001 in `cur/`, as another program leaves it, and dated.
+fn put(homes: &Homes, name: &str, content: &[u8]) {
+    let path = homes.maildir(40_001).join("cur").join(name);
+    let mut file = std::fs::File::create(&path).unwrap();
+    std::io::Write::write_all(&mut file, content).unwrap();
+    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    file.set_modified(date).unwrap();
+    std::os::unix::fs::chown(&path, Some(40_001), Some(41_001)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Text, flags and date of all messages.
+fn messages(mailbox: &Arc<crate::Mailbox>) -> Vec<(String, String, i64)> {
+    let snapshot = mailbox.refresh(false).unwrap().snapshot;
+    let of_row = |row: crate::Row<'_>| {
+        let file = mailbox.open_message(row.uid()).unwrap().unwrap();
+        let keywords = row.keywords().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let text = String::from_utf8(file.read_all().unwrap()).unwrap();
+        (text, format!("{:?} {keywords}", row.system_flags()), file.internal_date())
+    };
+    snapshot.rows().map(of_row).collect()
+}
+
+fn all(mailbox: &crate::Mailbox) -> mail::UidSet {
+    mailbox.refresh(false).unwrap().snapshot.uids().iter().copied().collect()
+}
+
+#[test]
+fn messages_go_to_another_owner_and_come_back() {
+    if is_skipped() {
+        return;
+    }
+    let (homes, before) = (Homes::new(), by_the_kernel());
+    let (ours, theirs) = (homes.account(40_001), homes.account(40_002));
+    theirs.quota().set_limits(crate::QuotaLimits::parse("4C").ok());
+    put(&homes, "1.plain:2,FS", TEXT.as_bytes());
+    put(&homes, &format!("2.gzip,S={}:2,R", TEXT.len()), &gzip(TEXT));
+    let inbox = ours.open(&MailboxName::inbox()).unwrap();
+    let there = theirs.open(&MailboxName::inbox()).unwrap();
+    let keyword = mail::Keyword::new("Project").unwrap();
+    let change = crate::FlagChange::Add(Flags::new(mail::SystemFlags::NONE, vec![keyword]));
+    inbox.refresh(true).unwrap();
+    inbox.store_flags(&all(&inbox), &change, None).unwrap();
+    let expected = messages(&inbox);
+    assert_eq!(expected.len(), 2);
+    assert!(
+        expected.iter().all(|(text, flags, date)| {
+            text == TEXT && flags.ends_with("Project") && *date == 1_600_000_000
+        })
+    );
+
+    // As a server does it: the thread works as the user who asks, whichever that is.
+    for asks in [&ours, &theirs] {
+        let _entered = asks.enter().unwrap();
+        assert_eq!(inbox.copy(&all(&inbox), &there).unwrap().pairs.len(), 2);
+    }
+    assert_eq!(messages(&there), [&expected[..], &expected[..]].concat());
+    let full = inbox.copy(&all(&inbox), &there).unwrap_err();
+    assert_eq!(full.kind, ErrorKind::OverQuota);
+    assert_eq!(inbox.move_to(&all(&inbox), &there).unwrap_err().kind, ErrorKind::OverQuota);
+    let two = all(&there).iter().take(2).collect();
+    assert_eq!(there.move_to(&two, &inbox).unwrap().pairs.len(), 2);
+    assert_eq!(inbox.move_to(&two, &there).unwrap().pairs.len(), 2);
+    assert_eq!((messages(&inbox), messages(&there).len()), (expected.clone(), 4));
+    let counted = theirs.quota().status().unwrap().unwrap().usage.messages;
+    assert_eq!(counted, 4);
+    let gone = there.move_to(&all(&there), &inbox).unwrap();
+    assert_eq!((gone.pairs.len(), messages(&inbox).len(), messages(&there).len()), (4, 6, 0));
+    assert_eq!(theirs.quota().status().unwrap().unwrap().usage.messages, 0);
+
+    assert_eq!(by_the_kernel(), before);
+    for uid in [40_001, 40_002] {
+        homes.assert_owned(uid);
+        assert_eq!(std::fs::read_dir(homes.maildir(uid).join("tmp")).unwrap().count(), 0, "{uid}");
+        for entry in std::fs::read_dir(homes.maildir(uid).join("cur")).unwrap() {
+            assert_eq!(entry.unwrap().metadata().unwrap().nlink(), 1, "a file has one owner");
+        }
+    }
+}
+
+#[test]
+fn what_another_owner_cannot_take_stays() {
+    if is_skipped() {
+        return;
+    }
+    let homes = Homes::new();
+    let ours = homes.account(40_001);
+    put(&homes, "1.plain:2,S", TEXT.as_bytes());
+    let inbox = ours.open(&MailboxName::inbox()).unwrap();
+    let there = homes.account(40_002).open(&MailboxName::inbox()).unwrap();
+    there.refresh(true).unwrap();
+    let set_mode = |mode| {
+        for name in ["cur", "tmp"] {
+            let path = homes.maildir(40_002).join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    set_mode(0o500);
+    for outcome in [inbox.copy(&all(&inbox), &there), inbox.move_to(&all(&inbox), &there)] {
+        assert_eq!(outcome.unwrap_err().kind, ErrorKind::Denied);
+    }
+    set_mode(0o700);
+    assert_eq!((messages(&inbox).len(), messages(&there).len()), (1, 0));
+    // A crash between the copy and the removal leaves the message in both, and never in none.
+    let crashed = crate::faults::testing::dies_at("move: after a copy", 0, || {
+        inbox.move_to(&all(&inbox), &there).unwrap();
+    });
+    assert!(crashed);
+    let store = Store::new(ours.shared().settings.clone());
+    let count = |uid| {
+        let account = store.account_of(&homes.maildir(uid), false, Some(owner(uid))).unwrap();
+        messages(&account.open(&MailboxName::inbox()).unwrap()).len()
+    };
+    assert_eq!((count(40_001), count(40_002)), (1, 1));
+    homes.assert_owned(40_001);
+    homes.assert_owned(40_002);
+}
