@@ -1,6 +1,6 @@
 //! Mail's nouns and the message format, without I/O and without a clock.
 //!
-//! *Nouns*: [`Uid`], [`SeqNum`], [`ModSeq`], sets of them, flags, mailbox names.
+//! *Nouns*: [`Uid`], [`SeqNum`], [`ModSeq`], sets of them, flags, mailbox names, special uses.
 //! *Message format*: header fields, addresses, dates, MIME structure with byte ranges,
 //! ENVELOPE, transfer encodings and charsets, text for SEARCH.
 //!
@@ -11,6 +11,7 @@ pub mod flag;
 pub mod mailbox_name;
 pub mod num;
 pub mod set;
+pub mod special_use;
 
 pub mod address;
 pub mod charset;
@@ -29,3 +30,4 @@ pub use flag::{Keyword, SystemFlags};
 pub use mailbox_name::MailboxName;
 pub use num::{MessageNumber, ModSeq, SeqNum, Uid, UidValidity};
 pub use set::{MessageSet, NumberSet, SeqSet, Set, UidSet};
+pub use special_use::{SpecialUse, SpecialUseNames};

@@ -10,9 +10,10 @@ pub(crate) mod odd;
 use crate::config_file::ConfigFile;
 use crate::exit::ended;
 use crate::progress::Progress;
+use crate::settings::Configuration;
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, Subcommand};
-use mail::{MailboxName, SystemFlags, utf7};
+use mail::{MailboxName, SpecialUseNames, SystemFlags, utf7};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
@@ -24,7 +25,7 @@ use store::{Account, Mailbox, Snapshot, Store};
 #[derive(Subcommand, Debug)]
 pub(crate) enum MailboxCommand {
     /// List a user's mailboxes with messages, bytes on disk, UIDs, how the directory's name is written,
-    /// and subscriptions.
+    /// subscriptions, and special uses.
     List(OneUser),
     /// Compare a user's UID lists, indexes and caches with the Maildir, say what is wrong, and change
     /// nothing.
@@ -63,7 +64,7 @@ impl OneUser {
     /// Does something with the user's account, as the user of `[mail]`.
     fn with_account(
         &self,
-        work: impl FnOnce(&ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
+        work: impl FnOnce(&Configuration, &ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
     ) -> Result<(), String> {
         let configuration = self.config.read()?;
         as_mail_user(&configuration, || {
@@ -71,7 +72,7 @@ impl OneUser {
             let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
             let account = user.open(&Store::new(configuration.store.clone()), &configuration)?;
             let _entered = account.enter().map_err(|error| error.to_string())?;
-            work(&user, &account)
+            work(&configuration, &user, &account)
         })
     }
 }
@@ -90,11 +91,13 @@ struct Row {
     bytes: u64,
     encoding: &'static str,
     is_subscribed: bool,
+    /// Attributes of its special uses.
+    uses: String,
 }
 
 /// Prints the table. What is wrong with one mailbox is said, and the others follow.
-fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
-    let (mut rows, mut problems) = rows(account)?;
+fn list(configuration: &Configuration, user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
+    let (mut rows, mut problems) = rows(account, &configuration.session.special_use_names)?;
     measure(&mut rows, &mut problems);
     print!("{}", table(&rows));
     let odd = account.odd_directories().map_err(|error| error.to_string())?;
@@ -107,8 +110,12 @@ fn list(user: &ResolvedUser, account: &Arc<Account>) -> Result<(), String> {
 }
 
 /// All mailboxes, and names that are subscribed to and of which there is no mailbox.
-fn rows(account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
+fn rows(
+    account: &Arc<Account>,
+    special_use_names: &[SpecialUseNames],
+) -> Result<(Vec<Row>, Vec<String>), String> {
     let listed = account.list().map_err(|error| error.to_string())?;
+    let uses = account.special_uses(&listed, special_use_names);
     let subscribed = account.subscriptions().map_err(|error| error.to_string())?;
     let mut subscribed: BTreeSet<MailboxName> = subscribed.into_iter().collect();
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
@@ -117,6 +124,7 @@ fn rows(account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
         let mut row = Row {
             is_subscribed: subscribed.remove(&listed.name),
             encoding: encoding(account, &listed.name),
+            uses: uses.of(&listed.name).iter().map(|it| it.attribute()).collect::<Vec<_>>().join(" "),
             name: listed.name,
             opened: None,
             bytes: 0,
@@ -131,7 +139,9 @@ fn rows(account: &Arc<Account>) -> Result<(Vec<Row>, Vec<String>), String> {
         progress.advance(1);
     }
     for name in subscribed {
-        rows.push(Row { name, opened: None, bytes: 0, encoding: "-", is_subscribed: true });
+        let row =
+            Row { name, opened: None, bytes: 0, encoding: "-", is_subscribed: true, uses: String::new() };
+        rows.push(row);
     }
     Ok((rows, problems))
 }
@@ -180,16 +190,16 @@ fn encoding(account: &Account, name: &MailboxName) -> &'static str {
     }
 }
 
-const HEADINGS: [&str; 8] =
-    ["MAILBOX", "MESSAGES", "UNSEEN", "BYTES", "UIDVALIDITY", "UIDNEXT", "DIRECTORY", "SUBSCRIBED"];
+const HEADINGS: [&str; 9] =
+    ["MAILBOX", "MESSAGES", "UNSEEN", "BYTES", "UIDVALIDITY", "UIDNEXT", "DIRECTORY", "SUBSCRIBED", "USE"];
 
 /// Columns of numbers, which stand at the right.
 const NUMBERS: std::ops::RangeInclusive<usize> = 1..=5;
 
 fn table(rows: &[Row]) -> String {
-    let mut lines: Vec<[String; 8]> = vec![HEADINGS.map(str::to_owned)];
+    let mut lines: Vec<[String; 9]> = vec![HEADINGS.map(str::to_owned)];
     lines.extend(rows.iter().map(Row::cells));
-    let mut widths = [0; 8];
+    let mut widths = [0; 9];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = cell.chars().count().max(*width);
@@ -213,7 +223,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         let number = |value: &dyn Fn(&Snapshot) -> String| match &self.opened {
             Some(opened) => value(&opened.snapshot),
             None => "-".to_owned(),
@@ -230,6 +240,7 @@ impl Row {
             number(&|snapshot| snapshot.uid_next().to_string()),
             self.encoding.to_owned(),
             if self.is_subscribed { "yes" } else { "no" }.to_owned(),
+            if self.uses.is_empty() { "-" } else { &self.uses }.to_owned(),
         ]
     }
 }
@@ -239,9 +250,12 @@ mod tests {
     use super::*;
     use crate::settings;
 
+    fn configuration() -> Configuration {
+        settings::read_text(Path::new("r.toml"), settings::document::MINIMAL).expect("it is right")
+    }
+
     fn account_of(root: &Path) -> Arc<Account> {
-        let configuration = settings::read_text(Path::new("r.toml"), settings::document::MINIMAL);
-        Store::new(configuration.expect("it is right").store).account(root, false).expect("an account")
+        Store::new(configuration().store).account(root, false).expect("an account")
     }
 
     fn deliver(directory: &Path, name: &str, bytes: usize) {
@@ -264,7 +278,8 @@ mod tests {
         for name in ["Lists/rust", "Gone"] {
             account.subscribe(&MailboxName::new(name).expect("a name"), true).expect("subscribed");
         }
-        let (mut rows, mut problems) = rows(&account).expect("it can be read");
+        let (mut rows, mut problems) =
+            rows(&account, &configuration().session.special_use_names).expect("it can be read");
         measure(&mut rows, &mut problems);
         assert_eq!(problems, Vec::<String>::new());
         let text = table(&rows);
@@ -278,13 +293,13 @@ mod tests {
         assert_eq!(
             without_validity,
             [
-                "MAILBOX MESSAGES UNSEEN BYTES UIDNEXT DIRECTORY SUBSCRIBED",
-                "INBOX 2 1 123 3 ASCII no",
-                "Entwürfe 1 0 1 2 UTF-7 no",
-                "Lists - - - - ASCII no",
-                "Lists/rust 1 1 7 2 ASCII yes",
-                "Résumé 1 0 1000 2 UTF-8 no",
-                "Gone - - - - - yes",
+                "MAILBOX MESSAGES UNSEEN BYTES UIDNEXT DIRECTORY SUBSCRIBED USE",
+                "INBOX 2 1 123 3 ASCII no -",
+                "Entwürfe 1 0 1 2 UTF-7 no \\Drafts",
+                "Lists - - - - ASCII no -",
+                "Lists/rust 1 1 7 2 ASCII yes -",
+                "Résumé 1 0 1000 2 UTF-8 no -",
+                "Gone - - - - - yes -",
             ]
         );
         // Aligned: each line's last column begins where the heading's does.
@@ -303,7 +318,7 @@ mod tests {
         // No file can take this one's place.
         std::fs::create_dir_all(root.join(".Bad/restante-uidlist/x")).expect("a directory");
         let account = account_of(root);
-        let (rows, problems) = rows(&account).expect("the rest can be read");
+        let (rows, problems) = rows(&account, &[]).expect("the rest can be read");
         assert!(problems.len() == 1 && problems[0].starts_with("Bad: "), "{problems:?}");
         assert_eq!(rows.iter().filter(|row| row.opened.is_some()).count(), 1);
     }

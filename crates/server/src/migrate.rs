@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::settings::Configuration;
 use crate::users::{ResolvedUser, Users, as_mail_user};
 use clap::{Args, ValueEnum};
+use mail::SpecialUse;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -197,6 +198,10 @@ impl Migration<'_> {
                 note_foreign(&mut notes, &done.foreign);
                 for name in done.renamed {
                     note(&mut notes, name.as_str(), &format!("its directory is named as {to} reads it"));
+                }
+                for (name, uses) in done.special_uses {
+                    counts.problems += 1;
+                    note(&mut notes, name.as_str(), &special_uses_left(to, &uses));
                 }
             }),
         };
@@ -386,6 +391,16 @@ fn new_uids(survey: &Survey) -> Option<String> {
         Some(origin) => format!("{} does not have them", origin.list_name()),
     };
     Some(format!("{new} messages get new UIDs: {why}"))
+}
+
+/// What of special uses the other server cannot hold.
+fn special_uses_left(to: Origin, uses: &[SpecialUse]) -> String {
+    let uses = uses.iter().map(|it| it.attribute()).collect::<Vec<_>>().join(" ");
+    let remedy = match to {
+        Origin::Courier => "Courier has no special uses",
+        Origin::Dovecot => "Dovecot goes by names: set special_use of this one in its configuration",
+    };
+    format!("its special use {uses} is known to restante-specialuse only: {remedy}")
 }
 
 /// What a user is subscribed to that is not theirs.

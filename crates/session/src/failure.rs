@@ -19,6 +19,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         ErrorKind::Damaged | ErrorKind::Io => tracing::error!(%error, "a command failed"),
         ErrorKind::NonExistent
         | ErrorKind::AlreadyExists
+        | ErrorKind::UseTaken
         | ErrorKind::BadName
         | ErrorKind::Forbidden
         | ErrorKind::Deleted
@@ -29,6 +30,8 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
     match error.kind {
         ErrorKind::NonExistent => Answer::no("NONEXISTENT", "There is no such mailbox"),
         ErrorKind::AlreadyExists => Answer::no("ALREADYEXISTS", "There is such a mailbox already"),
+        // RFC 6154 section 3.
+        ErrorKind::UseTaken => Answer::no("USEATTR", "Another mailbox has that special use"),
         ErrorKind::BadName => Answer::no("CANNOT", "This cannot be a mailbox's name"),
         ErrorKind::Forbidden => Answer::no("CANNOT", "This cannot be done to this mailbox"),
         ErrorKind::Deleted => Answer::no("NONEXISTENT", "The mailbox was deleted meanwhile"),
@@ -64,6 +67,7 @@ mod tests {
         for (kind, code) in [
             (ErrorKind::NonExistent, "NONEXISTENT"),
             (ErrorKind::AlreadyExists, "ALREADYEXISTS"),
+            (ErrorKind::UseTaken, "USEATTR"),
             (ErrorKind::BadName, "CANNOT"),
             (ErrorKind::Forbidden, "CANNOT"),
             (ErrorKind::Deleted, "NONEXISTENT"),

@@ -37,7 +37,7 @@ pub use imap::Session;
 pub use machine::Machine;
 pub use protocol::{LastWords, Protocol};
 pub use rights::Rights;
-pub use settings::{NamespaceClass, NamespaceStyle, OtherNamespace, SessionSettings, SpecialUse};
+pub use settings::{NamespaceClass, NamespaceStyle, OtherNamespace, SessionSettings};
 pub use step::{
     Accepted, Attempt, Connection, Elsewhere, NotOpened, Now, Refused, Stats, Step, Transport, Verdict,
 };

@@ -5,10 +5,9 @@
 //! level above it.
 
 use crate::namespace::Spelling;
-use crate::settings::SpecialUse;
 use mail::MailboxName;
-use std::collections::{BTreeMap, HashMap};
-use store::Listed;
+use std::collections::BTreeMap;
+use store::{Listed, SpecialUses};
 
 /// Nodes in order: the inbox and what a client sees below it, then all others by name, each
 /// ahead of those below it.
@@ -72,8 +71,8 @@ impl Builder {
         self
     }
 
-    /// The tree. Of each special use the first name that exists has its attribute.
-    pub(crate) fn build(self, special_uses: &[SpecialUse]) -> Tree {
+    /// The tree.
+    pub(crate) fn build(self, special_uses: &SpecialUses) -> Tree {
         let Self { spelling, nodes } = self;
         let (keys, nodes): (Vec<Key>, Vec<Node>) = nodes.into_iter().unzip();
         let mut tree = Tree { spelling, nodes };
@@ -145,18 +144,10 @@ impl Tree {
         }
     }
 
-    fn give_uses(&mut self, special_uses: &[SpecialUse]) {
-        let existing: HashMap<MailboxName, usize> = self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| node.exists)
-            .filter_map(|(index, node)| Some((node.name.clone()?, index)))
-            .collect();
-        for special_use in special_uses {
-            if let Some(&index) = special_use.names.iter().find_map(|name| existing.get(name)) {
-                self.nodes[index].uses.push(special_use.attribute);
-            }
+    fn give_uses(&mut self, special_uses: &SpecialUses) {
+        for node in &mut self.nodes {
+            let uses = node.name.as_ref().map_or(&[][..], |name| special_uses.of(name));
+            node.uses = uses.iter().map(|special_use| special_use.attribute()).collect();
         }
     }
 }
@@ -169,6 +160,7 @@ fn key(wire: &str, separator: char) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mail::{SpecialUse, SpecialUseNames};
 
     fn name(name: &str) -> MailboxName {
         MailboxName::new(name).expect(name)
@@ -183,9 +175,13 @@ mod tests {
             .collect();
         let subscribed: Vec<MailboxName> = subscribed.iter().map(|it| name(it)).collect();
         let uses = [
-            SpecialUse { attribute: "\\Sent", names: vec![name("Sent"), name("Sent Items")] },
-            SpecialUse { attribute: "\\Trash", names: vec![name("Gone"), name("Sent")] },
+            SpecialUseNames { special_use: SpecialUse::Sent, names: vec![name("Sent"), name("Sent Items")] },
+            SpecialUseNames { special_use: SpecialUse::Trash, names: vec![name("Gone"), name("Sent")] },
         ];
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = store::Store::new(store::StoreSettings::default());
+        let account = store.account(&directory.path().join("Maildir"), true).expect("an account");
+        let uses = account.special_uses(&listed, &uses);
         let tree = Builder::new(spelling).mailboxes(&listed).subscriptions(&subscribed).build(&uses);
         let shown: Vec<String> = tree
             .nodes()

@@ -2,7 +2,7 @@
 
 use crate::rights::Rights;
 use codec::Limits;
-use mail::MailboxName;
+use mail::SpecialUseNames;
 
 /// How mailbox names look to clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,15 +12,6 @@ pub enum NamespaceStyle {
     Plain,
     /// Prefix `INBOX.`, separator `.`, as Courier.
     Courier,
-}
-
-/// A special use (RFC 6154) and the names it goes by.
-#[derive(Clone, Debug)]
-pub struct SpecialUse {
-    /// The attribute, such as `\Sent`.
-    pub attribute: &'static str,
-    /// Names in order of preference: the first that exists has the attribute.
-    pub names: Vec<MailboxName>,
 }
 
 /// A namespace beside the user's own (RFC 2342): its first level names one of its accounts.
@@ -55,8 +46,8 @@ pub struct SessionSettings {
     pub namespace: NamespaceStyle,
     /// All others.
     pub other_namespaces: Vec<OtherNamespace>,
-    /// Special uses.
-    pub special_uses: Vec<SpecialUse>,
+    /// Names that say a mailbox's special use (RFC 6154), where nothing else is remembered of it.
+    pub special_use_names: Vec<SpecialUseNames>,
     /// SASL mechanisms offered, names in upper case.
     pub mechanisms: Vec<String>,
     /// Limits before log-in.

@@ -348,7 +348,7 @@ fn settings() -> SessionSettings {
         id: vec![("name".to_owned(), "Restante".to_owned())],
         namespace: NamespaceStyle::Plain,
         other_namespaces: Vec::new(),
-        special_uses: Vec::new(),
+        special_use_names: Vec::new(),
         mechanisms: vec!["PLAIN".to_owned(), "LOGIN".to_owned()],
         limits_before_login: small,
         limits,

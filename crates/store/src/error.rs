@@ -13,6 +13,8 @@ pub enum ErrorKind {
     NonExistent,
     /// There is such a mailbox already.
     AlreadyExists,
+    /// Another mailbox has the special use.
+    UseTaken,
     /// The name cannot be a mailbox here.
     BadName,
     /// The inbox cannot be deleted, and the like.

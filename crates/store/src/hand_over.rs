@@ -25,7 +25,7 @@ use crate::rename::rename_new;
 use crate::settings::StoreSettings;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Faults, ForeignFiles, Origin};
-use mail::MailboxName;
+use mail::{MailboxName, SpecialUse};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +81,8 @@ pub struct AccountHandedOver {
     pub foreign: Vec<String>,
     /// Mailboxes whose directories were renamed, as the other server reads names otherwise.
     pub renamed: Vec<MailboxName>,
+    /// Mailboxes whose special uses are remembered here, and not known to the other server.
+    pub special_uses: Vec<(MailboxName, Vec<SpecialUse>)>,
 }
 
 /// Where and how to write.
@@ -128,7 +130,8 @@ impl Account {
         let _entered = self.enter()?;
         let (root, settings) = (&self.shared().root, &self.shared().settings);
         let _lock = if is_dry { None } else { Some(self.shared().lock()?) };
-        let mut done = AccountHandedOver::default();
+        let special_uses = self.remembered_uses()?;
+        let mut done = AccountHandedOver { special_uses, ..AccountHandedOver::default() };
         let names = names_for(to, settings);
         for listed in self.list()?.into_iter().filter(|listed| listed.selectable && !listed.name.is_inbox()) {
             let (from, to) = (self.find(&listed.name)?, directory::new_path(root, names, &listed.name)?);

@@ -21,6 +21,9 @@ pub(crate) const UID_VALIDITY: &str = "restante-uidvalidity";
 /// In the Maildir: how far each mailbox was seen to get.
 pub(crate) const WITNESS: &str = "restante-witness";
 
+/// In the Maildir: special uses that names of mailboxes do not say. See [`crate::special_uses`].
+pub(crate) const SPECIAL_USES: &str = "restante-specialuse";
+
 /// In the Maildir: locked while a file is written that belongs to no mailbox.
 pub(crate) const LOCK: &str = "restante.lock";
 
@@ -31,7 +34,7 @@ pub(crate) const SERVED_LOCK: &str = "restante-served.lock";
 pub(crate) const OF_MAILBOX: [&str; 4] = [UID_LIST, UID_LIST_LOCK, INDEX, CACHE];
 
 /// Files of ours in the Maildir.
-pub(crate) const OF_ACCOUNT: [&str; 4] = [UID_VALIDITY, LOCK, SERVED_LOCK, WITNESS];
+pub(crate) const OF_ACCOUNT: [&str; 5] = [UID_VALIDITY, LOCK, SERVED_LOCK, WITNESS, SPECIAL_USES];
 
 /// What names of mailboxes begin with that are being deleted, in the inbox's `tmp/`.
 pub(crate) const DELETED_PREFIX: &str = "restante-deleted.";

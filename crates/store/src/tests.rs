@@ -17,6 +17,7 @@ mod quota;
 mod read_only;
 mod restored;
 mod sizes;
+mod special_uses;
 
 use crate::{Account, CacheKind, Mailbox, MessageFile, Store, StoreSettings};
 use mail::flag::Flags;

@@ -383,7 +383,7 @@ impl Worker {
             3 if name != other => {
                 self.operation(
                     &format!("rename {name}"),
-                    |this| this.account.rename(&mailbox_name, &other_name),
+                    |this| this.account.rename(&mailbox_name, &other_name, &[]),
                     nothing,
                 );
             }

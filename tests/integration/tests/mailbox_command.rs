@@ -69,6 +69,7 @@ fn the_list_says_what_clients_are_told() {
             number("UIDNEXT"),
             "ASCII".to_owned(),
             subscribed.to_owned(),
+            "-".to_owned(),
         ];
         assert!(lines.contains(&expected.to_vec()), "{expected:?} is not in {lines:?}");
     }

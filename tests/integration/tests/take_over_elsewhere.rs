@@ -217,6 +217,25 @@ fn mailboxes_that_a_server_has_open_are_not_handed_over() {
 }
 
 #[test]
+fn special_uses_that_the_other_server_cannot_know_are_named() {
+    for (to, remedy) in [("courier", "Courier has no special uses"), ("dovecot", "set special_use")] {
+        let mut server = Restante::start("");
+        let mut client = Client::new(Box::new(server.tls()));
+        client.command("CREATE Trash");
+        client.command("RENAME Trash Bin");
+        drop(client);
+        server.signal("TERM");
+        assert!(server.wait_until_it_ends());
+        for words in [&["migrate", "--to", to, "--dry-run", USER][..], &["migrate", "--to", to, USER]] {
+            let (is_done, text) = run(&server, words);
+            let note = "Bin: its special use \\Trash is known to restante-specialuse only: ";
+            assert!(!is_done && text.contains(note) && text.contains(remedy), "{words:?}: {text}");
+        }
+        assert!(server.maildir().join("restante-specialuse").exists(), "for the way back");
+    }
+}
+
+#[test]
 fn what_is_not_as_it_was_is_reported_and_kept() {
     let mut server = Restante::start("");
     let maildir = server.maildir();

@@ -6,6 +6,7 @@
 use restante_tests::believer::Believer;
 use restante_tests::client::Client;
 use restante_tests::random::{Random, seed};
+use restante_tests::response::Node;
 use restante_tests::target::restante::{Restante, hand_over};
 use restante_tests::target::{Target, make_mailbox};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +102,31 @@ fn two_servers_killed_and_started_again() {
     });
     site.end();
     eprintln!("{COMMANDS} commands, {KILLS} kills in {:?}", began.elapsed());
+}
+
+#[test]
+fn special_uses_are_known_to_both() {
+    let server = Restante::start("");
+    let beside = server.start_beside();
+    let mut clients = [&server, &beside].map(|it| Client::log_in(it, &server.user()));
+    let listed = |client: &mut Client| {
+        let answer = client.ok("LIST (SPECIAL-USE) \"\" *");
+        let line = |nodes: &Vec<Node>| nodes.iter().map(Node::to_string).collect::<Vec<_>>().join(" ");
+        answer.untagged.iter().map(line).collect::<Vec<_>>()
+    };
+    clients[0].ok("CREATE Trash");
+    clients[1].ok("CREATE Sent");
+    clients[0].ok("RENAME Trash Bin");
+    clients[1].ok("RENAME Sent Out");
+    clients[1].ok("RENAME Bin Dust");
+    clients[0].ok("CREATE Trash");
+    for client in &mut clients {
+        assert_eq!(listed(client), ["* LIST (\\Trash) / Dust", "* LIST (\\Sent) / Out"]);
+    }
+    clients[1].ok("DELETE Dust");
+    for client in &mut clients {
+        assert_eq!(listed(client), ["* LIST (\\Sent) / Out", "* LIST (\\Trash) / Trash"]);
+    }
 }
 
 impl Site {

@@ -51,7 +51,7 @@ struct Summary {
 /// Checks, or repairs too.
 pub(super) fn run(options: &Options, repair: bool) -> ExitCode {
     let mut summary = Summary::default();
-    let outcome = options.user.with_account(|_, account| check(options, repair, account, &mut summary));
+    let outcome = options.user.with_account(|_, _, account| check(options, repair, account, &mut summary));
     if let Err(error) = outcome {
         eprintln!("restante: {error}");
         return ExitCode::from(UNCHECKED);
@@ -226,6 +226,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::UidValidityNotNoted => {
             "restante-uidvalidity is too low: the mailbox, made again, could get the UIDVALIDITY it had"
         }
+        FindingKind::SpecialUseDamaged => {
+            "damaged lines in restante-specialuse: mailboxes have the special uses that their names say"
+        }
         FindingKind::IndexDamaged => "the index cannot be read",
         FindingKind::IndexWrong => "the index says something else than UID list and Maildir",
         FindingKind::CacheDamaged => "damaged records in the cache",
@@ -240,6 +243,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         }
         FindingKind::NameSize => {
             "sizes in file names that are not the messages': rename them without ,S= and ,W=, with no session open"
+        }
+        FindingKind::SpecialUseLater => {
+            "restante-specialuse is of a later version: it is left alone, and special uses go by names"
         }
         FindingKind::ListNone => "no UID list yet: the mailbox was never opened",
         FindingKind::FileNew => "new messages since the last look",

@@ -15,7 +15,8 @@ use crate::privileges::Keep;
 use auth::Mechanism;
 use codec::{Limits, Parts};
 use ipnet::IpNet;
-use session::{NamespaceStyle, Protocol, SessionSettings, SpecialUse};
+use mail::{SpecialUse, SpecialUseNames};
+use session::{NamespaceStyle, Protocol, SessionSettings};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -343,20 +344,20 @@ fn listen(reader: &Reader<'_>) -> Option<Listen> {
 fn session_settings(
     hostname: &str,
     mail: &Reader<'_>,
-    special_use: &Reader<'_>,
+    names: &Reader<'_>,
     login: &Reader<'_>,
     limits: &Reader<'_>,
 ) -> SessionSettings {
     let uses = [
-        ("\\Drafts", "drafts"),
-        ("\\Sent", "sent"),
-        ("\\Junk", "junk"),
-        ("\\Trash", "trash"),
-        ("\\Archive", "archive"),
+        (SpecialUse::Drafts, "drafts"),
+        (SpecialUse::Sent, "sent"),
+        (SpecialUse::Junk, "junk"),
+        (SpecialUse::Trash, "trash"),
+        (SpecialUse::Archive, "archive"),
     ];
-    let special_uses = uses.map(|(attribute, key)| SpecialUse {
-        attribute,
-        names: special_use.texts(key).iter().flat_map(|name| mailbox_names::meanings(name)).collect(),
+    let special_use_names = uses.map(|(special_use, key)| SpecialUseNames {
+        special_use,
+        names: names.texts(key).iter().flat_map(|name| mailbox_names::meanings(name)).collect(),
     });
     let before_login = limits.count("line-before-login");
     let nesting_max = limits.count("nesting");
@@ -379,7 +380,7 @@ fn session_settings(
             NamespaceStyle::Plain
         },
         other_namespaces: Vec::new(),
-        special_uses: special_uses.to_vec(),
+        special_use_names: special_use_names.to_vec(),
         mechanisms: login.texts("mechanisms").iter().map(|name| name.to_ascii_uppercase()).collect(),
         limits_before_login: Limits {
             line_max: before_login,

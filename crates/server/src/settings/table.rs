@@ -66,7 +66,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         name: "special-use",
         repeats: false,
-        about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such. Levels are parted by a dot.",
+        about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such, unless another mailbox is remembered for the use. A mailbox that a client renames keeps its use; see restante-uidlist(5). Levels are parted by a dot.",
     },
     sources::SECTION,
     sources::helped::CHECKPASSWORD,

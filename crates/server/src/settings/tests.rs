@@ -181,9 +181,9 @@ fn the_sample_file_is_right_also_with_everything_in_use() {
 fn every_default_name_of_a_special_use_is_a_mailbox_of_its_own() {
     let configuration = read_text(Path::new("r.toml"), document::MINIMAL).expect("it is right");
     let mut seen = std::collections::BTreeSet::new();
-    for (special_use, count) in configuration.session.special_uses.iter().zip([18, 37, 27, 36, 17]) {
+    for (special_use, count) in configuration.session.special_use_names.iter().zip([18, 37, 27, 36, 17]) {
         // One that could be no mailbox would be left out.
-        assert_eq!(special_use.names.len(), count, "{}", special_use.attribute);
+        assert_eq!(special_use.names.len(), count, "{:?}", special_use.special_use);
         for name in &special_use.names {
             assert!(seen.insert(name.clone()), "{name} stands twice");
         }

@@ -5,12 +5,13 @@ use crate::changes;
 use crate::directory;
 use crate::disk::sync_directory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::faults::fault_point;
 use crate::odd;
 use crate::own_files;
 use crate::quota::{Change, QuotaUsage};
 use crate::rename::rename_new;
 use crate::root;
-use mail::{MailboxName, SystemFlags, UidSet};
+use mail::{MailboxName, SpecialUseNames, SystemFlags, UidSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +59,16 @@ impl Account {
     /// directory has the name, or takes the place of its `cur`.
     pub fn create(&self, name: &MailboxName) -> Result<()> {
         let _entered = self.shared.enter()?;
+        let path = self.check_new(name)?;
+        // Of a mailbox of that name that is gone.
+        self.shared.forget_uses(&[name])?;
+        directory::make(&path, false)?;
+        changes::created(name);
+        Ok(())
+    }
+
+    /// The directory of a mailbox that is to be made, if it can be; see [`Account::create`].
+    pub(crate) fn check_new(&self, name: &MailboxName) -> Result<PathBuf> {
         let root = &self.shared.root;
         let path = self.shared.new_path(name)?;
         if self.look_up(name)?.is_some() {
@@ -73,9 +84,7 @@ impl Account {
         if is_taken(&path) || is_taken(&path.join("cur")) {
             return Err(Error::new(ErrorKind::Forbidden, "something else has the name of a mailbox:", &path));
         }
-        directory::make(&path, false)?;
-        changes::created(name);
-        Ok(())
+        Ok(path)
     }
 
     /// Removes a mailbox with its messages; children stay. A mailbox made again under the name
@@ -99,6 +108,8 @@ impl Account {
         drop(change);
         changes::deleted(name, &grave);
         sync_directory(&self.shared.root)?;
+        fault_point("a mailbox is deleted");
+        self.shared.forget_uses_of_gone(&[name]);
         if let Err(error) = std::fs::remove_dir_all(&grave) {
             tracing::warn!(%error, mailbox = name.as_str(), directory = %grave.display(), "left of a deleted mailbox");
         }
@@ -107,8 +118,14 @@ impl Account {
     }
 
     /// Renames a mailbox and all below it (RFC 3501 section 6.3.5); subscriptions stay as they
-    /// are. The inbox: its messages move to the new mailbox, the inbox stays, empty.
-    pub fn rename(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<()> {
+    /// are. Special uses go along, also those that only the old name said, by `names`. The inbox:
+    /// its messages move to the new mailbox, the inbox stays, empty.
+    pub fn rename(
+        self: &Arc<Self>,
+        from: &MailboxName,
+        to: &MailboxName,
+        names: &[SpecialUseNames],
+    ) -> Result<()> {
         let _entered = self.shared.enter()?;
         let root = &self.shared.root;
         if from.is_inbox() {
@@ -124,10 +141,11 @@ impl Account {
         if to.is_below(from) {
             return Err(Error::new(ErrorKind::Forbidden, "cannot move below itself", &path_of(to)));
         }
-        let mut renames = Vec::new();
+        let (mut renames, mut renamed) = (Vec::new(), Vec::new());
+        let listed = self.list()?;
         let is_counted = self.shared.quota.is_in_use();
         let (mut added, mut removed) = (QuotaUsage::default(), QuotaUsage::default());
-        for listed in self.list()?.into_iter().filter(|listed| listed.selectable) {
+        for listed in listed.iter().filter(|listed| listed.selectable) {
             let Some(new_name) = listed.name.renamed(from, to) else { continue };
             let new_name =
                 new_name.map_err(|_| Error::new(ErrorKind::BadName, "cannot be a mailbox:", &path_of(to)))?;
@@ -145,6 +163,7 @@ impl Account {
                 _ => {}
             }
             renames.push((path, new_path));
+            renamed.push((listed.name.clone(), new_name));
         }
         if renames.is_empty() {
             return Err(Error::new(ErrorKind::NonExistent, "no such mailbox:", &path_of(from)));
@@ -154,12 +173,21 @@ impl Account {
             (true, false) => self.shared.quota.begin(),
             (false, _) => self.shared.quota.begin_adding(added, Vec::new())?,
         };
-        rename_all(&renames)?;
+        let (old_names, new_names): (Vec<_>, Vec<_>) = renamed.iter().map(|(from, to)| (from, to)).unzip();
+        self.remember_renamed(&renamed, &listed, names)?;
+        fault_point("the uses of mailboxes to be renamed are remembered");
+        if let Err(error) = rename_all(&renames) {
+            self.shared.forget_uses_of_gone(&new_names);
+            return Err(error);
+        }
         changes::renamed(from, to, renames.len());
+        fault_point("mailboxes are renamed");
         change.add_all(added);
         change.remove_all(removed);
         self.shared.rename_witnessed(&renames);
-        sync_directory(root)
+        sync_directory(root)?;
+        self.shared.forget_uses_of_gone(&old_names);
+        Ok(())
     }
 
     fn check_levels(&self, name: &MailboxName) -> Result<()> {

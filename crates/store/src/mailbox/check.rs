@@ -96,6 +96,8 @@ pub enum FindingKind {
     /// `restante-uidvalidity` is below the mailbox's UIDVALIDITY: made again, it could get the
     /// same.
     UidValidityNotNoted,
+    /// Lines of `restante-specialuse` that make no sense.
+    SpecialUseDamaged,
     /// The index cannot be read.
     IndexDamaged,
     /// The index says something else than list and Maildir.
@@ -111,6 +113,8 @@ pub enum FindingKind {
     Unreadable,
     /// `,S=` or `,W=` in a file's name is not the message's size. A repair does not rename it.
     NameSize,
+    /// `restante-specialuse` is of a later version: it is left alone.
+    SpecialUseLater,
     /// The mailbox has no list yet: it gets one when it is first opened.
     ListNone,
     /// Files without a line: mail that came since the last look.

@@ -255,14 +255,14 @@ fn mailboxes_are_made_listed_renamed_and_deleted() {
     };
     assert_eq!(listed(&account), ["INBOX", "Entwürfe", "Lists - +", "Lists/c", "Lists/rust"]);
     assert_eq!(account.create(&name("Lists/c")).unwrap_err().kind, ErrorKind::AlreadyExists);
-    account.rename(&name("Lists"), &name("Old/Lists")).unwrap();
+    account.rename(&name("Lists"), &name("Old/Lists"), &[]).unwrap();
     assert_eq!(
         listed(&account),
         ["INBOX", "Entwürfe", "Old - +", "Old/Lists - +", "Old/Lists/c", "Old/Lists/rust"]
     );
-    assert_eq!(account.rename(&name("Nowhere"), &name("x")).unwrap_err().kind, ErrorKind::NonExistent);
+    assert_eq!(account.rename(&name("Nowhere"), &name("x"), &[]).unwrap_err().kind, ErrorKind::NonExistent);
     assert_eq!(
-        account.rename(&name("Entwürfe"), &name("Old/Lists/c")).unwrap_err().kind,
+        account.rename(&name("Entwürfe"), &name("Old/Lists/c"), &[]).unwrap_err().kind,
         ErrorKind::AlreadyExists
     );
     account.delete(&name("Old/Lists/c")).unwrap();
@@ -294,7 +294,7 @@ fn renaming_the_inbox_moves_its_messages() {
     let account = site.account();
     let inbox = account.open(&MailboxName::inbox()).unwrap();
     append(&inbox, "a", flags(SystemFlags::SEEN, &["Work"]));
-    account.rename(&MailboxName::inbox(), &name("Old")).unwrap();
+    account.rename(&MailboxName::inbox(), &name("Old"), &[]).unwrap();
     assert_eq!(shown(&inbox), Vec::<String>::new());
     assert_eq!(shown(&account.open(&name("Old")).unwrap()), ["1 S Work"]);
 }

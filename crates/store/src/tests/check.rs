@@ -242,7 +242,27 @@ const DAMAGES: &[Damage] = &[
         std::fs::write(site.root().join("restante-uidvalidity"), "7\n").unwrap();
     }),
     (FindingKind::UidValidityNotNoted, "no UIDVALIDITY", |site| remove(site, "restante-uidvalidity")),
+    (FindingKind::SpecialUseDamaged, "a special use of nothing", |site| {
+        std::fs::write(site.root().join("restante-specialuse"), "V 1\n\\Trash\t\n").unwrap();
+    }),
+    (FindingKind::SpecialUseDamaged, "a file of special uses that is too large", |site| {
+        std::fs::write(site.root().join("restante-specialuse"), "x".repeat(2 << 20)).unwrap();
+    }),
+    (FindingKind::OwnFile, "special uses that all may write", |site| {
+        std::fs::write(site.root().join("restante-specialuse"), "V 1\n").unwrap();
+        mode(site, "restante-specialuse", 0o666);
+    }),
 ];
+
+#[test]
+fn special_uses_of_a_later_version_are_no_damage_and_left_alone() {
+    let (site, _) = closed();
+    let path = site.root().join("restante-specialuse");
+    std::fs::write(&path, "V 2\nwhatever\n").unwrap();
+    let report = check(&site, true, false);
+    assert!(report.is_sound() && kinds(&report) == [FindingKind::SpecialUseLater], "{report:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "V 2\nwhatever\n");
+}
 
 #[test]
 fn damage_is_found_and_repaired_and_a_check_changes_nothing() {

@@ -296,7 +296,7 @@ fn all_operations_on_file_systems_that_lack_something() {
             assert_eq!(inbox.move_to(&uids(&[3, 8]), &target).unwrap().pairs.len(), 2);
             assert_eq!(target.move_to(&uids(&[1]), &target).unwrap().pairs.len(), 1);
             assert_eq!((contents(&inbox).len(), contents(&target).len()), (6, 4), "{lacks:?}");
-            account.rename(&name("Box"), &name("Other")).unwrap();
+            account.rename(&name("Box"), &name("Other"), &[]).unwrap();
             assert_eq!(contents(&account.open(&name("Other")).unwrap()).len(), 4);
             account.delete(&name("Other")).unwrap();
             assert_eq!(account.list().unwrap().len(), 1);

@@ -203,10 +203,10 @@ fn more_mailboxes_and_levels_than_the_settings_allow_are_refused() {
     limit(account.create(&name("a/b/c")));
     ["a", "a/b", "x"].iter().for_each(|it| account.create(&name(it)).unwrap());
     limit(account.create(&name("y")));
-    limit(account.rename(&MailboxName::inbox(), &name("y")));
-    limit(account.rename(&name("a"), &name("z/a")));
+    limit(account.rename(&MailboxName::inbox(), &name("y"), &[]));
+    limit(account.rename(&name("a"), &name("z/a"), &[]));
     assert_eq!(account.create(&name("a")).unwrap_err().kind, ErrorKind::AlreadyExists);
-    account.rename(&name("x"), &name("z/x")).unwrap();
+    account.rename(&name("x"), &name("z/x"), &[]).unwrap();
     account.delete(&name("z/x")).unwrap();
     account.create(&name("y")).unwrap();
     // What is there already stays, however much it is.
@@ -230,5 +230,5 @@ fn security_22_nothing_is_made_through_a_link_or_in_the_place_of_a_file() {
     assert_eq!(names(outside.path()), Vec::<String>::new());
     account.create(&name("Only dir")).unwrap();
     account.create(&name("a")).unwrap();
-    assert_eq!(account.rename(&name("a"), &name("Link")).unwrap_err().kind, ErrorKind::AlreadyExists);
+    assert_eq!(account.rename(&name("a"), &name("Link"), &[]).unwrap_err().kind, ErrorKind::AlreadyExists);
 }

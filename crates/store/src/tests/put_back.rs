@@ -215,18 +215,18 @@ const DEEDS: &[(&str, bool, Deed)] = &[
     }),
     ("it is renamed, and its list put back", false, |history| {
         let account = history.site.account();
-        account.rename(&name("a"), &name("b")).unwrap();
+        account.rename(&name("a"), &name("b"), &[]).unwrap();
         for file in ["restante-uidlist", "restante-index"] {
             fs::copy(history.backup.path().join(".a").join(file), history.site.root().join(".b").join(file))
                 .unwrap();
         }
-        account.rename(&name("b"), &name("a")).unwrap();
+        account.rename(&name("b"), &name("a"), &[]).unwrap();
     }),
     ("it is renamed, and back", true, |history| {
         let account = history.site.account();
-        account.rename(&name("a"), &name("b")).unwrap();
+        account.rename(&name("a"), &name("b"), &[]).unwrap();
         account.open(&name("b")).unwrap().refresh(false).unwrap();
-        account.rename(&name("b"), &name("a")).unwrap();
+        account.rename(&name("b"), &name("a"), &[]).unwrap();
     }),
 ];
 

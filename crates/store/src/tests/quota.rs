@@ -88,7 +88,7 @@ fn every_change_is_counted() {
         note();
         inbox.move_to(&uids(&[3]), &open("Trash")).unwrap();
         note();
-        account.rename(&name("Trash"), &name("Old")).unwrap();
+        account.rename(&name("Trash"), &name("Old"), &[]).unwrap();
         note();
         account.delete(&name("Old")).unwrap();
         note();
@@ -125,8 +125,8 @@ fn what_would_pass_the_limit_is_refused_and_nothing_is_changed() {
         try_append(&inbox, if is_bytes { "A: b\n\nab\n" } else { TEN }, SystemFlags::NONE).unwrap();
         assert!(is_over(trash.move_to(&uids(&[1]), &inbox)));
         account.create(&name("full")).unwrap();
-        account.rename(&MailboxName::inbox(), &name("all")).unwrap();
-        assert!(is_over(account.rename(&name("Trash"), &name("other"))));
+        account.rename(&MailboxName::inbox(), &name("all"), &[]).unwrap();
+        assert!(is_over(account.rename(&name("Trash"), &name("other"), &[])));
         assert!(account.open(&name("Trash")).is_ok());
     }
 }
@@ -417,7 +417,7 @@ fn take(account: &Arc<Account>, step: &Step) {
             open(mailbox).store_flags(&uids(&[which]), &change, None).map(drop)
         }
         Step::Expunge(mailbox) => open(mailbox).expunge(None).map(drop),
-        Step::Rename => account.delete(&names[2]).and_then(|()| account.rename(&names[1], &names[2])),
+        Step::Rename => account.delete(&names[2]).and_then(|()| account.rename(&names[1], &names[2], &[])),
         Step::Delete => account.delete(&names[2]),
     };
 }

@@ -4,8 +4,9 @@
 use crate::script::Script;
 use crate::target::stream::{Bytes, Stream};
 use crate::target::{Connection, Target};
+use mail::{SpecialUse, SpecialUseNames};
+use session::NamespaceStyle;
 use session::testing::{CLEAR, Client, Site, TLS};
-use session::{NamespaceStyle, SpecialUse};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ impl Memory {
         if needs("courier") {
             site.settings.namespace = NamespaceStyle::Courier;
         }
-        site.settings.special_uses = special_uses();
+        site.settings.special_use_names = special_use_names();
         Self { site, tls: !needs("no-cleartext"), _directory: directory }
     }
 }
@@ -104,16 +105,16 @@ impl Bytes for InMemory {
 }
 
 /// The names that sites have for them.
-fn special_uses() -> Vec<SpecialUse> {
-    let special_use = |attribute, names: &[&str]| SpecialUse {
-        attribute,
+fn special_use_names() -> Vec<SpecialUseNames> {
+    let names_of = |special_use, names: &[&str]| SpecialUseNames {
+        special_use,
         names: names.iter().map(|name| mail::MailboxName::new(name).expect("a name")).collect(),
     };
     vec![
-        special_use("\\Archive", &["Archive"]),
-        special_use("\\Drafts", &["Drafts"]),
-        special_use("\\Junk", &["Junk", "Junk E-mail", "Spam"]),
-        special_use("\\Sent", &["Sent", "Sent Items", "Sent Messages"]),
-        special_use("\\Trash", &["Trash", "Deleted Items", "Deleted Messages"]),
+        names_of(SpecialUse::Archive, &["Archive"]),
+        names_of(SpecialUse::Drafts, &["Drafts"]),
+        names_of(SpecialUse::Junk, &["Junk", "Junk E-mail", "Spam"]),
+        names_of(SpecialUse::Sent, &["Sent", "Sent Items", "Sent Messages"]),
+        names_of(SpecialUse::Trash, &["Trash", "Deleted Items", "Deleted Messages"]),
     ]
 }

@@ -146,7 +146,9 @@ impl Listing {
                 builder = accounts.roots().fold(builder, Builder::root);
                 builder = builder.mailboxes(&mailboxes_of_others(accounts, spelling, &patterns)?);
             }
-            trees.push_back((builder.build(&context.settings.special_uses), patterns));
+            // They are each user's own (RFC 6154 section 2).
+            let uses = accounts.own().special_uses(&own, &context.settings.special_use_names);
+            trees.push_back((builder.build(&uses), patterns));
         }
         Ok(Choice { trees, matches, lines: VecDeque::new() })
     }

@@ -11,6 +11,7 @@ use crate::pattern::Pattern;
 use crate::task::{AccountTask, Progress, Stop};
 use codec::command::WireName;
 use std::collections::VecDeque;
+use store::SpecialUses;
 
 /// The task of an LSUB.
 pub(crate) fn lsub(reference: WireName, pattern: WireName) -> Box<dyn AccountTask> {
@@ -54,7 +55,7 @@ fn choose(accounts: &Accounts, reference: &WireName, pattern: &WireName) -> stor
     for (spelling, patterns) in patterns(accounts, reference, std::slice::from_ref(pattern)) {
         let mut seen = subscriptions.clone();
         seen.retain(|name| accounts.shows_subscription(spelling, name));
-        let tree = Builder::new(spelling).subscriptions(&seen).build(&[]);
+        let tree = Builder::new(spelling).subscriptions(&seen).build(&SpecialUses::default());
         lines.extend(patterns.iter().flat_map(|pattern| matched(&tree, pattern)));
     }
     Ok(lines)

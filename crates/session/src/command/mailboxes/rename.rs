@@ -28,7 +28,8 @@ fn run(context: &Context<'_>, user: &mut User<'_>, from: &WireName, to: &WireNam
     }
     from.require(Right::Delete)?;
     to.require(Right::Create)?;
-    from.account.rename(&from.name, &to.name).map_err(refused)?;
+    let uses = &context.settings.special_use_names;
+    from.account.rename(&from.name, &to.name, uses).map_err(refused)?;
     create_levels_above(&to.account, &to.name);
     if !from.name.is_inbox() {
         follow(context, user, &from, &to)?;

@@ -1,8 +1,8 @@
 //! Dialogues of tests: commands, and all lines that answer them.
 
+use crate::NamespaceStyle;
 use crate::testing::{Client, Site};
-use crate::{NamespaceStyle, SpecialUse};
-use mail::MailboxName;
+use mail::{MailboxName, SpecialUse, SpecialUseNames};
 
 /// A site whose user has these mailboxes, levels joined by `/`, in a directory that is removed
 /// with it.
@@ -15,12 +15,12 @@ pub(crate) fn site(style: NamespaceStyle, mailboxes: &[&str]) -> TestSite {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut site = Site::new(directory.path());
     site.settings.namespace = style;
-    let special_use = |attribute, names: &[&str]| SpecialUse {
-        attribute,
+    let names_of = |special_use, names: &[&str]| SpecialUseNames {
+        special_use,
         names: names.iter().map(|it| name(it)).collect(),
     };
-    site.settings.special_uses =
-        vec![special_use("\\Sent", &["Sent", "Sent Items"]), special_use("\\Junk", &["Junk"])];
+    site.settings.special_use_names =
+        vec![names_of(SpecialUse::Sent, &["Sent", "Sent Items"]), names_of(SpecialUse::Junk, &["Junk"])];
     let account = site.account("user");
     mailboxes.iter().for_each(|it| account.create(&name(it)).expect(it));
     TestSite { site, _directory: directory }

@@ -6,12 +6,13 @@ use super::list::{self, ListAudit};
 use super::{FindingKind, Findings, Subject};
 use crate::cache::audit::{Head, head};
 use crate::cache::{Cache, Whose};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::number_after;
 use crate::mailbox::state::State;
 use crate::message::MessageFile;
 use crate::own_files;
 use crate::scan::{FoundFiles, Place, Stamp, is_mail, is_nameless, scan};
+use crate::special_uses::Remembered;
 use crate::witness::Reached;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +40,7 @@ pub(super) fn audit(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Res
     let mut findings = Findings::default();
     let is_whole = directories(subject, &mut findings)?;
     own_files(subject, &mut findings)?;
+    special_uses(subject, &mut findings)?;
     leftovers(subject, &mut findings);
     let (found, stamp) =
         if is_whole { files(subject, &mut findings)? } else { (FoundFiles::default(), None) };
@@ -117,6 +119,28 @@ pub(super) fn own_file_fault(directory: &Path, name: &str) -> Result<Option<Stri
     } else {
         None
     })
+}
+
+/// What is remembered of special uses; it belongs to the account, and is looked at with the inbox.
+fn special_uses(subject: &Subject<'_>, findings: &mut Findings) -> Result<()> {
+    let root = &subject.shared.root;
+    if !subject.is_inbox || own_file_fault(root, own_files::SPECIAL_USES)?.is_some() {
+        return Ok(());
+    }
+    let remembered = match Remembered::read(root) {
+        Err(error) if error.kind == ErrorKind::Damaged => {
+            findings.add(FindingKind::SpecialUseDamaged, || "larger than any such file".to_owned());
+            return Ok(());
+        }
+        remembered => remembered?,
+    };
+    for line in remembered.damaged {
+        findings.add(FindingKind::SpecialUseDamaged, || format!("line {line}"));
+    }
+    if let Some(version) = remembered.later_version {
+        findings.add(FindingKind::SpecialUseLater, || format!("version {version}"));
+    }
+    Ok(())
 }
 
 /// What deliveries and our own writing left behind.

@@ -27,6 +27,9 @@ use std::path::Path;
 /// Repairs what was found; the lock is held.
 pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
     subject.leftovers().iter().for_each(|path| drop(std::fs::remove_file(path)));
+    if audit.findings.has(FindingKind::SpecialUseDamaged) {
+        subject.shared.repair_special_uses()?;
+    }
     if audit.findings.has(FindingKind::CurMissing) || audit.findings.has(FindingKind::DirectoryStrange) {
         // What can be kept of the list is not known without the messages.
         return Ok(());
