@@ -6,7 +6,7 @@
 use crate::maildirs::fixed_part;
 use crate::settings::Configuration;
 use crate::users::Users;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(crate) const DROP_IN: &str = "/etc/systemd/system/restante.service.d/site.co
 /// Directories that `ProtectHome` hides.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
-/// Directories named for users with places of their own, at most: a site has few.
+/// Directories that a drop-in names, about.
 const DIRECTORIES_MAX: usize = 50;
 
 /// Prints the drop-in.
@@ -76,9 +76,27 @@ fn directories<'a>(
         let is_known = directories.iter().any(|directory| maildir.starts_with(directory));
         // /home of /home/anna/Maildir.
         let above = maildir.ancestors().nth(2).filter(|above| *above != Path::new("/"));
-        if !is_known && directories.len() < DIRECTORIES_MAX {
+        if !is_known {
             directories.insert(above.unwrap_or(maildir).to_owned());
         }
+    }
+    joined(directories, DIRECTORIES_MAX)
+}
+
+/// About `max` directories that hold all of these: where they are more, the one that holds most
+/// of them stands for what it holds. The root directory stands for nothing.
+fn joined(mut directories: BTreeSet<PathBuf>, max: usize) -> BTreeSet<PathBuf> {
+    while directories.len() > max {
+        let mut held: BTreeMap<&Path, usize> = BTreeMap::new();
+        for parent in directories.iter().filter_map(|path| path.parent()) {
+            *held.entry(parent).or_default() += 1;
+        }
+        held.remove(Path::new("/"));
+        let most = held.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count);
+        let Some((parent, _)) = most else { break };
+        let parent = parent.to_owned();
+        directories.retain(|path| !path.starts_with(&parent));
+        directories.insert(parent);
     }
     directories
 }
@@ -163,6 +181,24 @@ impl Sandbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_directories_are_joined_and_none_is_left_out() {
+        let all: BTreeSet<PathBuf> = (0..200)
+            .map(|n| PathBuf::from(format!("/home/domains/d{n}.example")))
+            .chain(["/srv/mail", "/var/vmail/a", "/var/vmail/b"].map(PathBuf::from))
+            .collect();
+        let few = joined(all.clone(), 4);
+        let expected = ["/home/domains", "/srv/mail", "/var/vmail/a", "/var/vmail/b"];
+        assert_eq!(few, expected.map(PathBuf::from).into());
+        assert_eq!(
+            joined(all.clone(), 2),
+            ["/home/domains", "/srv/mail", "/var/vmail"].map(PathBuf::from).into()
+        );
+        let top: BTreeSet<PathBuf> = (0..9).map(|n| PathBuf::from(format!("/m{n}"))).collect();
+        assert_eq!(joined(top.clone(), 2), top);
+        assert_eq!(joined(all.clone(), 500), all);
+    }
 
     #[test]
     fn a_sandbox_is_read_with_its_drop_ins() {

@@ -54,6 +54,8 @@ pub(super) const IMAP: &[(&str, Fate)] = &[
     // For webadmin and for start-up scripts.
     ("IMAP_CAPABILITY_ORIG", NoDifference),
     ("IMAP_CAPABILITY_TLS_ORIG", NoDifference),
+    // Changes are logged unless [log] says otherwise.
+    ("IMAP_LOG_DELETIONS", NoDifference),
     ("PIDFILE", NoDifference),
     ("SSLPIDFILE", NoDifference),
     ("LOGGEROPTS", NoDifference),
@@ -136,7 +138,6 @@ pub(super) const IMAP: &[(&str, Fate)] = &[
         "IMAP_MOVE_EXPUNGE_TO_TRASH",
         lost(&["0"], "what a client expunges is gone: set mail programs to move deleted messages to Trash"),
     ),
-    ("IMAP_LOG_DELETIONS", lost(&["0"], "expunged messages are not logged one by one")),
     ("IMAPDEBUGFILE", lost(&[], "commands are not written to a file in the Maildir")),
     ("OUTBOX", lost(&[], "mail is not sent by copying it into a mailbox: mail programs send it by SMTP")),
     ("IMAP_ID_FIELDS", lost(&["0", "1"], "ID tells name and version, not the operating system")),
@@ -144,6 +145,9 @@ pub(super) const IMAP: &[(&str, Fate)] = &[
     ("IMAP_SHAREDMUNGENAMES", lost(&["0"], "shared mailboxes are not there yet")),
     ("TLS_CIPHER_LIST", lost(&[], "cipher suites cannot be chosen: only those that are safe are offered")),
     ("TLS_CERTS", lost(&[], "further certificates are tables [[tls.more]]")),
-    ("TLS_VERIFYPEER", lost(&["NONE"], "clients are not asked for certificates")),
-    ("TLS_EXTERNAL", lost(&[], "there is no log-in by client certificate")),
+    (
+        "TLS_VERIFYPEER",
+        lost(&["NONE"], "clients' certificates are client-certificates and client-ca of [tls]"),
+    ),
+    ("TLS_EXTERNAL", lost(&[], "log-in by client certificate is EXTERNAL among mechanisms of [login]")),
 ];

@@ -148,7 +148,11 @@ fn what_has_no_counterpart_is_said_and_what_makes_no_difference_is_not() {
         ("imapd-ssl", "TLS_PRIORITY=NORMAL:-VERS-TLS1.0:-VERS-TLS1.1\nTLS_CACHESIZE=1\n", None),
         ("imapd-ssl", "TLS_PRIORITY=SECURE256\n", Some("imapd-ssl: TLS_PRIORITY=SECURE256: cipher suites")),
         ("imapd-ssl", "TLS_PROTOCOL=TLSv1\n", Some("imapd-ssl: TLS_PROTOCOL=TLSv1: TLS 1.2 is the oldest")),
-        ("imapd-ssl", "TLS_VERIFYPEER=PEER\n", Some("imapd-ssl: TLS_VERIFYPEER=PEER: clients are not")),
+        (
+            "imapd-ssl",
+            "TLS_VERIFYPEER=PEER\n",
+            Some("imapd-ssl: TLS_VERIFYPEER=PEER: clients' certificates are"),
+        ),
         (
             "authdaemonrc",
             "authmodulelist=authmysql\n",

@@ -229,7 +229,14 @@ pub(super) fn lost_block(kind: &str) -> &'static str {
 /// Why a plugin is missed; `None` when it is not.
 pub(super) fn plugin(name: &str) -> Option<&'static str> {
     Some(match name {
-        "quota" | "imap_quota" | "quota_clone" | "notify" | "lazy_expunge_notify" | "listescape" => {
+        // What mail_log says is logged by [log] changes.
+        "mail_log"
+        | "quota"
+        | "imap_quota"
+        | "quota_clone"
+        | "notify"
+        | "lazy_expunge_notify"
+        | "listescape" => {
             return None;
         }
         // Which compression is said with its setting; COMPRESS, of IMAP, clients do without.
@@ -242,7 +249,6 @@ pub(super) fn plugin(name: &str) -> Option<&'static str> {
             "nothing is deleted for its age or to make room: let cron do it, with find -ctime"
         }
         "lazy_expunge" => "what a client expunges is gone",
-        "mail_log" => "changes are not logged message by message",
         "mail_lua" | "push_notification" | "welcome" => "not there",
         _ if name.starts_with("fts") => "SEARCH reads the messages: there is no index of their words",
         _ => "there are no plugins",
