@@ -1,20 +1,24 @@
 //! Settings: one table from which come the parser and its messages, the sample file and the
 //! man page.
 
+mod at_start;
 mod configuration;
 pub(crate) mod document;
 mod kind;
 mod oauth;
 mod parse;
 mod reader;
+mod setting;
 mod sources;
 mod special_use;
 mod table;
+mod values;
 
 pub(crate) use configuration::{Certificate, ClientCertificates, Configuration, Listen, ListenTls};
 pub(crate) use parse::Problem;
+pub(crate) use setting::Section;
 pub(crate) use sources::{SourceKind, UserSource};
-pub(crate) use table::{SECTIONS, Section, Setting, find as find_setting, settings};
+pub(crate) use table::{SECTIONS, find_section, find_setting, parent, settings};
 
 use std::path::Path;
 

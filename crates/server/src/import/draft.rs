@@ -1,6 +1,6 @@
 //! The `restante.toml` being built: each line with the setting it came from, and what was lost.
 
-use crate::settings::{SECTIONS, Section, Setting, find_setting, settings};
+use crate::settings::{SECTIONS, Section, find_section, find_setting, parent, settings};
 use auth::Secret;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -294,9 +294,9 @@ impl Draft {
 
     /// Fills in what must be given and had no source.
     pub(crate) fn complete(&mut self) {
-        for Setting { section, key, why, .. } in settings().filter(|setting| setting.required) {
-            if ["tls", "mail"].contains(section) && !self.has(section, key) {
-                self.fill_in(section, key, why);
+        for (section, setting) in settings().filter(|(_, setting)| setting.required) {
+            if ["tls", "mail"].contains(&section.name) && !self.has(section.name, setting.key) {
+                self.fill_in(section.name, setting.key, setting.why);
             }
         }
         if let Some(setting) = find_setting("users", "passwd-file")
@@ -324,12 +324,12 @@ impl Draft {
             "# Settings of Restante, from {}.\n# Behind each line stands the setting it comes from. Check with `restante check`.\n",
             harmless(source)
         );
-        for outer in SECTIONS.iter().filter(|section| section.parent().is_none()) {
+        for outer in SECTIONS.iter().filter(|section| parent(section).is_none()) {
             // A table within one that repeats stands behind it.
             let belongs = |section: &Section| {
-                section.name == outer.name || section.parent().is_some_and(|parent| parent.name == outer.name)
+                section.name == outer.name || parent(section).is_some_and(|parent| parent.name == outer.name)
             };
-            let section_of = |table: &Table| SECTIONS.iter().find(|section| section.name == table.section);
+            let section_of = |table: &Table| find_section(table.section);
             let mut tables =
                 self.tables.iter().filter(|table| section_of(table).is_some_and(belongs)).peekable();
             while let Some(table) = tables.next() {
@@ -364,13 +364,12 @@ impl Table {
     /// As it stands in the file; one that is not in use is a comment.
     fn write(&self, out: &mut String, unused: bool) {
         out.push('\n');
-        if let Some(section) =
-            SECTIONS.iter().find(|section| section.name == self.section && !section.name.is_empty())
-        {
+        let Some(section) = find_section(self.section) else { return };
+        if !section.name.is_empty() {
             out.push_str(&format!("{}{}\n", if unused { "# " } else { "" }, section.heading()));
         }
         self.notes.iter().for_each(|note| out.push_str(&format!("# {note}\n")));
-        for setting in settings().filter(|setting| setting.section == self.section) {
+        for setting in section.settings {
             if let Some(line) = self.lines.iter().find(|line| line.key == setting.key) {
                 line.write(out);
             }

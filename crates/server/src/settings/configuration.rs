@@ -1,10 +1,14 @@
 //! The configuration as the server uses it: typed, with defaults filled in.
 
+use super::at_start::AtStart;
 use super::kind::Value;
 use super::oauth;
-use super::parse::{Entries, Problem, Values};
+use super::parse::Problem;
 use super::reader::Reader;
+use super::setting::Section;
 use super::sources::{self, SourceKind, UserSource};
+use super::table::{LIMITS, LISTEN, LOG, LOGIN, MAIL, SPECIAL_USE, TLS, TLS_MORE, TOP};
+use super::values::{Entries, Values};
 use crate::admission;
 use crate::certificate::NameFrom;
 use crate::log::{Filter, Format};
@@ -83,6 +87,8 @@ pub(crate) struct Configuration {
     pub(crate) session: Arc<SessionSettings>,
     /// What the store goes by.
     pub(crate) store: StoreSettings,
+    /// What is read at the start only, as the file says it.
+    at_start: AtStart,
 }
 
 /// Which certificates of clients are good.
@@ -131,15 +137,15 @@ impl Configuration {
     /// From the values of a file.
     pub(crate) fn build(values: &Values) -> Self {
         let nothing = Entries::new();
-        let section = |name: &'static str| Reader {
-            section: name,
-            entries: values.tables(name).first().unwrap_or(&nothing),
+        let read = |section: &'static Section| Reader {
+            section,
+            entries: values.tables(section.name).first().unwrap_or(&nothing),
         };
-        let (tls, mail, login) = (section("tls"), section("mail"), section("login"));
-        let (limits, log) = (section("limits"), section("log"));
-        let hostname = section("").text_if("hostname").unwrap_or_else(system_hostname);
-        let repeated = |name: &'static str| {
-            values.tables(name).iter().map(move |entries| Reader { section: name, entries })
+        let (tls, mail, login) = (read(&TLS), read(&MAIL), read(&LOGIN));
+        let (limits, log) = (read(&LIMITS), read(&LOG));
+        let hostname = read(&TOP).text_if("hostname").unwrap_or_else(system_hostname);
+        let repeated = |section: &'static Section| {
+            values.tables(section.name).iter().map(move |entries| Reader { section, entries })
         };
         let certificate = |reader: &Reader<'_>, names| Certificate {
             names,
@@ -147,8 +153,8 @@ impl Configuration {
             key: reader.path("key"),
         };
         Self {
-            certificate: (!values.tables("tls").is_empty()).then(|| certificate(&tls, Vec::new())),
-            more_certificates: repeated("tls.more").map(|r| certificate(&r, r.texts("names"))).collect(),
+            certificate: (!values.tables(TLS.name).is_empty()).then(|| certificate(&tls, Vec::new())),
+            more_certificates: repeated(&TLS_MORE).map(|r| certificate(&r, r.texts("names"))).collect(),
             client_certificates: client_certificates(&tls),
             external_name: NameFrom::by_setting(&login.text("external-name")),
             tls13_only: tls.text("minimum-version") == "1.3",
@@ -165,7 +171,7 @@ impl Configuration {
             create_maildir: mail.bool("create"),
             quota: mail.quota("quota"),
             sources: sources::build(values),
-            oauth: (!values.tables("oauth").is_empty()).then(|| oauth::build(&section("oauth"))),
+            oauth: (!values.tables(oauth::OAUTH.name).is_empty()).then(|| oauth::build(&read(&oauth::OAUTH))),
             cleartext_from: login.networks("cleartext-from"),
             control_socket: login
                 .text_if("control-socket")
@@ -180,11 +186,11 @@ impl Configuration {
             },
             write_timeout_ms: limits.number("write-timeout"),
             file_jobs: limits.count("file-jobs"),
-            listen: repeated("listen").filter_map(|reader| listen(&reader)).collect(),
+            listen: repeated(&LISTEN).filter_map(|reader| listen(&reader)).collect(),
             log_level: log.text("level"),
             log_changes: log.bool("changes"),
             log_format: if log.text("format") == "json" { Format::Json } else { Format::Text },
-            session: Arc::new(session_settings(&hostname, &mail, &section("special-use"), &login, &limits)),
+            session: Arc::new(session_settings(&hostname, &mail, &read(&SPECIAL_USE), &login, &limits)),
             store: StoreSettings {
                 utf8_names: mail.bool("utf8-names"),
                 lock_wait_ms_max: mail.number("lock-wait"),
@@ -201,6 +207,7 @@ impl Configuration {
                 hostname,
                 quota_counts_trash: mail.bool("quota-counts-trash"),
             },
+            at_start: AtStart::of(values),
         }
     }
 
@@ -215,28 +222,8 @@ impl Configuration {
     }
 
     /// Settings that differ from `old` and that a running server cannot change.
-    pub(crate) fn fixed_at_start(&self, old: &Self) -> Vec<&'static str> {
-        let (store, old_store) = (&self.store, &old.store);
-        let same = [
-            ("[[listen]]", self.listen == old.listen),
-            ("user of [mail]", self.user == old.user),
-            ("group of [mail]", self.group == old.group),
-            ("own-uid of [mail]", self.own_uids.is_some() == old.own_uids.is_some()),
-            ("utf8-names of [mail]", store.utf8_names == old_store.utf8_names),
-            ("name-escape of [mail]", store.name_escape == old_store.name_escape),
-            ("mailboxes of [mail]", store.mailboxes_max == old_store.mailboxes_max),
-            ("levels of [mail]", store.levels_max == old_store.levels_max),
-            ("keywords of [mail]", store.keywords_max == old_store.keywords_max),
-            ("kept-memory of [mail]", store.kept_bytes_max == old_store.kept_bytes_max),
-            ("take-over of [mail]", store.take_over == old_store.take_over),
-            ("lock-wait of [mail]", store.lock_wait_ms_max == old_store.lock_wait_ms_max),
-            ("quota-counts-trash of [mail]", store.quota_counts_trash == old_store.quota_counts_trash),
-            ("control-socket of [login]", self.control_socket == old.control_socket),
-            ("format of [log]", self.log_format == old.log_format),
-            ("file-jobs of [limits]", self.file_jobs == old.file_jobs),
-            ("checkpassword or pam of [[users]]", self.helped().eq(old.helped())),
-        ];
-        same.into_iter().filter(|(_, same)| !same).map(|(setting, _)| setting).collect()
+    pub(crate) fn fixed_at_start(&self, old: &Self) -> Vec<String> {
+        self.at_start.differing(&old.at_start)
     }
 
     /// The passwd files among the sources, in their order.

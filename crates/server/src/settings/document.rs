@@ -1,6 +1,7 @@
 //! The sample file and the man page, from the table of settings.
 
-use super::table::{SECTIONS, Section, Setting, settings};
+use super::setting::{Section, Setting};
+use super::table::SECTIONS;
 
 /// `config/restante.toml`: every setting with its default and why.
 pub(crate) fn sample() -> String {
@@ -8,14 +9,14 @@ pub(crate) fn sample() -> String {
         "# Restante's settings. What is commented out is the default, or an example where there is\n\
          # none. See restante.toml(5); check with `restante check`.\n",
     );
-    for section in SECTIONS {
+    for section in SECTIONS.iter().copied() {
         out.push('\n');
         if !section.name.is_empty() {
-            out.push_str(&comment(section.about));
+            out.push_str(&comment(&about(section)));
             out.push_str(&format!("{}{}\n", if is_in_use(section) { "" } else { "# " }, section.heading()));
         }
-        for setting in of(section) {
-            out.push_str(&comment(setting.why));
+        for setting in section.settings {
+            out.push_str(&comment(&why(section, setting)));
             let value = setting.default.unwrap_or(setting.example);
             let mark = if (setting.required || setting.in_sample) && is_in_use(section) { "" } else { "# " };
             out.push_str(&format!("{mark}{} = {value}\n", setting.key));
@@ -42,14 +43,14 @@ pub(crate) fn man_page() -> String {
     );
     out.push_str(&roff(MINIMAL));
     out.push_str(".EE\n");
-    for section in SECTIONS {
+    for section in SECTIONS.iter().copied() {
         let title =
             if section.name.is_empty() { "BEFORE THE FIRST TABLE".to_owned() } else { section.heading() };
         out.push_str(&format!(".SH \"{}\"\n", roff(&title)));
         if !section.about.is_empty() {
-            out.push_str(&paragraph(section.about));
+            out.push_str(&paragraph(&about(section)));
         }
-        for setting in of(section) {
+        for setting in section.settings {
             let default = match (setting.default, setting.required) {
                 (Some(default), _) => format!("The default is {default}."),
                 (None, true) => format!("Must be given, such as {}.", setting.example),
@@ -58,7 +59,7 @@ pub(crate) fn man_page() -> String {
             out.push_str(&format!(
                 ".TP\n.B {}\n{}{}{}",
                 roff(setting.key),
-                paragraph(setting.why),
+                paragraph(&why(section, setting)),
                 paragraph(&format!("It is {}.", setting.kind.allowed())),
                 paragraph(&default)
             ));
@@ -84,9 +85,20 @@ user = \"vmail\"
 passwd-file = \"/etc/restante/users\"
 ";
 
-fn of(section: &Section) -> impl Iterator<Item = &'static Setting> {
-    let name = section.name;
-    settings().filter(move |setting| setting.section == name)
+/// What a reload leaves as it is.
+const AT_START: &str = "Read at the start only.";
+
+fn about(section: &Section) -> String {
+    if section.is_at_start() { format!("{} {AT_START}", section.about) } else { section.about.to_owned() }
+}
+
+/// Where all of the section is read at the start only, its heading says so.
+fn why(section: &Section, setting: &Setting) -> String {
+    if setting.at_start && !section.is_at_start() {
+        format!("{} {AT_START}", setting.why)
+    } else {
+        setting.why.to_owned()
+    }
 }
 
 /// Sections that the sample has in use: those without which there is no server.

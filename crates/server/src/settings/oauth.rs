@@ -2,115 +2,101 @@
 
 use super::kind::Kind;
 use super::reader::Reader;
-use super::table::{Section, Setting, optional, setting};
+use super::setting::{Section, optional, setting};
 use auth::oauth::claims::Rules;
 use auth::oauth::introspection::{ClientSecret, Settings as Introspection};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) const SECTION: Section = Section {
+pub(super) static OAUTH: Section = Section {
     name: "oauth",
     repeats: false,
     about: "Access tokens (OAuth 2.0), for the mechanisms OAUTHBEARER and XOAUTH2: signed ones (JWT) are checked by keys here, others by asking the authorization server (introspection). Whose the token is must be a user of [[users]]. Files are read again when they change.",
+    settings: &[
+        optional(
+            "keys",
+            Kind::TextList,
+            "[\"/etc/restante/oauth.d\"]",
+            "Public keys in PEM form: files, or directories of files KEY-ID.pem.",
+        ),
+        optional("jwks", Kind::Path, "\"/etc/restante/jwks.json\"", "A file with a JWK set (RFC 7517)."),
+        optional(
+            "hmac-secret",
+            Kind::Path,
+            "\"/etc/restante/oauth.secret\"",
+            "A file with a secret of 32 bytes or more, for tokens signed by HMAC; name HS256 among the algorithms too.",
+        ),
+        setting(
+            "algorithms",
+            Kind::TextList,
+            "[\"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \"ES256\", \"ES384\", \"EdDSA\"]",
+            "Algorithms of signatures that are accepted.",
+        ),
+        optional(
+            "issuers",
+            Kind::TextList,
+            "[\"https://id.example.com\"]",
+            "Who may have issued a token (iss). Without it, anybody whose key is here.",
+        ),
+        optional(
+            "audiences",
+            Kind::TextList,
+            "[\"restante\"]",
+            "For whom a token must be (aud): one of these. Without it, signed tokens that are for somebody are refused.",
+        ),
+        optional("scopes", Kind::TextList, "[\"mail\"]", "Scopes that a token must have, all of them."),
+        setting("user-claim", Kind::Text, "\"email\"", "What a token calls the user's name."),
+        setting(
+            "leeway",
+            Kind::Duration { min_ms: 0, max_ms: 600_000 },
+            "\"1m\"",
+            "How far the issuer's clock may be off.",
+        ),
+        optional(
+            "introspection-url",
+            Kind::Text,
+            "\"https://id.example.com/introspect\"",
+            "Where to ask about tokens (RFC 7662): https, or http to this machine.",
+        ),
+        optional("client-id", Kind::Text, "\"restante\"", "Who asks there."),
+        optional(
+            "client-secret",
+            Kind::Path,
+            "\"/etc/restante/oauth.client\"",
+            "A file with the secret of client-id.",
+        ),
+        optional(
+            "introspection-ca",
+            Kind::Path,
+            "\"/etc/ssl/certs/ca.pem\"",
+            "PEM file of authorities for that server, instead of the system's.",
+        ),
+        setting(
+            "introspection-timeout",
+            Kind::Duration { min_ms: 100, max_ms: 60_000 },
+            "\"5s\"",
+            "Longest wait for an answer. After it the log-in is unavailable, and no token wrong.",
+        ),
+        setting(
+            "introspection-at-once",
+            Kind::Count { min: 1, max: 1_000 },
+            "10",
+            "Questions under way at once.",
+        ),
+        setting(
+            "introspection-remember",
+            Kind::Duration { min_ms: 0, max_ms: 86_400_000 },
+            "\"5m\"",
+            "How long a good token is not asked about again, never beyond its end. One that is revoked works that long.",
+        ),
+        optional(
+            "openid-configuration",
+            Kind::Text,
+            "\"https://id.example.com/.well-known/openid-configuration\"",
+            "Where refused clients learn how to get a token.",
+        ),
+    ],
 };
-
-pub(super) const SETTINGS: &[Setting] = &[
-    optional(
-        "oauth",
-        "keys",
-        Kind::TextList,
-        "[\"/etc/restante/oauth.d\"]",
-        "Public keys in PEM form: files, or directories of files KEY-ID.pem.",
-    ),
-    optional("oauth", "jwks", Kind::Path, "\"/etc/restante/jwks.json\"", "A file with a JWK set (RFC 7517)."),
-    optional(
-        "oauth",
-        "hmac-secret",
-        Kind::Path,
-        "\"/etc/restante/oauth.secret\"",
-        "A file with a secret of 32 bytes or more, for tokens signed by HMAC; name HS256 among the algorithms too.",
-    ),
-    setting(
-        "oauth",
-        "algorithms",
-        Kind::TextList,
-        "[\"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \"ES256\", \"ES384\", \"EdDSA\"]",
-        "Algorithms of signatures that are accepted.",
-    ),
-    optional(
-        "oauth",
-        "issuers",
-        Kind::TextList,
-        "[\"https://id.example.com\"]",
-        "Who may have issued a token (iss). Without it, anybody whose key is here.",
-    ),
-    optional(
-        "oauth",
-        "audiences",
-        Kind::TextList,
-        "[\"restante\"]",
-        "For whom a token must be (aud): one of these. Without it, signed tokens that are for somebody are refused.",
-    ),
-    optional("oauth", "scopes", Kind::TextList, "[\"mail\"]", "Scopes that a token must have, all of them."),
-    setting("oauth", "user-claim", Kind::Text, "\"email\"", "What a token calls the user's name."),
-    setting(
-        "oauth",
-        "leeway",
-        Kind::Duration { min_ms: 0, max_ms: 600_000 },
-        "\"1m\"",
-        "How far the issuer's clock may be off.",
-    ),
-    optional(
-        "oauth",
-        "introspection-url",
-        Kind::Text,
-        "\"https://id.example.com/introspect\"",
-        "Where to ask about tokens (RFC 7662): https, or http to this machine.",
-    ),
-    optional("oauth", "client-id", Kind::Text, "\"restante\"", "Who asks there."),
-    optional(
-        "oauth",
-        "client-secret",
-        Kind::Path,
-        "\"/etc/restante/oauth.client\"",
-        "A file with the secret of client-id.",
-    ),
-    optional(
-        "oauth",
-        "introspection-ca",
-        Kind::Path,
-        "\"/etc/ssl/certs/ca.pem\"",
-        "PEM file of authorities for that server, instead of the system's.",
-    ),
-    setting(
-        "oauth",
-        "introspection-timeout",
-        Kind::Duration { min_ms: 100, max_ms: 60_000 },
-        "\"5s\"",
-        "Longest wait for an answer. After it the log-in is unavailable, and no token wrong.",
-    ),
-    setting(
-        "oauth",
-        "introspection-at-once",
-        Kind::Count { min: 1, max: 1_000 },
-        "10",
-        "Questions under way at once.",
-    ),
-    setting(
-        "oauth",
-        "introspection-remember",
-        Kind::Duration { min_ms: 0, max_ms: 86_400_000 },
-        "\"5m\"",
-        "How long a good token is not asked about again, never beyond its end. One that is revoked works that long.",
-    ),
-    optional(
-        "oauth",
-        "openid-configuration",
-        Kind::Text,
-        "\"https://id.example.com/.well-known/openid-configuration\"",
-        "Where refused clients learn how to get a token.",
-    ),
-];
 
 /// `[oauth]` as the checks of tokens go by it.
 pub(super) fn build(reader: &Reader<'_>) -> auth::oauth::Settings {

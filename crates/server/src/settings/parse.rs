@@ -1,8 +1,10 @@
 //! From TOML to values, by the table of settings; everything that is wrong, with its place.
 
 use super::kind::Value;
-use super::table::{SECTIONS, Section, Setting, find, settings};
-use std::collections::{BTreeMap, BTreeSet};
+use super::setting::{Section, Setting};
+use super::table::{SECTIONS, TOP, find_section, settings};
+use super::values::{Entries, Values};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -35,31 +37,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The values of one table.
-pub(crate) type Entries = BTreeMap<&'static str, Value>;
-
-/// All values that the file gives, by section; a repeating section has one entry each time.
-#[derive(Debug, Default)]
-pub(crate) struct Values {
-    sections: BTreeMap<&'static str, Vec<Entries>>,
-    /// For each table of a section: which table of the section above it is in.
-    parents: BTreeMap<&'static str, Vec<usize>>,
-}
-
-impl Values {
-    /// The tables of a section, in their order.
-    pub(crate) fn tables(&self, section: &str) -> &[Entries] {
-        self.sections.get(section).map_or(&[], Vec::as_slice)
-    }
-
-    /// The table of a section that stands within the `index`th one of the section above it.
-    pub(crate) fn below(&self, section: &str, index: usize) -> Option<&Entries> {
-        let parents = self.parents.get(section)?;
-        let at = parents.iter().position(|parent| *parent == index)?;
-        self.tables(section).get(at)
-    }
-}
-
 /// What a file's text says.
 #[derive(Debug)]
 pub(crate) struct Parsed {
@@ -75,7 +52,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Parsed {
         Reader { path, text, problems: Vec::new(), values: Values::default(), given: BTreeSet::new() };
     let complete = match Document::parse(text) {
         Ok(document) => {
-            reader.table("", document.as_table(), None, 0);
+            reader.table(&TOP, document.as_table(), None, 0);
             reader.required()
         }
         Err(error) => {
@@ -101,49 +78,49 @@ impl Reader<'_> {
     /// One table of a section, and the sections below it.
     fn table(
         &mut self,
-        section: &'static str,
+        section: &'static Section,
         table: &dyn TableLike,
         span: Option<Range<usize>>,
         parent: usize,
     ) {
-        let index = self.values.tables(section).len();
+        let name = section.name;
+        let index = self.values.tables(name).len();
         let mut entries = Entries::new();
         for (key, item) in table.iter() {
-            let full = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            let full = if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
             if let Some(below) = SECTIONS.iter().find(|known| known.name == full && !full.is_empty()) {
                 self.section(below, item, index);
                 continue;
             }
             let key_span = table.get_key_value(key).and_then(|(key, _)| key.span());
-            self.given.extend(find(section, key).map(|setting| (section, index, setting.key)));
-            match (find(section, key), item) {
+            self.given.extend(section.find(key).map(|setting| (name, index, setting.key)));
+            match (section.find(key), item) {
                 (Some(setting), Item::Value(toml)) => {
                     entries.extend(self.value(setting, toml).map(|value| (setting.key, value)));
                 }
                 (Some(setting), _) => {
                     self.problem(item.span(), format!("{key} must be {}", setting.kind.allowed()));
                 }
-                (None, _) => self.unknown(section, key, key_span.or(item.span())),
+                (None, _) => self.unknown(name, key, key_span.or(item.span())),
             }
         }
-        self.values.sections.entry(section).or_default().push(entries);
-        self.values.parents.entry(section).or_default().push(parent);
-        for setting in settings().filter(|setting| setting.section == section && setting.required) {
-            if !self.given.contains(&(section, index, setting.key)) {
-                self.wanted(setting, span.clone());
+        self.values.add(name, entries, parent);
+        for setting in section.settings.iter().filter(|setting| setting.required) {
+            if !self.given.contains(&(name, index, setting.key)) {
+                self.wanted(section, setting, span.clone());
             }
         }
     }
 
-    fn section(&mut self, section: &Section, item: &Item, parent: usize) {
+    fn section(&mut self, section: &'static Section, item: &Item, parent: usize) {
         let name = section.name;
         match item {
             Item::ArrayOfTables(tables) if section.repeats => {
-                tables.iter().for_each(|table| self.table(name, table, table.span(), parent));
+                tables.iter().for_each(|table| self.table(section, table, table.span(), parent));
             }
-            Item::Table(table) if !section.repeats => self.table(name, table, table.span(), parent),
+            Item::Table(table) if !section.repeats => self.table(section, table, table.span(), parent),
             Item::Value(Toml::InlineTable(table)) if !section.repeats => {
-                self.table(name, table, table.span(), parent);
+                self.table(section, table, table.span(), parent);
             }
             _ if section.repeats => {
                 self.problem(
@@ -173,27 +150,24 @@ impl Reader<'_> {
     /// Whether all that must be given is, and is right. Says which sections are missing.
     fn required(&mut self) -> bool {
         // [tls] is needed unless nothing listens with it; the configuration checks that.
-        let must_be = |setting: &Setting| ["mail", "users"].contains(&setting.section);
-        let missing = |reader: &Self, setting: &Setting| reader.values.tables(setting.section).is_empty();
-        for setting in
-            settings().filter(|setting| (setting.required || setting.in_sample) && must_be(setting))
-        {
-            if missing(self, setting) {
-                self.wanted(setting, None);
+        let must_be = |section: &Section| ["mail", "users"].contains(&section.name);
+        let needed = || settings().filter(|(_, setting)| setting.required || setting.in_sample);
+        for (section, setting) in needed().filter(|(section, _)| must_be(section)) {
+            if self.values.tables(section.name).is_empty() {
+                self.wanted(section, setting, None);
             }
         }
-        let is_there = |setting: &Setting| {
-            let tables = self.values.tables(setting.section);
-            !(must_be(setting) && tables.is_empty())
+        let is_there = |(section, setting): (&Section, &Setting)| {
+            let tables = self.values.tables(section.name);
+            !(must_be(section) && tables.is_empty())
                 && (setting.in_sample || tables.iter().all(|table| table.contains_key(setting.key)))
         };
-        settings().filter(|setting| setting.required || setting.in_sample).all(is_there)
+        needed().all(is_there)
     }
 
-    fn wanted(&mut self, setting: &Setting, span: Option<Range<usize>>) {
-        let Setting { section, key, example, .. } = setting;
-        let repeats = SECTIONS.iter().any(|known| known.name == *section && known.repeats);
-        let heading = if repeats { format!("[[{section}]]") } else { format!("[{section}]") };
+    fn wanted(&mut self, section: &Section, setting: &Setting, span: Option<Range<usize>>) {
+        let Setting { key, example, .. } = setting;
+        let heading = section.heading();
         let text = format!("{heading} wants {key}, such as {key} = {example}");
         match span {
             Some(_) => self.problem(span, text),
@@ -216,19 +190,21 @@ impl Reader<'_> {
 fn nearest(section: &str, key: &str) -> Option<String> {
     let likeness = |name: &str| strsim::jaro_winkler(name, key);
     let best = |names: Vec<(String, f64)>| {
-        names.into_iter().filter(|(_, likeness)| *likeness > 0.8).max_by(|a, b| a.1.total_cmp(&b.1))
+        let like = names.into_iter().filter(|(_, likeness)| *likeness > 0.8);
+        like.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name)
     };
-    let same = settings().filter(|s| s.section == section).map(|s| (s.key.to_owned(), likeness(s.key)));
-    let here = best(same.collect()).map(|(name, _)| name);
+    let same = find_section(section).into_iter().flat_map(|section| section.settings);
+    let here = best(same.map(|setting| (setting.key.to_owned(), likeness(setting.key))).collect());
     here.or_else(|| {
-        let others = settings().map(|s| {
-            let place = if s.section.is_empty() { String::new() } else { format!(" of [{}]", s.section) };
-            (format!("{}{place}", s.key), likeness(s.key))
+        let others = settings().map(|(section, setting)| {
+            let place = match section.name {
+                "" => String::new(),
+                name => format!(" of [{name}]"),
+            };
+            (format!("{}{place}", setting.key), likeness(setting.key))
         });
-        let sections = SECTIONS.iter().filter(|s| !s.name.is_empty()).map(|s| {
-            let name = if s.repeats { format!("[[{}]]", s.name) } else { format!("[{}]", s.name) };
-            (name, likeness(s.name))
-        });
-        best(others.chain(sections).collect()).map(|(name, _)| name)
+        let named = SECTIONS.iter().filter(|section| !section.name.is_empty());
+        let sections = named.map(|section| (section.heading(), likeness(section.name)));
+        best(others.chain(sections).collect())
     })
 }

@@ -1,8 +1,8 @@
 //! The values of one table of the file, typed, with defaults filled in.
 
 use super::kind::Value;
-use super::parse::Entries;
-use super::table::find;
+use super::setting::Section;
+use super::values::Entries;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use store::QuotaLimits;
@@ -11,7 +11,7 @@ use store::QuotaLimits;
 /// settings: the tests ask for everything.
 pub(super) struct Reader<'a> {
     /// Its section.
-    pub(super) section: &'static str,
+    pub(super) section: &'static Section,
     /// What the file says.
     pub(super) entries: &'a Entries,
 }
@@ -22,8 +22,8 @@ impl Reader<'_> {
         if let Some(value) = self.entries.get(key) {
             return Some(value.clone());
         }
-        let setting =
-            find(self.section, key).unwrap_or_else(|| panic!("no setting {key} in [{}]", self.section));
+        let setting = self.section.find(key);
+        let setting = setting.unwrap_or_else(|| panic!("no setting {key} in [{}]", self.section.name));
         let default: toml_edit::Value = setting.default?.parse().expect("defaults are TOML");
         Some(setting.kind.read(&default).expect("defaults are allowed"))
     }

@@ -5,86 +5,66 @@
 //! table of their own below it, such as `[users.ldap]`.
 
 pub(super) mod helped;
-mod ldap;
-mod sql;
+pub(super) mod ldap;
+pub(super) mod sql;
 
 use super::kind::Kind;
-use super::parse::{Entries, Values};
 use super::reader::Reader;
-use super::table::{Section, Setting, optional};
+use super::setting::{Section, in_sample, optional};
+use super::values::{Entries, Values};
 use auth::helper::Check;
 use std::path::PathBuf;
 
 /// `[[users]]`.
-pub(super) const SECTION: Section = Section {
+pub(super) static USERS: Section = Section {
     name: "users",
     repeats: true,
     about: "Where users come from: each table has one source. They are asked in this order: who is unknown to one is looked up in the next; who is known has the right password there or none.",
-};
-
-/// `[users.ldap]`.
-pub(super) const LDAP: Section = ldap::SECTION;
-
-/// `[users.sql]`.
-pub(super) const SQL: Section = sql::SECTION;
-
-/// The settings of all sources.
-pub(super) const SETTINGS: &[&[Setting]] = &[IN_USERS, helped::SETTINGS, ldap::SETTINGS, sql::SETTINGS];
-
-const IN_USERS: &[Setting] = &[
-    optional(
-        "users",
-        "domains",
-        Kind::TextList,
-        "[\"example.com\"]",
-        "Only users of these domains are looked up here; \"\" is that of names without a domain. Without it, everybody is.",
-    ),
-    optional(
-        "users",
-        "masters-of",
-        Kind::TextList,
-        "[\"example.com\"]",
-        "The users of this source are masters: they may act for the users of these domains (\"*\": of all), by logging in as anna@example.com*master, or by an authorization identity. For themselves they have no mail here.",
-    ),
-    Setting {
-        in_sample: true,
-        ..optional(
-            "users",
+    settings: &[
+        optional(
+            "domains",
+            Kind::TextList,
+            "[\"example.com\"]",
+            "Only users of these domains are looked up here; \"\" is that of names without a domain. Without it, everybody is.",
+        ),
+        optional(
+            "masters-of",
+            Kind::TextList,
+            "[\"example.com\"]",
+            "The users of this source are masters: they may act for the users of these domains (\"*\": of all), by logging in as anna@example.com*master, or by an authorization identity. For themselves they have no mail here.",
+        ),
+        in_sample(optional(
             "passwd-file",
             Kind::Path,
             "\"/etc/restante/users\"",
             "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
-        )
-    },
-    optional(
-        "users",
-        "passwd-directory",
-        Kind::Path,
-        "\"/etc/restante/users.d\"",
-        "A directory of passwd files, one a domain: the file's name is the domain, and names in it stand without one.",
-    ),
-    optional(
-        "users",
-        "userdb",
-        Kind::Path,
-        "\"/etc/courier/userdb\"",
-        "Courier's userdb in its text form: a file, or a directory of files. Read again when it changes.",
-    ),
-    optional(
-        "users",
-        "authdaemon",
-        Kind::Path,
-        "\"/run/courier/authdaemon/socket\"",
-        "The socket of Courier's authdaemond, which then decides about passwords.",
-    ),
-    optional(
-        "users",
-        "vpopmail",
-        Kind::Path,
-        "\"/var/qmail/users/cdb\"",
-        "qmail's users/cdb, where vpopmail keeps its users in files: it names the directory of each domain, which has them in vpasswd.cdb or vpasswd. The user of [mail] must be able to read those. Changes are seen at once.",
-    ),
-];
+        )),
+        optional(
+            "passwd-directory",
+            Kind::Path,
+            "\"/etc/restante/users.d\"",
+            "A directory of passwd files, one a domain: the file's name is the domain, and names in it stand without one.",
+        ),
+        optional(
+            "userdb",
+            Kind::Path,
+            "\"/etc/courier/userdb\"",
+            "Courier's userdb in its text form: a file, or a directory of files. Read again when it changes.",
+        ),
+        optional(
+            "authdaemon",
+            Kind::Path,
+            "\"/run/courier/authdaemon/socket\"",
+            "The socket of Courier's authdaemond, which then decides about passwords.",
+        ),
+        optional(
+            "vpopmail",
+            Kind::Path,
+            "\"/var/qmail/users/cdb\"",
+            "qmail's users/cdb, where vpopmail keeps its users in files: it names the directory of each domain, which has them in vpasswd.cdb or vpasswd. The user of [mail] must be able to read those. Changes are seen at once.",
+        ),
+    ],
+};
 
 /// A source, and for whom it is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -128,7 +108,7 @@ pub(super) fn build(values: &Values) -> Vec<UserSource> {
 }
 
 fn one(values: &Values, index: usize, entries: &Entries) -> UserSource {
-    let users = Reader { section: "users", entries };
+    let users = Reader { section: &USERS, entries };
     let lower = |key: &str| {
         entries.contains_key(key).then(|| users.texts(key).iter().map(|one| one.to_lowercase()).collect())
     };
@@ -144,25 +124,26 @@ fn one(values: &Values, index: usize, entries: &Entries) -> UserSource {
 /// The sources that one table of `[[users]]` has.
 fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
     let path = |key: &str| users.entries.contains_key(key).then(|| users.path(key));
-    // A source with a table of its own: values.below("users.ldap", index), read by ldap::build.
-    let below =
-        |section: &'static str| values.below(section, index).map(|entries| Reader { section, entries });
-    let checkpassword = below("users.checkpassword").map(|reader| {
+    // A source with a table of its own, such as [users.ldap], read by ldap::build.
+    let below = |section: &'static Section| {
+        values.below(section.name, index).map(|entries| Reader { section, entries })
+    };
+    let checkpassword = below(&helped::CHECKPASSWORD).map(|reader| {
         let settings = helped::checkpassword(&reader);
         match helped::problem(&settings) {
             Some(problem) => SourceKind::Wrong(format!("has a checkpassword that {problem}")),
             None => SourceKind::Helped(Check::CheckPassword(settings)),
         }
     });
-    let pam = below("users.pam").map(|reader| SourceKind::Helped(Check::Pam(helped::pam(&reader))));
+    let pam = below(&helped::PAM).map(|reader| SourceKind::Helped(Check::Pam(helped::pam(&reader))));
     let kinds = [
         path("passwd-file").map(SourceKind::PasswdFile),
         path("passwd-directory").map(SourceKind::PasswdDirectory),
         path("userdb").map(SourceKind::Userdb),
         path("authdaemon").map(SourceKind::Authdaemon),
         path("vpopmail").map(SourceKind::Vpopmail),
-        below(LDAP.name).map(|reader| ldap::build(&reader)),
-        below(SQL.name).map(|reader| sql::build(&reader)),
+        below(&ldap::LDAP).map(|reader| ldap::build(&reader)),
+        below(&sql::SQL).map(|reader| sql::build(&reader)),
         checkpassword,
         pam,
     ];

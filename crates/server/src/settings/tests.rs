@@ -129,6 +129,27 @@ fn what_is_right_can_be_looked_at_beside_what_is_wrong() {
 }
 
 #[test]
+fn what_a_reload_leaves_as_it_was_is_named() {
+    let configuration = |text: &str| read_text(Path::new("r.toml"), text).expect("it is right");
+    let old = configuration(document::MINIMAL);
+    let mail = |lines: &str| document::MINIMAL.replace("user = \"vmail\"", lines);
+    let listen = "[[listen]]\naddress = \"127.0.0.1:1143\"\ntls = \"starttls\"";
+    let expected: [(String, &[&str]); 7] = [
+        (with("", "[log]\nformat = \"text\"\nlevel = \"debug\""), &[]),
+        (with("", "[log]\nformat = \"json\""), &["format of [log]"]),
+        (with("", "[limits]\nfile-jobs = 3\nconnections = 7"), &["file-jobs of [limits]"]),
+        (with("", listen), &["[[listen]]"]),
+        (with("", "[[users]]\n[users.pam]\n"), &["[users.pam]"]),
+        (mail("user = \"mail\"\ncreate = false\nkeywords = 5"), &["user of [mail]", "keywords of [mail]"]),
+        (mail(""), &["user of [mail]"]),
+    ];
+    for (text, expected) in expected {
+        assert_eq!(configuration(&text).fixed_at_start(&old), expected, "{text}");
+        assert_eq!(old.fixed_at_start(&configuration(&text)), expected, "{text}");
+    }
+}
+
+#[test]
 fn without_tls_and_cleartext_nobody_could_log_in() {
     let text = "[mail]\nmaildir = \"/m/%u\"\n[[users]]\npasswd-file = \"/u\"\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n";
     assert_eq!(problems(text).len(), 1, "{:?}", problems(text));

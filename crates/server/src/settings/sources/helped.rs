@@ -2,67 +2,65 @@
 
 use super::super::kind::Kind;
 use super::super::reader::Reader;
-use super::super::table::{Section, Setting, optional, required, setting};
+use super::super::setting::{Section, at_start, optional, required, setting};
 use auth::{checkpassword, pam};
 use std::time::Duration;
 
-pub(in super::super) const CHECKPASSWORD: Section = Section {
+/// `[users.checkpassword]`.
+pub(in super::super) static CHECKPASSWORD: Section = Section {
     name: "users.checkpassword",
     repeats: false,
-    about: "Users whom a checkpassword program lets in, such as vpopmail's vchkpw. It is run by a process that stays root when the server gives that up. It cannot tell who is unknown: what comes after it in the chain is not asked. Read at the start only.",
+    about: "Users whom a checkpassword program lets in, such as vpopmail's vchkpw. It is run by a process that stays root when the server gives that up. It cannot tell who is unknown: what comes after it in the chain is not asked.",
+    settings: &[
+        at_start(required(
+            "program",
+            Kind::TextList,
+            "[\"/home/vpopmail/bin/vchkpw\"]",
+            "The program with its arguments; what it is to run is added.",
+        )),
+        at_start(setting(
+            "user-name",
+            Kind::Text,
+            "\"%u\"",
+            "The name that the program is given: %u is the whole one, %n the part before the @, %d the domain.",
+        )),
+        at_start(optional(
+            "run-as",
+            Kind::Text,
+            "\"vpopmail\"",
+            "The system user as whom it is run. Without it: as who started the server, root.",
+        )),
+        at_start(setting("at-once", AT_ONCE, "10", "How many of it run at once.")),
+        at_start(setting("timeout", TIMEOUT, "\"30s\"", "Who takes longer is killed.")),
+    ],
 };
 
-pub(in super::super) const PAM: Section = Section {
+/// `[users.pam]`.
+pub(in super::super) static PAM: Section = Section {
     name: "users.pam",
     repeats: false,
-    about: "Users whom PAM lets in; where they are system users, with their home, uid and gid of passwd(5). PAM is asked by a process that stays root when the server gives that up. Read at the start only.",
+    about: "Users whom PAM lets in; where they are system users, with their home, uid and gid of passwd(5). PAM is asked by a process that stays root when the server gives that up.",
+    settings: &[
+        at_start(setting("service", Kind::Text, "\"imap\"", "The service's name: a file in /etc/pam.d.")),
+        at_start(optional(
+            "directory",
+            Kind::Path,
+            "\"/etc/restante/pam.d\"",
+            "Where such files are, if not in PAM's own places.",
+        )),
+        at_start(setting(
+            "minimum-uid",
+            Kind::Count { min: 0, max: 4_294_967_295 },
+            "1000",
+            "System users with smaller uids have no mail: root and daemons.",
+        )),
+        at_start(setting("at-once", AT_ONCE, "10", "How many checks run at once.")),
+        at_start(setting("timeout", TIMEOUT, "\"30s\"", "A check that takes longer is ended.")),
+    ],
 };
 
 const AT_ONCE: Kind = Kind::Count { min: 1, max: 1_000 };
 const TIMEOUT: Kind = Kind::Duration { min_ms: 100, max_ms: 300_000 };
-
-pub(in super::super) const SETTINGS: &[Setting] = &[
-    required(
-        "users.checkpassword",
-        "program",
-        Kind::TextList,
-        "[\"/home/vpopmail/bin/vchkpw\"]",
-        "The program with its arguments; what it is to run is added.",
-    ),
-    setting(
-        "users.checkpassword",
-        "user-name",
-        Kind::Text,
-        "\"%u\"",
-        "The name that the program is given: %u is the whole one, %n the part before the @, %d the domain.",
-    ),
-    optional(
-        "users.checkpassword",
-        "run-as",
-        Kind::Text,
-        "\"vpopmail\"",
-        "The system user as whom it is run. Without it: as who started the server, root.",
-    ),
-    setting("users.checkpassword", "at-once", AT_ONCE, "10", "How many of it run at once."),
-    setting("users.checkpassword", "timeout", TIMEOUT, "\"30s\"", "Who takes longer is killed."),
-    setting("users.pam", "service", Kind::Text, "\"imap\"", "The service's name: a file in /etc/pam.d."),
-    optional(
-        "users.pam",
-        "directory",
-        Kind::Path,
-        "\"/etc/restante/pam.d\"",
-        "Where such files are, if not in PAM's own places.",
-    ),
-    setting(
-        "users.pam",
-        "minimum-uid",
-        Kind::Count { min: 0, max: 4_294_967_295 },
-        "1000",
-        "System users with smaller uids have no mail: root and daemons.",
-    ),
-    setting("users.pam", "at-once", AT_ONCE, "10", "How many checks run at once."),
-    setting("users.pam", "timeout", TIMEOUT, "\"30s\"", "A check that takes longer is ended."),
-];
 
 /// `[users.checkpassword]`.
 pub(super) fn checkpassword(reader: &Reader<'_>) -> checkpassword::Settings {

@@ -2,78 +2,66 @@
 
 use super::super::kind::Kind;
 use super::super::reader::Reader;
-use super::super::table::{Section, Setting, optional, required, setting};
+use super::super::setting::{Section, optional, required, setting};
 use super::SourceKind;
 
 /// `[users.sql]`.
-pub(super) const SECTION: Section = Section {
+pub(in super::super) static SQL: Section = Section {
     name: "users.sql",
     repeats: false,
     about: "PostgreSQL, MySQL (MariaDB) or SQLite, below the [[users]] that it belongs to. Worked examples are in config/examples. In queries, %u is the name in full, %n what stands before the @, %d what stands behind it (NULL without one), %s the service, %r the client's address; the database gets them as values, never as part of the query. A row is one user; more than one are a failure. Columns are known by their names: user, password, home, maildir, uid, gid, quota, mailhost, nologin, disabled_services, allowed_services.",
+    settings: &[
+        required(
+            "url",
+            Kind::Text,
+            "\"postgres://restante@db.example.com/mail\"",
+            "Where the database is: postgres://, mysql:// or sqlite:/path. Unix sockets: postgres://restante@localhost/mail?host=/run/postgresql, mysql://restante@localhost/mail?socket=/run/mysqld/mysqld.sock. It may have a password (user:password@), if this file is nobody else's to read.",
+        ),
+        optional(
+            "password-file",
+            Kind::Path,
+            "\"/etc/restante/sql-password\"",
+            "A file of which the first line is the password. Read again on SIGHUP.",
+        ),
+        optional(
+            "tls",
+            Kind::Choice(&["off", "prefer", "verify"]),
+            "\"verify\"",
+            "TLS towards the server: \"verify\" wants a certificate for its name; \"prefer\" takes any, or none. Without it: \"verify\", and \"off\" on this machine.",
+        ),
+        optional(
+            "ca-file",
+            Kind::Path,
+            "\"/etc/restante/sql-ca.pem\"",
+            "The authorities (PEM) that may have signed the server's certificate. Those of the web where it is not given.",
+        ),
+        setting("connections", Kind::Count { min: 1, max: 1_000 }, "8", "Connections at a time, at most."),
+        setting(
+            "timeout",
+            Kind::Duration { min_ms: 100, max_ms: 300_000 },
+            "\"10s\"",
+            "Longest wait for a connection, and again for each row. Who waits in vain is told to come again, never that a password is wrong.",
+        ),
+        required(
+            "user-query",
+            Kind::Text,
+            "\"SELECT username AS user, password, home FROM mailbox WHERE username = '%u' AND active\"",
+            "Finds a user. password is with its scheme; without one, it is of crypt(3); NULL or empty lets nobody in. user is the one name by which mail is filed. MySQL finds other spellings too (ánna for anna): there a row must have user, and it must be the name that was asked for, unless a column asked has that (the address of an alias).",
+        ),
+        optional(
+            "list-query",
+            Kind::Text,
+            "\"SELECT username AS user, home FROM mailbox WHERE active\"",
+            "Finds all users, for `restante migrate --all` and `restante quota --all`. Without variables.",
+        ),
+        optional(
+            "update-query",
+            Kind::Text,
+            "\"UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'\"",
+            "Stores %w, a new hash, in the place of %o, where [login] has rehash. More than one row are left as they were.",
+        ),
+    ],
 };
-
-const NAME: &str = "users.sql";
-
-/// The settings of `[users.sql]`.
-pub(super) const SETTINGS: &[Setting] = &[
-    required(
-        NAME,
-        "url",
-        Kind::Text,
-        "\"postgres://restante@db.example.com/mail\"",
-        "Where the database is: postgres://, mysql:// or sqlite:/path. Unix sockets: postgres://restante@localhost/mail?host=/run/postgresql, mysql://restante@localhost/mail?socket=/run/mysqld/mysqld.sock. It may have a password (user:password@), if this file is nobody else's to read.",
-    ),
-    optional(
-        NAME,
-        "password-file",
-        Kind::Path,
-        "\"/etc/restante/sql-password\"",
-        "A file of which the first line is the password. Read again on SIGHUP.",
-    ),
-    optional(
-        NAME,
-        "tls",
-        Kind::Choice(&["off", "prefer", "verify"]),
-        "\"verify\"",
-        "TLS towards the server: \"verify\" wants a certificate for its name; \"prefer\" takes any, or none. Without it: \"verify\", and \"off\" on this machine.",
-    ),
-    optional(
-        NAME,
-        "ca-file",
-        Kind::Path,
-        "\"/etc/restante/sql-ca.pem\"",
-        "The authorities (PEM) that may have signed the server's certificate. Those of the web where it is not given.",
-    ),
-    setting(NAME, "connections", Kind::Count { min: 1, max: 1_000 }, "8", "Connections at a time, at most."),
-    setting(
-        NAME,
-        "timeout",
-        Kind::Duration { min_ms: 100, max_ms: 300_000 },
-        "\"10s\"",
-        "Longest wait for a connection, and again for each row. Who waits in vain is told to come again, never that a password is wrong.",
-    ),
-    required(
-        NAME,
-        "user-query",
-        Kind::Text,
-        "\"SELECT username AS user, password, home FROM mailbox WHERE username = '%u' AND active\"",
-        "Finds a user. password is with its scheme; without one, it is of crypt(3); NULL or empty lets nobody in. user is the one name by which mail is filed. MySQL finds other spellings too (ánna for anna): there a row must have user, and it must be the name that was asked for, unless a column asked has that (the address of an alias).",
-    ),
-    optional(
-        NAME,
-        "list-query",
-        Kind::Text,
-        "\"SELECT username AS user, home FROM mailbox WHERE active\"",
-        "Finds all users, for `restante migrate --all` and `restante quota --all`. Without variables.",
-    ),
-    optional(
-        NAME,
-        "update-query",
-        Kind::Text,
-        "\"UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'\"",
-        "Stores %w, a new hash, in the place of %o, where [login] has rehash. More than one row are left as they were.",
-    ),
-];
 
 /// What `[users.sql]` says.
 #[cfg(feature = "sql")]
