@@ -37,6 +37,7 @@ pub const TABLE: &[Capability] = &[
     Capability { name: "MOVE", rfc: 6851, shown: Shown::LoggedIn },
     Capability { name: "SPECIAL-USE", rfc: 6154, shown: Shown::LoggedIn },
     Capability { name: "ESEARCH", rfc: 4731, shown: Shown::LoggedIn },
+    Capability { name: "WITHIN", rfc: 5032, shown: Shown::LoggedIn },
     Capability { name: "LIST-EXTENDED", rfc: 5258, shown: Shown::LoggedIn },
     Capability { name: "LIST-STATUS", rfc: 5819, shown: Shown::LoggedIn },
     Capability { name: "STATUS=SIZE", rfc: 8438, shown: Shown::LoggedIn },

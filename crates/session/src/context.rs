@@ -5,7 +5,7 @@ use crate::command::messages::fetch::Mark;
 use crate::drop_in_work::DropInWork;
 use crate::output::Output;
 use crate::settings::SessionSettings;
-use crate::step::{Connection, Stats};
+use crate::step::{Connection, Now, Stats};
 use crate::view::View;
 use codec::Tag;
 use codec::response::{Code, Condition, untagged};
@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.
     pub(crate) tag: &'a Tag,
+    /// When the piece of work began.
+    pub(crate) now: Now,
     pub(crate) logged_in: bool,
     pub(crate) enabled: &'a mut Enabled,
     pub(crate) stats: &'a mut Stats,

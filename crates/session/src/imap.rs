@@ -50,6 +50,8 @@ pub struct Session {
     started_ms: u64,
     /// When the client was last heard of or served.
     active_ms: u64,
+    /// When the driver called last.
+    now: Now,
     /// Bytes were fed since `active_ms` was set: feeding has no clock.
     fed: bool,
 }
@@ -129,6 +131,7 @@ impl Session {
             bytes_before_login: 0,
             started_ms: now.monotonic_ms,
             active_ms: now.monotonic_ms,
+            now,
             fed: false,
         }
     }
@@ -151,6 +154,7 @@ impl Machine for Session {
     }
 
     fn step(&mut self, now: Now) -> Step {
+        self.now = now;
         if std::mem::take(&mut self.fed) {
             self.active_ms = now.monotonic_ms;
         }
@@ -182,6 +186,7 @@ impl Machine for Session {
 
     fn work(&mut self, now: Now) {
         let _in_work = InWork::begin();
+        self.now = now;
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Parse => match self.decoder.parse_long() {
@@ -490,6 +495,7 @@ impl Session {
             connection: self.connection,
             out: &mut self.out,
             tag,
+            now: self.now,
             logged_in: self.accounts.is_some(),
             enabled: &mut self.enabled,
             stats: &mut self.stats,

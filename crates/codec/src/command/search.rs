@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 7162).
+//! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 5032, RFC 7162).
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
@@ -63,6 +63,9 @@ pub enum SearchKey {
     },
     Larger(u64),
     Smaller(u64),
+    /// RFC 5032: seconds, not 0, as is the next.
+    Older(u32),
+    Younger(u32),
     /// HEADER, and BCC, CC, FROM, SUBJECT, TO as the field of that name.
     Header {
         field: String,
@@ -180,6 +183,8 @@ fn key(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
             let size = cursor.number("a size in octets")?;
             Ok(if name == "LARGER" { SearchKey::Larger(size) } else { SearchKey::Smaller(size) })
         }
+        "OLDER" => interval(cursor).map(SearchKey::Older),
+        "YOUNGER" => interval(cursor).map(SearchKey::Younger),
         "UID" => {
             cursor.space("UIDs")?;
             cursor.set().map(SearchKey::Uid)
@@ -197,6 +202,16 @@ fn operator(cursor: &mut Cursor<'_>, name: &str, depth: usize) -> Parsed<SearchK
     }
     cursor.space("two search keys after OR")?;
     Ok(SearchKey::Or(first, Box::new(key(cursor, depth + 1)?)))
+}
+
+/// Seconds (RFC 5032 section 3: `nz-number`).
+fn interval(cursor: &mut Cursor<'_>) -> Parsed<u32> {
+    const EXPECTED: &str = "an interval in seconds, from 1 to 4294967295";
+    cursor.space(EXPECTED)?;
+    match u32::try_from(cursor.number(EXPECTED)?) {
+        Ok(seconds) if seconds > 0 => Ok(seconds),
+        _ => missing(EXPECTED),
+    }
 }
 
 fn text(cursor: &mut Cursor<'_>, after: &str) -> Parsed<Vec<u8>> {

@@ -258,6 +258,8 @@ fn search_keys() {
         ("SEARCH ()", "Expected a search key"),
         ("SEARCH ON 31-Foo-2020", "Expected a date such as 1-Feb-1994"),
         ("SEARCH LARGER -1", "Expected a size in octets"),
+        ("SEARCH OLDER 0", "Expected an interval in seconds, from 1 to 4294967295"),
+        ("SEARCH YOUNGER 4294967296", "Expected an interval in seconds, from 1 to 4294967295"),
         ("SEARCH RETURN (QUX) ALL", "Unknown return option QUX"),
         ("SEARCH CHARSET utf-8", "Expected search keys after the charset"),
     ] {
@@ -271,6 +273,7 @@ fn search_keys() {
             "[And([Sequence(NumberSet { ranges: [(Number(1), Number(2))] }), Uid(NumberSet { ranges: [(Number(3), Number(3))] })])]",
         ),
         ("SEARCH UNKEYWORD x", "[Keyword(Keyword(x), false)]"),
+        ("SEARCH OLDER 1 younger 4294967295", "[Older(1), Younger(4294967295)]"),
         ("SEARCH MODSEQ \"/flags/\\\\draft\" all 7", "[ModSeq(ModSeq(7))]"),
         (
             "SEARCH CC x HEADER y \"\"",

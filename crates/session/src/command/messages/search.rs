@@ -124,7 +124,7 @@ impl SearchTask {
     fn start(&self, context: &mut Context<'_>, selected: &Selected) -> Result<State, Answer> {
         let messages = selected.view.resolve(&NumberSet::whole(), true).unwrap_or_default();
         let last = messages.last().copied();
-        let keys = match Keys::compile(&self.command, last) {
+        let keys = match Keys::compile(&self.command, last, context.now.unix) {
             Ok(keys) => keys,
             Err(Uncompiled::BadCharset) => {
                 return Err(Answer::no("BADCHARSET", "The charset is not known")

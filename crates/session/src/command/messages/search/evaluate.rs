@@ -149,7 +149,12 @@ impl Content {
         Ok(match key {
             Key::Larger(octets) => size(uid, means)? > *octets,
             Key::Smaller(octets) => size(uid, means)? < *octets,
-            Key::Internal(order, day) => compare(internal_day(uid, means)?, *order, *day),
+            Key::Internal(order, day) => {
+                // In the zone in which FETCH tells it: UTC.
+                compare(Day::of_unix(internal_date(uid, means)?), *order, *day)
+            }
+            Key::InternalUntil(until) => internal_date(uid, means)? <= *until,
+            Key::InternalFrom(from) => internal_date(uid, means)? >= *from,
             Key::Sent(field, order, day) => compare(self.sent_day(*field, uid, means)?, *order, *day),
             Key::Field(field, needle) => {
                 let (name, needle) = (&keys.fields[*field].name, &keys.needles[*needle]);
@@ -356,11 +361,9 @@ fn size(uid: Uid, means: &mut Means<'_>) -> Result<u64, Unknown> {
     means.pass.size(uid)?.ok_or(Unknown::Gone)
 }
 
-/// INTERNALDATE's day, in the zone in which FETCH tells it: UTC.
-fn internal_day(uid: Uid, means: &mut Means<'_>) -> Result<Day, Unknown> {
+fn internal_date(uid: Uid, means: &mut Means<'_>) -> Result<i64, Unknown> {
     means.pace.row();
-    let unix = means.pass.internal_date(uid)?.ok_or(Unknown::Gone)?;
-    Ok(Day::of_unix(unix))
+    means.pass.internal_date(uid)?.ok_or(Unknown::Gone)
 }
 
 /// Whether a key is true that costs nothing: nothing beyond the snapshot and the view is needed.
@@ -368,7 +371,6 @@ fn internal_day(uid: Uid, means: &mut Means<'_>) -> Result<Day, Unknown> {
 pub(super) fn holds_in_memory(key: &Key, keys: &Keys, number: SeqNum, row: Row<'_>, view: &View) -> bool {
     match key {
         Key::All => true,
-        // A set of UIDs serves as one of sequence numbers.
         Key::Sequence(set) => keys.seq_sets[*set].contains(number),
         Key::Uid(set) => keys.uid_sets[*set].contains(row.uid()),
         Key::System(flags) => row.system_flags().contains(*flags),

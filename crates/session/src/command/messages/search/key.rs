@@ -42,6 +42,9 @@ pub(super) enum Key {
     Larger(u64),
     Smaller(u64),
     Internal(DateOrder, Day),
+    /// INTERNALDATE is this second or before, or this one or after.
+    InternalUntil(i64),
+    InternalFrom(i64),
     /// By the Date field.
     Sent(usize, DateOrder, Day),
     /// A needle in a field of that name.
@@ -92,13 +95,18 @@ impl Keys {
     /// Deepest nesting of keys (levels): evaluation recurses.
     const DEPTH_MAX: usize = 200;
 
-    /// The command's keys. `last` is the last message of the view: what `*` means.
-    pub(super) fn compile(command: &Search, last: Option<(SeqNum, Uid)>) -> Result<Self, Uncompiled> {
+    /// The command's keys. `last` is the last message of the view: what `*` means. `now` is in
+    /// seconds since 1970.
+    pub(super) fn compile(
+        command: &Search,
+        last: Option<(SeqNum, Uid)>,
+        now: i64,
+    ) -> Result<Self, Uncompiled> {
         let charset = command.charset.as_deref().unwrap_or("UTF-8");
         if !charset::is_known(charset) {
             return Err(Uncompiled::BadCharset);
         }
-        let mut compiler = Compiler { charset, last, ..Compiler::default() };
+        let mut compiler = Compiler { charset, last, now, ..Compiler::default() };
         // The last key is the whole.
         let root = compiler.all(&command.keys, 0)?;
         let mut keys = compiler.keys.values;
@@ -221,6 +229,7 @@ impl<T: Clone + Eq + Hash> Once<T> {
 struct Compiler<'a> {
     charset: &'a str,
     last: Option<(SeqNum, Uid)>,
+    now: i64,
     keys: Once<Key>,
     costs: Vec<Cost>,
     seq_sets: Once<SeqSet>,
@@ -261,6 +270,8 @@ impl Compiler<'_> {
             SearchKey::Date { which: SearchDate::Sent, order, day } => {
                 Key::Sent(self.field("Date"), *order, *day)
             }
+            SearchKey::Older(seconds) => Key::InternalUntil(self.now - i64::from(*seconds)),
+            SearchKey::Younger(seconds) => Key::InternalFrom(self.now - i64::from(*seconds)),
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
             SearchKey::Header { field, text } => Key::Field(self.field(field), self.needle(text)?),
@@ -297,7 +308,11 @@ impl Compiler<'_> {
             return only;
         }
         let cost = match &key {
-            Key::Larger(_) | Key::Smaller(_) | Key::Internal(..) => Cost::Attributes,
+            Key::Larger(_)
+            | Key::Smaller(_)
+            | Key::Internal(..)
+            | Key::InternalUntil(_)
+            | Key::InternalFrom(_) => Cost::Attributes,
             Key::Sent(..) | Key::Field(..) => Cost::Header,
             Key::Body(_) | Key::Text(_) => Cost::File,
             Key::Not(key) => self.costs[*key],
@@ -364,7 +379,7 @@ mod tests {
         decoder.feed(format!("a SEARCH {keys}\r\n").as_bytes());
         let Some(Ok(Event::Request(request))) = decoder.next() else { panic!("{keys}") };
         let Command::Search(search) = request.command else { panic!("{keys}") };
-        Keys::compile(&search, None).expect("keys")
+        Keys::compile(&search, None, crate::testing::START).expect("keys")
     }
 
     /// Which keys are evaluated of a message of which none is true, in order.

@@ -1,6 +1,7 @@
 //! SEARCH, in sessions over a Maildir.
 
 use crate::command::shared::fixture::{Fixture, NESTED, PLAIN, check};
+use crate::testing::START;
 use std::fs;
 
 const LATIN: &str = "From: =?iso-8859-1?q?J=F6rg?= <joerg@example.org>\n\
@@ -319,5 +320,26 @@ fn security_28_keys_of_long_messages_and_headers_take_many_pieces() {
         check(&mut client, &format!("SEARCH {number} {}", many(key)), &format!("* SEARCH {number}\na OK"));
         let pieces = client.worked - before;
         assert!((5..60).contains(&pieces), "{pieces} pieces for {key}");
+    }
+}
+
+#[test]
+fn intervals_end_at_a_second() {
+    let fixture = Fixture::new(&[(PLAIN, ""), (PLAIN, "S")]);
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(START.unsigned_abs());
+    let file = fs::File::options().write(true).open(fixture.path(1)).expect("a message");
+    file.set_modified(now - std::time::Duration::from_secs(100)).expect("its time");
+    let mut client = fixture.select();
+    for (keys, found) in [
+        ("OLDER 100", " 1"),
+        ("OLDER 101", ""),
+        ("YOUNGER 100", " 1 2"),
+        ("YOUNGER 99", " 2"),
+        ("YOUNGER 1", " 2"),
+        ("OLDER 1", " 1"),
+        ("OLDER 1 YOUNGER 100 UNSEEN", " 1"),
+        ("NOT YOUNGER 4294967295", ""),
+    ] {
+        check(&mut client, &format!("SEARCH {keys}"), &format!("* SEARCH{found}\na OK"));
     }
 }
