@@ -41,6 +41,7 @@ pub const TABLE: &[Capability] = &[
     Capability { name: "LIST-EXTENDED", rfc: 5258, shown: Shown::LoggedIn },
     Capability { name: "LIST-STATUS", rfc: 5819, shown: Shown::LoggedIn },
     Capability { name: "STATUS=SIZE", rfc: 8438, shown: Shown::LoggedIn },
+    Capability { name: "SAVEDATE", rfc: 8514, shown: Shown::LoggedIn },
     Capability { name: "CONDSTORE", rfc: 7162, shown: Shown::LoggedIn },
     Capability { name: "QUOTA", rfc: 9208, shown: Shown::LoggedIn },
     Capability { name: "QUOTA=RES-STORAGE", rfc: 9208, shown: Shown::LoggedIn },

@@ -113,6 +113,18 @@ pub fn delivery_order(base: &[u8]) -> (u64, u64) {
     (digits(base), micros)
 }
 
+/// When the message came into its mailbox, in seconds since 1970: what its base name begins with.
+///
+/// Every program that delivers makes the name at that time, and so do APPEND, COPY and MOVE; a
+/// change of flags leaves it as it is. `None` where a name begins with no number, or with one from
+/// before there were Maildirs.
+pub fn save_date(base: &[u8]) -> Option<u32> {
+    const MAILDIR_BEGAN: u32 = 788_918_400; // 1995
+    let end = base.iter().position(|b| !b.is_ascii_digit())?;
+    let seconds: u32 = std::str::from_utf8(&base[..end]).ok()?.parse().ok()?;
+    (matches!(base[end], b'.' | b'_') && seconds >= MAILDIR_BEGAN).then_some(seconds)
+}
+
 /// A base name that nobody else has: time, process, a count of this process, host.
 pub fn unique(hostname: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -206,6 +218,25 @@ mod tests {
         let mut names = ["20.M5.h", "9.M7P1.h", "9.M10P1.h", "junk", "9.1234.h"];
         names.sort_by_key(|name| (delivery_order(name.as_bytes()), *name));
         assert_eq!(names, ["junk", "9.1234.h", "9.M7P1.h", "9.M10P1.h", "20.M5.h"]);
+    }
+
+    #[test]
+    fn names_begin_with_the_time_of_delivery() {
+        for (base, expected) in [
+            ("1700000000.M1P2.host,S=512", Some(1_700_000_000)),
+            ("1700000000_0.2.host", Some(1_700_000_000)),
+            ("0946684800.1_1.host", Some(946_684_800)),
+            ("4294967295.a", Some(u32::MAX)),
+            ("4294967296.a", None),
+            ("1.a", None),
+            ("1700000000", None),
+            ("1700000000a.b", None),
+            (".a", None),
+            ("", None),
+        ] {
+            assert_eq!(save_date(base.as_bytes()), expected, "{base}");
+        }
+        assert!(save_date(unique("host").as_bytes()).is_some());
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub use hand_over::{AccountHandedOver, HandedOver, Survey};
 pub use layout::{Conversion, DovecotLayout};
 pub use lock::Lock;
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
-pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest};
+pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest, SaveDate};
 pub use message::MessageFile;
 pub use odd::OddDirectory;
 pub use owner::Owner;

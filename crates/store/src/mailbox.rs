@@ -32,7 +32,7 @@ mod state;
 
 pub use check::{CheckOptions, CheckReport, Finding, FindingKind};
 pub use keep::Rest;
-pub use pass::Pass;
+pub use pass::{Pass, SaveDate};
 
 use crate::cache::Identity;
 use crate::delivery::{Appended, Delivery};

@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 section 6.4.5, RFC 7162).
+//! FETCH (RFC 3501 section 6.4.5, RFC 7162, RFC 8514).
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
@@ -23,6 +23,8 @@ pub enum FetchItem {
     Flags,
     Uid,
     InternalDate,
+    /// RFC 8514.
+    SaveDate,
     Rfc822Size,
     Envelope,
     /// BODY without section: BODYSTRUCTURE without extension data.
@@ -151,6 +153,7 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         ("FLAGS", false) => FetchItem::Flags,
         ("UID", false) => FetchItem::Uid,
         ("INTERNALDATE", false) => FetchItem::InternalDate,
+        ("SAVEDATE", false) => FetchItem::SaveDate,
         ("RFC822.SIZE", false) => FetchItem::Rfc822Size,
         ("ENVELOPE", false) => FetchItem::Envelope,
         ("BODY", false) => FetchItem::Body,

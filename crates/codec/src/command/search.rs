@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 5032, RFC 7162).
+//! SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 5032, RFC 7162, RFC 8514).
 
 #![allow(missing_docs, reason = "fields and variants are named as in the grammar")]
 
@@ -35,6 +35,8 @@ pub enum SearchDate {
     Internal,
     /// The Date field.
     Sent,
+    /// RFC 8514.
+    Saved,
 }
 
 /// How a date key compares.
@@ -222,7 +224,8 @@ fn text(cursor: &mut Cursor<'_>, after: &str) -> Parsed<Vec<u8>> {
 
 fn flag_key(name: &str) -> Option<SearchKey> {
     Some(match name {
-        "ALL" => SearchKey::All,
+        // Every mailbox has save dates (RFC 8514 section 4.3).
+        "ALL" | "SAVEDATESUPPORTED" => SearchKey::All,
         "NEW" => SearchKey::New,
         "OLD" => SearchKey::Old,
         "RECENT" => SearchKey::Recent,
@@ -237,10 +240,9 @@ fn flag_key(name: &str) -> Option<SearchKey> {
 }
 
 fn date_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
-    let (which, order) = match name.strip_prefix("SENT") {
-        Some(order) => (SearchDate::Sent, order),
-        None => (SearchDate::Internal, name),
-    };
+    let of = |prefix, which| name.strip_prefix(prefix).map(|order| (which, order));
+    let named = of("SENT", SearchDate::Sent).or_else(|| of("SAVED", SearchDate::Saved));
+    let (which, order) = named.unwrap_or((SearchDate::Internal, name));
     let order = match order {
         "BEFORE" => DateOrder::Before,
         "ON" => DateOrder::On,

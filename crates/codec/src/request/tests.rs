@@ -180,6 +180,7 @@ fn fetch_items_and_sections() {
         ("UID FETCH 1 FLAGS", "[Uid, Flags]"),
         ("FETCH 1 fast", "[Flags, InternalDate, Rfc822Size]"),
         ("FETCH 1 full", "[Flags, InternalDate, Rfc822Size, Envelope, Body]"),
+        ("FETCH 1 (savedate)", "[SaveDate]"),
         ("FETCH 1 (FLAGS) (CHANGEDSINCE 5)", "[Flags, ModSeq]"),
         ("FETCH 1 (RFC822 RFC822.HEADER)", "[Rfc822(Message), Rfc822(Header)]"),
         (
@@ -252,6 +253,7 @@ fn search_keys() {
     for (line, expected) in [
         ("SEARCH", "Expected search keys"),
         ("SEARCH QUX", "Unknown search key QUX"),
+        ("SEARCH SAVEDATE", "Unknown search key SAVEDATE"),
         ("SEARCH FROM", "Expected a string after FROM"),
         ("SEARCH OR SEEN", "Expected two search keys after OR"),
         ("SEARCH (SEEN", "Expected a search key"),
@@ -273,6 +275,8 @@ fn search_keys() {
             "[And([Sequence(NumberSet { ranges: [(Number(1), Number(2))] }), Uid(NumberSet { ranges: [(Number(3), Number(3))] })])]",
         ),
         ("SEARCH UNKEYWORD x", "[Keyword(Keyword(x), false)]"),
+        ("SEARCH SAVEDATESUPPORTED", "[All]"),
+        ("SEARCH SavedOn 1-Jan-1970", "[Date { which: Saved, order: On, day: Day(0) }]"),
         ("SEARCH OLDER 1 younger 4294967295", "[Older(1), Younger(4294967295)]"),
         ("SEARCH MODSEQ \"/flags/\\\\draft\" all 7", "[ModSeq(ModSeq(7))]"),
         (

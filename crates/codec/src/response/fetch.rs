@@ -56,6 +56,15 @@ impl Writer {
         out.push(b'"');
     }
 
+    /// SAVEDATE (RFC 8514).
+    pub fn save_date(&mut self, out: &mut Vec<u8>, date: Option<DateTime>) {
+        self.item(out, b"SAVEDATE ");
+        match date {
+            Some(date) => out.extend_from_slice(format!("\"{}\"", date.to_imap()).as_bytes()),
+            None => out.extend_from_slice(b"NIL"),
+        }
+    }
+
     /// RFC822.SIZE.
     pub fn size(&mut self, out: &mut Vec<u8>, octets: u64) {
         self.item(out, b"RFC822.SIZE ");

@@ -5,7 +5,7 @@ use crate::cache::Whose;
 use mail::Uid;
 use std::collections::BTreeMap;
 
-/// Messages that are remembered at most, in a mailbox: 16 bytes each, and as much for the tree.
+/// Messages that are remembered at most, in a mailbox: 32 bytes each, and as much for the tree.
 const DEPARTED_MAX: usize = 50_000;
 
 /// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
@@ -14,6 +14,8 @@ pub(crate) struct Known {
     pub(crate) whose: Whose,
     pub(crate) size: u32,
     pub(crate) date: u32,
+    /// As its base name says it, and not 1 more.
+    pub(crate) saved: u32,
     pub(crate) cached: u32,
 }
 
@@ -73,7 +75,13 @@ mod tests {
     use super::*;
 
     fn known(uid: u32) -> Known {
-        Known { whose: Whose::new(Uid::new(uid).unwrap(), b"1.a"), size: uid + 1, date: 0, cached: 7 }
+        Known {
+            whose: Whose::new(Uid::new(uid).unwrap(), b"1.a"),
+            size: uid + 1,
+            date: 0,
+            saved: 0,
+            cached: 7,
+        }
     }
 
     #[test]

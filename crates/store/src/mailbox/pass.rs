@@ -30,6 +30,15 @@ pub struct Pass {
     learned_bytes: usize,
 }
 
+/// When a message came into its mailbox (RFC 8514 section 3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaveDate {
+    /// In seconds since 1970.
+    At(i64),
+    /// Its file's name does not say it.
+    Unknown,
+}
+
 /// What was found out about a message.
 #[derive(Debug)]
 pub(super) struct Learned {
@@ -88,6 +97,12 @@ impl Pass {
             return Ok(Some(date.into()));
         }
         Ok(self.look(uid)?.map(|looked| looked.date))
+    }
+
+    /// When the message came into this mailbox. `None` when it is gone.
+    pub fn save_date(&mut self, uid: Uid) -> Option<SaveDate> {
+        let saved = self.known(uid)?.saved;
+        Some(if saved == 0 { SaveDate::Unknown } else { SaveDate::At(saved.into()) })
     }
 
     /// Opens a message's file. `None` when it is gone.

@@ -18,7 +18,7 @@ use super::departed::{Departed, Known};
 use crate::cache::Whose;
 use crate::column::Column;
 use crate::extract::{Extract, ExtractRow};
-use crate::file_name::{Info, compose};
+use crate::file_name::{Info, compose, save_date};
 use crate::names::Names;
 use crate::scan::{Place, info_of};
 use crate::snapshot::{ModSeqs, Snapshot};
@@ -216,7 +216,8 @@ impl State {
     /// What is known of a message.
     pub(crate) fn known(&self, row: usize) -> Known {
         let (size, date, cached) = (self.facts.sizes[row], self.facts.dates[row], self.facts.cached[row]);
-        Known { whose: self.whose(row), size, date, cached }
+        let saved = save_date(self.names.get(row)).unwrap_or(0);
+        Known { whose: self.whose(row), size, date, saved, cached }
     }
 
     /// Size and date of a message that is there or remembered, to be noted.

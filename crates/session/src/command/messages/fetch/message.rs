@@ -20,7 +20,7 @@ use mail::{SeqNum, Uid};
 use read::Located;
 use std::ops::Range;
 use std::sync::Arc;
-use store::{CacheKind, MessageFile, Pass};
+use store::{CacheKind, MessageFile, Pass, SaveDate};
 
 /// A message under way.
 #[derive(Debug)]
@@ -96,6 +96,7 @@ enum Value {
     OfSnapshot,
     /// [`Message::date`].
     Date,
+    Saved(SaveDate),
     /// [`Message::size`]: what is read for items after it may say it better.
     Size,
     Ready(Vec<u8>),
@@ -273,6 +274,7 @@ impl Message {
         Ok(match &item.item {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => Found::Value(Value::Date),
+            FetchItem::SaveDate => Found::some(pass.save_date(self.uid).map(Value::Saved)),
             FetchItem::Rfc822Size => Found::some(self.find_size(pass, pace)?.map(|()| Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),

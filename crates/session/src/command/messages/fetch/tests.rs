@@ -2,6 +2,7 @@
 
 use crate::command::shared::fixture::{Fixture, NESTED, PLAIN, check};
 use crate::testing::Client;
+use crate::testing::Site;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -344,6 +345,11 @@ fn what_is_known_of_a_message_whose_expunge_is_withheld_is_told() {
              * 2 FETCH (RFC822.SIZE 167 INTERNALDATE \"14-Nov-2023 22:13:20 +0000\")\na OK",
         ),
         (
+            "FETCH 1:2 SAVEDATE",
+            "* 1 FETCH (SAVEDATE \"14-Nov-2023 22:13:21 +0000\")\n\
+             * 2 FETCH (SAVEDATE \"14-Nov-2023 22:13:22 +0000\")\na OK",
+        ),
+        (
             // All that can be told comes, and then the NO.
             "FETCH 1:3 (UID BODY.PEEK[TEXT]<0.5>)",
             "* 1 FETCH (UID 1)\n* 2 FETCH (UID 2)\n* 3 FETCH (UID 3 BODY[TEXT]<0> {5}\nfirst)\n\
@@ -603,4 +609,36 @@ fn security_18_a_header_is_looked_through_once_for_all_subsets() {
     assert!(answer.contains("X-5: 5\r\nX-7: 7\r\nX-29999: 29999\r\n\r\n)\r\n"), "{answer}");
     assert!(answer.ends_with("a OK Fetch completed\r\n"), "{answer}");
     assert!(pieces <= 3, "{pieces} pieces");
+}
+
+#[test]
+fn save_dates_are_as_sure_as_the_names_of_files() {
+    let fixture = Fixture::new(&[(PLAIN, "S")]);
+    let [named, nameless] = ["1600000000.M1.host:2,F", "a.host:2,"];
+    for name in [named, nameless] {
+        std::fs::write(fixture.maildir().join("cur").join(name), PLAIN).expect("a message");
+    }
+    let expected = "* 1 FETCH (SAVEDATE \"14-Nov-2023 22:13:21 +0000\")\n\
+        * 2 FETCH (SAVEDATE NIL)\n\
+        * 3 FETCH (SAVEDATE \"13-Sep-2020 12:26:40 +0000\")\na OK";
+    check(&mut fixture.select(), "FETCH 1:3 SAVEDATE", expected);
+    // Flags rename the file; list and index may be lost.
+    let mut client = fixture.select();
+    client.command("STORE 1 +FLAGS (\\Flagged)");
+    check(&mut client, "FETCH 1:3 SAVEDATE", expected);
+    drop(client);
+    for lost in ["restante-uidlist", "restante-index", "restante-cache"] {
+        drop(std::fs::remove_file(fixture.maildir().join(lost)));
+    }
+    let root = fixture.maildir();
+    let mut client = Site::new(root.parent().expect("a root")).select("INBOX");
+    check(
+        &mut client,
+        "FETCH 1:3 SAVEDATE",
+        "* 1 FETCH (SAVEDATE NIL)\n* 2 FETCH (SAVEDATE \"13-Sep-2020 12:26:40 +0000\")\n\
+         * 3 FETCH (SAVEDATE \"14-Nov-2023 22:13:21 +0000\")\na OK",
+    );
+    // INTERNALDATE, which is now, stands for what the name does not say.
+    check(&mut client, "SEARCH SAVEDBEFORE 14-Nov-2023", "* SEARCH 2\na OK");
+    check(&mut client, "SEARCH SAVEDSINCE 15-Nov-2023", "* SEARCH 1\na OK");
 }

@@ -14,7 +14,7 @@ use mail::search::FieldTexts;
 use mail::source::Source;
 use mail::{SeqNum, Uid};
 use std::cell::Cell;
-use store::{MessageFile, Pass, Row};
+use store::{MessageFile, Pass, Row, SaveDate};
 
 /// A message that may be found, with what is known of it. It outlives a piece of work: a client
 /// may have many keys, and a sender a long message.
@@ -153,6 +153,7 @@ impl Content {
                 // In the zone in which FETCH tells it: UTC.
                 compare(Day::of_unix(internal_date(uid, means)?), *order, *day)
             }
+            Key::Saved(order, day) => compare(Day::of_unix(save_date(uid, means)?), *order, *day),
             Key::InternalUntil(until) => internal_date(uid, means)? <= *until,
             Key::InternalFrom(from) => internal_date(uid, means)? >= *from,
             Key::Sent(field, order, day) => compare(self.sent_day(*field, uid, means)?, *order, *day),
@@ -364,6 +365,15 @@ fn size(uid: Uid, means: &mut Means<'_>) -> Result<u64, Unknown> {
 fn internal_date(uid: Uid, means: &mut Means<'_>) -> Result<i64, Unknown> {
     means.pace.row();
     means.pass.internal_date(uid)?.ok_or(Unknown::Gone)
+}
+
+/// Where it is not known, INTERNALDATE stands for it (RFC 8514 section 4.3).
+fn save_date(uid: Uid, means: &mut Means<'_>) -> Result<i64, Unknown> {
+    match means.pass.save_date(uid) {
+        Some(SaveDate::At(unix)) => Ok(unix),
+        Some(SaveDate::Unknown) => internal_date(uid, means),
+        None => Err(Unknown::Gone),
+    }
 }
 
 /// Whether a key is true that costs nothing: nothing beyond the snapshot and the view is needed.

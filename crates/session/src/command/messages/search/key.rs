@@ -45,6 +45,8 @@ pub(super) enum Key {
     /// INTERNALDATE is this second or before, or this one or after.
     InternalUntil(i64),
     InternalFrom(i64),
+    /// By the date on which it came into the mailbox.
+    Saved(DateOrder, Day),
     /// By the Date field.
     Sent(usize, DateOrder, Day),
     /// A needle in a field of that name.
@@ -267,6 +269,7 @@ impl Compiler<'_> {
             SearchKey::Old => return Ok(self.set_or_not(Key::Recent, false)),
             SearchKey::Recent => Key::Recent,
             SearchKey::Date { which: SearchDate::Internal, order, day } => Key::Internal(*order, *day),
+            SearchKey::Date { which: SearchDate::Saved, order, day } => Key::Saved(*order, *day),
             SearchKey::Date { which: SearchDate::Sent, order, day } => {
                 Key::Sent(self.field("Date"), *order, *day)
             }
@@ -312,7 +315,8 @@ impl Compiler<'_> {
             | Key::Smaller(_)
             | Key::Internal(..)
             | Key::InternalUntil(_)
-            | Key::InternalFrom(_) => Cost::Attributes,
+            | Key::InternalFrom(_)
+            | Key::Saved(..) => Cost::Attributes,
             Key::Sent(..) | Key::Field(..) => Cost::Header,
             Key::Body(_) | Key::Text(_) => Cost::File,
             Key::Not(key) => self.costs[*key],

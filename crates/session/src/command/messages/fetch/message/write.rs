@@ -7,7 +7,9 @@ use crate::command::shared::pace::Pace;
 use crate::output::Output;
 use codec::command::{FetchItem, Section, SectionText};
 use codec::response::fetch::Writer;
+use mail::date::DateTime;
 use std::ops::Range;
+use store::SaveDate;
 
 impl Message {
     /// Begins the response; the caller writes what comes from the snapshot.
@@ -53,6 +55,11 @@ impl Message {
                         writer.internal_date(out.buffer(), date);
                     }
                 }
+                Value::Saved(SaveDate::At(unix)) => {
+                    let date = DateTime { unix: *unix, offset_minutes: 0 };
+                    writer.save_date(out.buffer(), Some(date));
+                }
+                Value::Saved(SaveDate::Unknown) => writer.save_date(out.buffer(), None),
                 Value::Size => {
                     if let Some(octets) = self.size {
                         writer.size(out.buffer(), octets);
