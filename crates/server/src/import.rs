@@ -7,22 +7,23 @@
 
 mod copies;
 mod courier;
+mod database;
 mod doveconf;
 mod dovecot;
 mod draft;
+mod input;
+mod mechanism;
+mod server;
 mod shell;
 mod survey;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use draft::Draft;
-use std::fmt;
-use std::fs::File;
-use std::io::{Read, Write};
+use input::{Problem, absolute, read_file, read_limited, unreadable, whole};
+use server::{Server, server_of_directory, server_of_text};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// Largest file of settings, in bytes.
-const FILE_MAX: u64 = 4 << 20;
 
 /// What `restante import-config` is told.
 #[derive(Args, Debug)]
@@ -38,48 +39,12 @@ pub(crate) struct Options {
     copy_users: Option<PathBuf>,
 }
 
-/// Whose settings are read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Server {
-    Courier,
-    Dovecot,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Courier => "Courier-IMAP",
-            Self::Dovecot => "Dovecot",
-        })
-    }
-}
-
 /// Settings that were read.
 struct Imported {
     draft: Draft,
     server: Server,
     /// Where they stood.
     from: String,
-}
-
-/// Something that cannot be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Problem {
-    /// The file, or what stands for it.
-    pub(crate) file: String,
-    /// The line, from 1, where there is one.
-    pub(crate) line: Option<usize>,
-    /// What is wrong.
-    pub(crate) text: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file, self.text),
-            None => write!(f, "{}: {}", self.file, self.text),
-        }
-    }
 }
 
 /// Prints the settings and says what is to be done, and what was lost.
@@ -156,39 +121,8 @@ fn read_text(options: &Options, name: &str, directory: &Path, bytes: &[u8]) -> R
     }
 }
 
-/// A path that holds wherever the server is started. Links in it stay what they are, unless the
-/// path climbs with `..`, which goes by where they lead.
-fn absolute(path: &Path) -> Result<PathBuf, Problem> {
-    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
-    let found = if climbs { path.canonicalize() } else { std::path::absolute(path) };
-    // Without a slash at its end.
-    found
-        .map(|path| path.components().collect())
-        .map_err(|error| unreadable(&path.display().to_string(), &error))
-}
-
 fn has_includes(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"!include"))
-}
-
-fn server_of_directory(directory: &Path) -> Option<Server> {
-    let has = |name: &str| directory.join(name).is_file();
-    if ["imapd", "imapd-ssl", "authdaemonrc"].iter().any(|name| has(name)) {
-        return Some(Server::Courier);
-    }
-    has("dovecot.conf").then_some(Server::Dovecot)
-}
-
-/// By the first line that is neither empty nor a comment: Courier's have no blank before `=`.
-fn server_of_text(bytes: &[u8]) -> Option<Server> {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"))?;
-    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
-    match line.get(name) {
-        Some(b'=') if name > 0 => Some(Server::Courier),
-        Some(b' ' | b'\t') if line.contains(&b'=') || line.contains(&b'{') => Some(Server::Dovecot),
-        _ => None,
-    }
 }
 
 /// What `doveconf` says of a file. With -P it says where the key is, too.
@@ -209,110 +143,9 @@ fn output_of_doveconf(file: &Path) -> Result<Vec<u8>, Problem> {
     Err(whole(&name, &draft::harmless(said)))
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
-    read_limited(&name, file)
-}
-
-/// A file that need not be there.
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    match File::open(path) {
-        Ok(file) => read_limited(&path.display().to_string(), file).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&path.display().to_string(), &error)),
-    }
-}
-
-fn read_limited(name: &str, from: impl Read) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    let read = from.take(FILE_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(name, &error))?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(whole(name, &format!("longer than {FILE_MAX} bytes: these are no settings")));
-    }
-    Ok(bytes)
-}
-
-/// A file's text, where its lines are as long as they may be; comments may hold any bytes.
-fn text(file: &str, bytes: &[u8], line_max: usize) -> Result<String, Problem> {
-    let mut out = String::with_capacity(bytes.len());
-    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let problem = |text: String| Problem { file: file.to_owned(), line: Some(at + 1), text };
-        if at > 0 {
-            out.push('\n');
-        }
-        if line.len() > line_max {
-            return Err(problem(format!("a line longer than {line_max} bytes")));
-        }
-        if line.trim_ascii_start().starts_with(b"#") {
-            out.push_str(&String::from_utf8_lossy(line).replace('\0', "?"));
-            continue;
-        }
-        if line.contains(&0) {
-            return Err(problem("a NUL".to_owned()));
-        }
-        out.push_str(std::str::from_utf8(line).map_err(|_| problem("not UTF-8".to_owned()))?);
-    }
-    Ok(out)
-}
-
-fn whole(file: &str, text: &str) -> Problem {
-    Problem { file: file.to_owned(), line: None, text: text.to_owned() }
-}
-
-fn unreadable(file: &str, error: &std::io::Error) -> Problem {
-    whole(file, &format!("cannot be read: {error}"))
-}
-
 /// A path's last part, for the comment behind each line.
 fn short(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
-}
-
-/// For a URL (RFC 3986, 2.1).
-fn escaped(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-/// Likewise, but for the slashes.
-fn escaped_path(path: &str) -> String {
-    path.split('/').map(escaped).collect::<Vec<_>>().join("/")
-}
-
-/// What is wrong with the settings of a database, as far as this build can tell: what is printed
-/// must be read by our parser.
-#[cfg(feature = "sql")]
-fn sql_problem(url: &str, user_query: &str, list_query: Option<&str>) -> Option<String> {
-    use auth::sql::{Settings, Tls, Url};
-    let settings = Settings {
-        url: Url(url.to_owned()),
-        password_file: None,
-        tls: Tls::Verify,
-        ca_file: None,
-        connections_max: 1,
-        timeout: std::time::Duration::from_secs(1),
-        user_query: user_query.to_owned(),
-        list_query: list_query.map(str::to_owned),
-        update_query: None,
-    };
-    settings.check().err()
-}
-
-#[cfg(not(feature = "sql"))]
-fn sql_problem(_: &str, _: &str, _: Option<&str>) -> Option<String> {
-    Some("this build has no SQL".to_owned())
-}
-
-/// Whether a mechanism can be taken over. CRAM-MD5 wants passwords stored in plain text, and
-/// sends no more over TLS than others; tokens want `[oauth]`, which is not written.
-fn is_mechanism(name: &str) -> bool {
-    use auth::Mechanism::{CramMd5, OAuthBearer, XOAuth2};
-    auth::Mechanism::by_name(name).is_some_and(|known| !matches!(known, CramMd5 | OAuthBearer | XOAuth2))
 }
 
 #[cfg(test)]

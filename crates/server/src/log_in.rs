@@ -3,10 +3,10 @@
 use crate::admission::{OfUser, Place};
 use crate::jobs::Party;
 use crate::log;
-use crate::mail_place::MailPlace;
+use crate::mail_place::{MailPlace, in_another_case};
 use crate::owners::{OwnUids, owner_of};
 use crate::server::Server;
-use crate::users::{in_another_case, quota_of};
+use crate::users::quota_of;
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Elsewhere, NotOpened, Protocol, Refused, Verdict};
 use std::net::IpAddr;

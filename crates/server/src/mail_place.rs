@@ -5,9 +5,8 @@
 
 use crate::settings::Configuration;
 use crate::template;
-use crate::users::{clean, maildir_of};
 use auth::User;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use store::{Account, AccountPlace, DovecotLayout, ErrorKind, Owner, Store};
 
@@ -24,17 +23,6 @@ const HARMLESS: [&str; 9] = [
     "KEEP-NOSELECT",
     "NO-FIXLOCK",
 ];
-
-/// What `[mail]` says of Dovecot's location: templates.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct DovecotLocation {
-    /// `CONTROL=`.
-    pub(crate) control: Option<String>,
-    /// `INBOX=`.
-    pub(crate) inbox: Option<String>,
-    /// `LAYOUT=fs`.
-    pub(crate) is_fs: bool,
-}
 
 /// A user's mail.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -120,6 +108,51 @@ fn path(text: &str, user: &User) -> Result<PathBuf, String> {
         )
     })?;
     clean(Path::new(&expanded))
+}
+
+/// A user's Maildir: what the source says, absolute or below the home directory, else the
+/// template.
+fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String> {
+    let text = match (&user.maildir, &user.home) {
+        (Some(maildir), _) if maildir.starts_with('/') => maildir.clone(),
+        (Some(maildir), Some(home)) => Path::new(home).join(maildir).to_string_lossy().into_owned(),
+        (Some(maildir), None) => {
+            return Err(format!("{maildir} is relative, and there is no home directory"));
+        }
+        (None, home) => template::expand(template, &user.name, home.as_deref()).ok_or_else(|| {
+            format!("{template} wants a domain or home directory that the user does not have")
+        })?,
+    };
+    clean(Path::new(&text))
+}
+
+/// A path that leads nowhere but down.
+fn clean(path: &Path) -> Result<PathBuf, String> {
+    let is_clean = path.is_absolute() && !path.components().any(|c| matches!(c, Component::ParentDir));
+    if is_clean {
+        Ok(path.to_owned())
+    } else {
+        Err(format!("{} is no absolute path without ..", path.display()))
+    }
+}
+
+/// What is there in the place of a path that is not, and differs from it in case only: a server
+/// before us may have named directories as its users wrote them. The Maildir to be made would be
+/// a second, empty one.
+pub(crate) fn in_another_case(path: &Path) -> Option<PathBuf> {
+    // The first part that is missing, in the last that is there.
+    let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
+    let (parent, name) = (missing.parent()?, missing.file_name()?);
+    let folded = name.to_str()?.to_lowercase();
+    let entries = std::fs::read_dir(parent).ok()?.filter_map(Result::ok);
+    let mut others = entries.filter(|entry| {
+        let other = entry.file_name();
+        // The very name is there by now where another log-in of the user was faster.
+        let differs_in_case =
+            other != name && other.to_str().is_some_and(|other| other.to_lowercase() == folded);
+        differs_in_case && entry.path().is_dir()
+    });
+    others.next().map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -210,5 +243,43 @@ mod tests {
         );
         std::fs::rename(root.join("A/B"), root.join(".A.B")).expect("converted");
         assert!(place.open(&store, None, false).is_ok());
+    }
+
+    #[test]
+    fn a_maildir_is_where_the_source_or_the_template_says() {
+        for (maildir, home, expected) in [
+            (None, None, Some("/srv/example.com/anna")),
+            (Some("/elsewhere"), None, Some("/elsewhere")),
+            (Some("Maildir"), Some("/home/anna"), Some("/home/anna/Maildir")),
+            (Some("Maildir"), None, None),
+            (Some("/a/../b"), None, None),
+        ] {
+            let user = User {
+                name: "anna@example.com".to_owned(),
+                maildir: maildir.map(str::to_owned),
+                home: home.map(str::to_owned),
+                ..User::default()
+            };
+            let found = maildir_of(&user, "/srv/%d/%n").ok();
+            assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_in_another_case_is_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir_all(at("Example.COM/Anna/Maildir")).expect("a Maildir");
+        std::fs::create_dir(at("example.org")).expect("a directory");
+        std::fs::write(at("example.org/Bert"), "a file").expect("a file");
+        for (path, expected) in [
+            ("example.com/anna/Maildir", Some("Example.COM")),
+            ("Example.COM/anna/Maildir", Some("Example.COM/Anna")),
+            ("Example.COM/Anna/Maildir", None),
+            ("example.org/anna/Maildir", None),
+            ("example.org/bert/Maildir", None),
+        ] {
+            assert_eq!(in_another_case(&at(path)), expected.map(at), "{path}");
+        }
     }
 }

@@ -5,21 +5,23 @@
 //! another server left.
 
 mod check;
+mod numbers;
 pub(crate) mod odd;
+mod user;
 
-use crate::config_file::ConfigFile;
 use crate::exit::ended;
 use crate::progress::Progress;
 use crate::settings::Configuration;
-use crate::users::{ResolvedUser, Users, as_mail_user};
-use clap::{Args, Subcommand};
+use crate::users::ResolvedUser;
+use clap::Subcommand;
 use mail::{MailboxName, SpecialUseNames, SystemFlags, utf7};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use store::{Account, Mailbox, Snapshot, Store};
+use store::{Account, Mailbox, Snapshot};
+use user::OneUser;
 
 /// What `restante mailbox` understands.
 #[derive(Subcommand, Debug)]
@@ -41,39 +43,12 @@ UID lists, indexes and caches are written anew, and missing directories are made
 mail that no client sees are renamed to names that work, and files with the base name of another \
 message get one of their own. No message is removed.";
 
-/// A user, and the configuration that knows them.
-#[derive(Args, Debug)]
-pub(crate) struct OneUser {
-    /// The user, such as anna@example.com.
-    #[arg(value_name = "USER")]
-    user: String,
-    #[command(flatten)]
-    config: ConfigFile,
-}
-
 /// Does what `restante mailbox` says.
 pub(crate) fn run(command: &MailboxCommand) -> ExitCode {
     match command {
         MailboxCommand::List(one) => ended(one.with_account(list)),
         MailboxCommand::Check(options) => check::run(options, false),
         MailboxCommand::Repair(options) => check::run(options, true),
-    }
-}
-
-impl OneUser {
-    /// Does something with the user's account, as the user of `[mail]`.
-    fn with_account(
-        &self,
-        work: impl FnOnce(&Configuration, &ResolvedUser, &Arc<Account>) -> Result<(), String> + Send,
-    ) -> Result<(), String> {
-        let configuration = self.config.read()?;
-        as_mail_user(&configuration, || {
-            let found = Users::open(&configuration).find(&self.user)?;
-            let user = found.ok_or_else(|| format!("{}: no such user", self.user))?;
-            let account = user.open(&Store::new(configuration.store.clone()), &configuration)?;
-            let _entered = account.enter().map_err(|error| error.to_string())?;
-            work(&configuration, &user, &account)
-        })
     }
 }
 
@@ -249,6 +224,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::settings;
+    use store::Store;
 
     fn configuration() -> Configuration {
         settings::read_text(Path::new("r.toml"), settings::document::MINIMAL).expect("it is right")

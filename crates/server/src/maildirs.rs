@@ -2,10 +2,9 @@
 //!
 //! Nothing is changed: whether a directory can be written is tried with a file that has no name.
 
-use crate::mail_place::MailPlace;
+use crate::mail_place::{MailPlace, in_another_case};
 use crate::owners::owner_of;
 use crate::settings::Configuration;
-use crate::users::in_another_case;
 use auth::User;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

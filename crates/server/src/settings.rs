@@ -14,7 +14,9 @@ mod special_use;
 mod table;
 mod values;
 
-pub(crate) use configuration::{Certificate, ClientCertificates, Configuration, Listen, ListenTls};
+pub(crate) use configuration::{
+    Certificate, ClientCertificates, Configuration, DEFAULT_CONTROL_SOCKET, Listen, ListenTls,
+};
 pub(crate) use parse::Problem;
 pub(crate) use setting::Section;
 pub(crate) use sources::{SourceKind, UserSource};
@@ -24,10 +26,6 @@ use std::path::Path;
 
 /// Where the configuration is, unless said otherwise.
 pub(crate) const DEFAULT_PATH: &str = "/etc/restante/restante.toml";
-
-/// Where a running server answers commands, unless said otherwise: a directory that the systemd
-/// unit makes.
-pub(crate) const DEFAULT_CONTROL_SOCKET: &str = "/run/restante/control";
 
 /// Reads a configuration file. All that is wrong with it is said at once.
 pub(crate) fn read(path: &Path) -> Result<Configuration, Vec<Problem>> {

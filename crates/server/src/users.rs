@@ -6,9 +6,8 @@
 use crate::mail_place::MailPlace;
 use crate::owners::owner_of;
 use crate::settings::Configuration;
-use crate::{privileges, runtime, sources, template};
+use crate::{privileges, runtime, sources};
 use auth::{Authenticator, Client, Trace, User};
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use store::{Account, Owner, QuotaLimits, Store};
 
@@ -111,51 +110,6 @@ pub(crate) fn as_mail_user<T: Send>(
     })
 }
 
-/// A user's Maildir: what the source says, absolute or below the home directory, else the
-/// template.
-pub(crate) fn maildir_of(user: &User, template: &str) -> Result<PathBuf, String> {
-    let text = match (&user.maildir, &user.home) {
-        (Some(maildir), _) if maildir.starts_with('/') => maildir.clone(),
-        (Some(maildir), Some(home)) => Path::new(home).join(maildir).to_string_lossy().into_owned(),
-        (Some(maildir), None) => {
-            return Err(format!("{maildir} is relative, and there is no home directory"));
-        }
-        (None, home) => template::expand(template, &user.name, home.as_deref()).ok_or_else(|| {
-            format!("{template} wants a domain or home directory that the user does not have")
-        })?,
-    };
-    clean(Path::new(&text))
-}
-
-/// A path that leads nowhere but down.
-pub(crate) fn clean(path: &Path) -> Result<PathBuf, String> {
-    let is_clean = path.is_absolute() && !path.components().any(|c| matches!(c, Component::ParentDir));
-    if is_clean {
-        Ok(path.to_owned())
-    } else {
-        Err(format!("{} is no absolute path without ..", path.display()))
-    }
-}
-
-/// What is there in the place of a path that is not, and differs from it in case only: a server
-/// before us may have named directories as its users wrote them. The Maildir to be made would be
-/// a second, empty one.
-pub(crate) fn in_another_case(path: &Path) -> Option<PathBuf> {
-    // The first part that is missing, in the last that is there.
-    let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
-    let (parent, name) = (missing.parent()?, missing.file_name()?);
-    let folded = name.to_str()?.to_lowercase();
-    let entries = std::fs::read_dir(parent).ok()?.filter_map(Result::ok);
-    let mut others = entries.filter(|entry| {
-        let other = entry.file_name();
-        // The very name is there by now where another log-in of the user was faster.
-        let differs_in_case =
-            other != name && other.to_str().is_some_and(|other| other.to_lowercase() == folded);
-        differs_in_case && entry.path().is_dir()
-    });
-    others.next().map(|entry| entry.path())
-}
-
 /// A user's limits: what the source says, else the site's. An error says what in the source is
 /// not understood.
 pub(crate) fn quota_of(user: &User, default: Option<QuotaLimits>) -> Result<Option<QuotaLimits>, String> {
@@ -166,44 +120,7 @@ pub(crate) fn quota_of(user: &User, default: Option<QuotaLimits>) -> Result<Opti
 mod tests {
     use super::*;
     use crate::settings::read_text;
-
-    #[test]
-    fn a_maildir_is_where_the_source_or_the_template_says() {
-        for (maildir, home, expected) in [
-            (None, None, Some("/srv/example.com/anna")),
-            (Some("/elsewhere"), None, Some("/elsewhere")),
-            (Some("Maildir"), Some("/home/anna"), Some("/home/anna/Maildir")),
-            (Some("Maildir"), None, None),
-            (Some("/a/../b"), None, None),
-        ] {
-            let user = User {
-                name: "anna@example.com".to_owned(),
-                maildir: maildir.map(str::to_owned),
-                home: home.map(str::to_owned),
-                ..User::default()
-            };
-            let found = maildir_of(&user, "/srv/%d/%n").ok();
-            assert_eq!(found, expected.map(PathBuf::from), "{maildir:?} {home:?}");
-        }
-    }
-
-    #[test]
-    fn a_directory_in_another_case_is_found() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let at = |path: &str| directory.path().join(path);
-        std::fs::create_dir_all(at("Example.COM/Anna/Maildir")).expect("a Maildir");
-        std::fs::create_dir(at("example.org")).expect("a directory");
-        std::fs::write(at("example.org/Bert"), "a file").expect("a file");
-        for (path, expected) in [
-            ("example.com/anna/Maildir", Some("Example.COM")),
-            ("Example.COM/anna/Maildir", Some("Example.COM/Anna")),
-            ("Example.COM/Anna/Maildir", None),
-            ("example.org/anna/Maildir", None),
-            ("example.org/bert/Maildir", None),
-        ] {
-            assert_eq!(in_another_case(&at(path)), expected.map(at), "{path}");
-        }
-    }
+    use std::path::{Path, PathBuf};
 
     /// Two passwd files; the default domain makes `anna` and `anna@example.com` one user.
     fn configuration(directory: &Path) -> Configuration {

@@ -40,7 +40,7 @@ pub(super) fn make(draft: &mut Draft, directory: &Path) -> Result<(), String> {
     let mut copies = Copies { directory: directory.to_owned(), group, made: BTreeMap::new() };
     copies.make_directory(directory)?;
     // Only one that is there can be told from the root when its path climbs.
-    copies.directory = super::absolute(directory).map_err(|problem| problem.to_string())?;
+    copies.directory = super::input::absolute(directory).map_err(|problem| problem.to_string())?;
     draft.move_users(|path| copies.copy(path))?;
     draft.write_passwords(|name, password| copies.password(name, password))
 }

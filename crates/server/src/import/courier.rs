@@ -8,8 +8,8 @@ mod sql;
 mod table;
 
 use super::draft::{Draft, Literal, Origin};
+use super::input::{Problem, read_if_there};
 use super::shell::{Variable, Variables};
-use super::{Problem, read_if_there};
 use codec::capability;
 use std::path::{Path, PathBuf};
 use table::{Fate, IMAP, POP3};
@@ -204,7 +204,7 @@ impl Import {
             for word in variable.value.split_whitespace().map(str::to_ascii_uppercase) {
                 match word.strip_prefix("AUTH=") {
                     Some(mechanism) if known.iter().any(|name| name == mechanism) => {}
-                    Some(mechanism) if super::is_mechanism(mechanism) => {
+                    Some(mechanism) if super::mechanism::is_mechanism(mechanism) => {
                         known.push(mechanism.to_owned());
                     }
                     Some(_) if !missing.contains(&word) => missing.push(word),

@@ -1,6 +1,6 @@
 //! The form of `doveconf -n`: settings, and blocks in braces.
 
-use super::{Problem, text};
+use super::input::{Problem, text};
 
 /// Longest line, in bytes.
 const LINE_MAX: usize = 64 << 10;

@@ -10,9 +10,9 @@ mod template;
 mod units;
 mod users;
 
-use super::Problem;
 use super::doveconf::{self, Block};
 use super::draft::{Draft, Literal, Origin};
+use super::input::Problem;
 use plugins::QuotaRule;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -228,7 +228,7 @@ impl Import {
             let (known, missing): (Vec<String>, Vec<String>) = words
                 .iter()
                 .map(|word| word.to_ascii_uppercase())
-                .partition(|word| super::is_mechanism(word));
+                .partition(|word| super::mechanism::is_mechanism(word));
             let from = [self.origin("auth_mechanisms")];
             if !known.is_empty() {
                 self.draft.set("login", "mechanisms", Literal::list(&known), &from);

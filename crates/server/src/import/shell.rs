@@ -3,7 +3,7 @@
 //! `NAME=value` with quotes and references to earlier variables; the last assignment counts.
 //! Nothing is ever run: what only a shell could find out is said to be passed over.
 
-use super::Problem;
+use super::input::Problem;
 use std::collections::BTreeMap;
 
 /// Longest line, in bytes.
@@ -35,7 +35,7 @@ pub(crate) struct Variables {
 impl Variables {
     /// Reads one more file.
     pub(crate) fn read(&mut self, file: &str, bytes: &[u8]) -> Result<(), Problem> {
-        let text = super::text(file, bytes, LINE_MAX)?;
+        let text = super::input::text(file, bytes, LINE_MAX)?;
         let mut reader = Reader { file, rest: &text, line: 1 };
         let mut said = 0;
         while let Some(statement) = reader.statement(self)? {

@@ -1,8 +1,8 @@
 //! What is to be done before the start, found out by looking: files that the server could not
 //! read, users whose mail lies in their own way, and mail outside the unit's sandbox.
 
-use super::Server;
 use super::draft::Draft;
+use super::server::Server;
 use crate::mail_place::{MailPlace, hides_mail};
 use crate::readable::{self, Holds, Unread};
 use crate::settings::{Configuration, SourceKind};

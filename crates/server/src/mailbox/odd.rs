@@ -1,6 +1,6 @@
 //! Directories that hold messages and are no mailboxes, as an administrator is told of them.
 
-use super::check::messages;
+use super::numbers::messages;
 use store::OddDirectory;
 
 /// What is in it, why no client sees it, and what can be done.

@@ -12,7 +12,6 @@ use super::values::{Entries, Values};
 use crate::admission;
 use crate::certificate::NameFrom;
 use crate::log::{Filter, Format};
-use crate::mail_place::DovecotLocation;
 use crate::mailbox_names;
 use crate::owners::OwnUids;
 use crate::privileges::Keep;
@@ -27,6 +26,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::take_over::{Origin, Preference};
 use store::{QuotaLimits, StoreSettings};
+
+/// Where a running server answers commands, unless said otherwise: a directory that the systemd
+/// unit makes.
+pub(crate) const DEFAULT_CONTROL_SOCKET: &str = "/run/restante/control";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -89,6 +92,17 @@ pub(crate) struct Configuration {
     pub(crate) store: StoreSettings,
     /// What is read at the start only, as the file says it.
     at_start: AtStart,
+}
+
+/// What `[mail]` says of Dovecot's location: templates.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct DovecotLocation {
+    /// `CONTROL=`.
+    pub(crate) control: Option<String>,
+    /// `INBOX=`.
+    pub(crate) inbox: Option<String>,
+    /// `LAYOUT=fs`.
+    pub(crate) is_fs: bool,
 }
 
 /// Which certificates of clients are good.
@@ -175,7 +189,7 @@ impl Configuration {
             cleartext_from: login.networks("cleartext-from"),
             control_socket: login
                 .text_if("control-socket")
-                .map_or_else(|| super::DEFAULT_CONTROL_SOCKET.into(), PathBuf::from),
+                .map_or_else(|| DEFAULT_CONTROL_SOCKET.into(), PathBuf::from),
             control_socket_is_given: login.text_if("control-socket").is_some(),
             log_ins: log_ins(&login, &hostname),
             connections: admission::Limits {

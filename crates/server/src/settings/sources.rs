@@ -142,12 +142,25 @@ fn kinds(values: &Values, index: usize, users: &Reader<'_>) -> Vec<SourceKind> {
         path("userdb").map(SourceKind::Userdb),
         path("authdaemon").map(SourceKind::Authdaemon),
         path("vpopmail").map(SourceKind::Vpopmail),
-        below(&ldap::LDAP).map(|reader| ldap::build(&reader)),
-        below(&sql::SQL).map(|reader| sql::build(&reader)),
+        below(&ldap::LDAP).map(|reader| {
+            ldap::build(&reader).map_or_else(SourceKind::Wrong, |settings| SourceKind::Ldap(settings.into()))
+        }),
+        below(&sql::SQL).map(|reader| sql(&reader)),
         checkpassword,
         pam,
     ];
     kinds.into_iter().flatten().collect()
+}
+
+#[cfg(feature = "sql")]
+fn sql(reader: &Reader<'_>) -> SourceKind {
+    sql::build(reader).map_or_else(SourceKind::Wrong, |settings| SourceKind::Sql(settings.into()))
+}
+
+/// What `[users.sql]` says is of no use.
+#[cfg(not(feature = "sql"))]
+fn sql(_: &Reader<'_>) -> SourceKind {
+    SourceKind::Wrong("has [users.sql], and this build has no SQL".to_owned())
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use super::{is_on, ldap, origin_with_value, set, sql};
 use crate::import::draft::{Draft, Origin};
+use crate::import::input::{Problem, read_file, read_if_there, text, unreadable};
 use crate::import::shell::{LINE_MAX, Variables};
-use crate::import::{Problem, read_file, read_if_there, text, unreadable};
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! `authldaprc`: `FIELD value` lines, as `[users.ldap]`.
 
 use crate::import::draft::{Draft, Literal, Origin};
+use crate::import::input::{Problem, read_if_there, text};
 use crate::import::shell::LINE_MAX;
-use crate::import::{Problem, read_if_there, text};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,8 +1,9 @@
 //! `authmysqlrc` and `authpgsqlrc`: `FIELD value` lines, as `[users.sql]`.
 
+use crate::import::database::{escaped, escaped_path, sql_problem};
 use crate::import::draft::{Draft, Origin};
+use crate::import::input::{Problem, read_if_there, text};
 use crate::import::shell::LINE_MAX;
-use crate::import::{Problem, escaped, escaped_path, read_if_there, sql_problem, text};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 
 use super::Import;
 use crate::import::draft::{Literal, Origin};
+use crate::import::input::{read_if_there, text};
 use crate::import::shell::LINE_MAX;
-use crate::import::{read_if_there, text};
 use auth::ldap::template::{Kind, Template};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,9 +2,10 @@
 
 use super::users::CRYPT;
 use super::{Import, template};
+use crate::import::database::{escaped, escaped_path, sql_problem};
 use crate::import::draft::Origin;
+use crate::import::input::{read_if_there, text};
 use crate::import::shell::LINE_MAX;
-use crate::import::{escaped, escaped_path, read_if_there, sql_problem, text};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -3,7 +3,6 @@
 use super::super::kind::Kind;
 use super::super::reader::Reader;
 use super::super::setting::{Section, optional, required, setting};
-use super::SourceKind;
 use auth::Secret;
 use auth::ldap::{Attributes, Deref, Groups, Mode, OwnBind, Scope, Settings};
 use std::time::Duration;
@@ -228,11 +227,9 @@ pub(in super::super) static LDAP: Section = Section {
 const TIME: Kind = Kind::Duration { min_ms: 100, max_ms: 300_000 };
 
 /// What `[users.ldap]` says.
-pub(super) fn build(reader: &Reader<'_>) -> SourceKind {
-    match settings(reader).and_then(|settings| settings.check().map(|()| settings)) {
-        Ok(settings) => SourceKind::Ldap(Box::new(settings)),
-        Err(why) => SourceKind::Wrong(format!("has a wrong [users.ldap]: {why}")),
-    }
+pub(super) fn build(reader: &Reader<'_>) -> Result<Settings, String> {
+    let settings = settings(reader).and_then(|settings| settings.check().map(|()| settings));
+    settings.map_err(|why| format!("has a wrong [users.ldap]: {why}"))
 }
 
 fn settings(reader: &Reader<'_>) -> Result<Settings, String> {
@@ -332,7 +329,7 @@ fn attributes(reader: &Reader<'_>) -> Result<Attributes, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{document, read_text};
+    use crate::settings::{SourceKind, document, read_text};
     use std::path::Path;
 
     fn source(text: &str) -> SourceKind {

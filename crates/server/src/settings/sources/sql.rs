@@ -1,9 +1,9 @@
 //! `[users.sql]`: PostgreSQL, MySQL (MariaDB) or SQLite.
 
 use super::super::kind::Kind;
+#[cfg(feature = "sql")]
 use super::super::reader::Reader;
 use super::super::setting::{Section, optional, required, setting};
-use super::SourceKind;
 
 /// `[users.sql]`.
 pub(in super::super) static SQL: Section = Section {
@@ -65,18 +65,12 @@ pub(in super::super) static SQL: Section = Section {
 
 /// What `[users.sql]` says.
 #[cfg(feature = "sql")]
-pub(super) fn build(reader: &Reader<'_>) -> SourceKind {
+pub(super) fn build(reader: &Reader<'_>) -> Result<auth::sql::Settings, String> {
     let settings = settings(reader);
     match settings.check() {
-        Ok(()) => SourceKind::Sql(Box::new(settings)),
-        Err(why) => SourceKind::Wrong(format!("has a wrong [users.sql]: {why}")),
+        Ok(()) => Ok(settings),
+        Err(why) => Err(format!("has a wrong [users.sql]: {why}")),
     }
-}
-
-/// What `[users.sql]` says is of no use.
-#[cfg(not(feature = "sql"))]
-pub(super) fn build(_: &Reader<'_>) -> SourceKind {
-    SourceKind::Wrong("has [users.sql], and this build has no SQL".to_owned())
 }
 
 #[cfg(feature = "sql")]
@@ -103,8 +97,7 @@ fn settings(reader: &Reader<'_>) -> auth::sql::Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::settings::{document, read_text};
+    use crate::settings::{SourceKind, document, read_text};
     use std::path::Path;
 
     const LEAST: &str =
