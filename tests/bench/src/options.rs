@@ -31,6 +31,11 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "restante,dovecot,courier")]
     pub(crate) servers: Vec<Kind>,
 
+    /// A further Dovecot, 2.4 or later: the prefix that it is installed under, or a root directory
+    /// that has it, such as `debootstrap --include=dovecot-imapd,dovecot-ldap trixie DIR` makes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dovecot: Option<PathBuf>,
+
     /// Small messages in a mailbox [default: 100000]; realistic ones are a fifth of it.
     #[arg(long, value_name = "N")]
     messages: Option<usize>,
@@ -108,7 +113,7 @@ impl Options {
         let clients = self.clients.unwrap_or_else(|| self.sized(10_000, 1000, 20));
         match kind {
             Kind::Restante => clients,
-            Kind::Dovecot | Kind::Courier => clients.min(self.peer_clients),
+            Kind::Dovecot | Kind::Dovecot24 | Kind::Courier => clients.min(self.peer_clients),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Installing the peers from Debian's packages, where root may.
 
 use crate::servers::Kind;
+use crate::servers::dovecot::Installed;
 use crate::workload::Workload;
 use crate::{Result, options::Options};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use std::process::{Command, Stdio};
 /// The servers of the options that can run here; the others are said, with the reason.
 pub(crate) fn available(options: &Options) -> Vec<Kind> {
     let mut kinds = options.servers.clone();
+    if options.dovecot.is_some() && !kinds.contains(&Kind::Dovecot24) {
+        kinds.push(Kind::Dovecot24);
+    }
     kinds.retain(|kind| match make_ready(*kind, options) {
         Ok(()) => true,
         Err(error) => {
@@ -72,6 +76,12 @@ fn make_ready(kind: Kind, options: &Options) -> Result<()> {
         Kind::Restante => Ok(()),
         _ if !is_root() => Err("it needs root".into()),
         Kind::Dovecot => install(&[("dovecot-imapd", "/usr/lib/dovecot/imap")]),
+        Kind::Dovecot24 => {
+            let path = options.dovecot.as_deref().ok_or("--dovecot says where it is")?;
+            let version = Installed::at(path)?.version()?;
+            eprintln!("Dovecot {version} in {}", path.display());
+            Ok(())
+        }
         Kind::Courier => {
             eprintln!("Courier in {}", options.courier_root.display());
             succeed(Command::new(courier_script()).arg("install").arg(&options.courier_root))

@@ -70,9 +70,9 @@ impl Row {
     fn met(&self, aim: Aim) -> Option<bool> {
         match aim {
             Aim::Faster(factor) => {
-                let least =
-                    self.ratio(Kind::Dovecot, wall)?.median.min(self.ratio(Kind::Dovecot, cpu)?.median);
-                Some(least >= factor)
+                let of_peer = |peer| Some(self.ratio(peer, wall)?.median.min(self.ratio(peer, cpu)?.median));
+                let least = [Kind::Dovecot, Kind::Dovecot24].into_iter().filter_map(of_peer);
+                Some(least.reduce(f64::min)? >= factor)
             }
             Aim::WithinLimit(factor) => Some(self.beyond_limit(Kind::Restante)?.median <= factor),
             Aim::AtMost(most) => Some(self.spread(Kind::Restante, figure)?.median <= most),
@@ -106,14 +106,6 @@ impl Spread {
             *values.get(middle)?
         };
         Some(Self { median, min: *values.first()?, max: *values.last()? })
-    }
-
-    /// `2.1 (1.9-2.3)`.
-    fn text(self) -> String {
-        if (self.max - self.min).abs() < f64::EPSILON {
-            return short(self.median);
-        }
-        format!("{} ({}-{})", short(self.median), short(self.min), short(self.max))
     }
 }
 
@@ -165,41 +157,39 @@ impl Report {
 
     /// Times of Restante, ratios of the others.
     fn write_times(&self, text: &mut String) {
-        let mut head = "| work | Restante, ms | CPU, ms |".to_owned();
-        let mut line = "|---|---|---|".to_owned();
+        let mut head = "| for a client | ms |".to_owned();
+        let mut line = "|---|---|".to_owned();
         for peer in self.peers() {
-            let name = peer.name();
-            let _ = write!(head, " {name}/Restante | CPU |");
-            line.push_str("---|---|");
+            let _ = write!(head, " {} |", peer.name());
+            line.push_str("---|");
         }
-        let _ = writeln!(text, "{head} limit, ms | times the limit | aim | met |\n{line}---|---|---|---|");
+        let _ = writeln!(text, "{head} limit | aim |\n{line}---|---|");
         for row in self.rows.iter().filter(|row| row.has(wall)) {
-            let ms = |take| milliseconds(row.spread(Kind::Restante, take));
-            let _ = write!(text, "| {} | {} | {} |", row.workload.what, ms(wall), ms(cpu));
+            let ms = row.spread(Kind::Restante, wall).map(|spread| spread.median * 1000.0);
+            let _ = write!(text, "| {} | {} |", row.workload.what, cell(ms));
             for peer in self.peers() {
-                let ratio = |take| cell(row.ratio(peer, take));
-                let _ = write!(text, " {} | {} |", ratio(wall), ratio(cpu));
+                let ratio = |take| row.ratio(peer, take).map(|spread| spread.median);
+                let _ = write!(text, " {} |", both(ratio(wall), ratio(cpu)));
             }
-            let limit = milliseconds(Spread::of(row.limits.clone()));
-            let beyond = cell(row.beyond_limit(Kind::Restante));
-            let _ = writeln!(text, " {limit} | {beyond} | {} |", row.aims());
+            let beyond = cell(row.beyond_limit(Kind::Restante).map(|spread| spread.median));
+            let _ = writeln!(text, " {beyond} | {} |", row.aims());
         }
     }
 
-    /// What is no time: each server's own figure.
+    /// Each server's own figure, of what is no time at the client.
     fn write_figures(&self, text: &mut String) {
-        let mut head = "| what |".to_owned();
+        let mut head = "| for the server |".to_owned();
         let mut line = "|---|".to_owned();
         for kind in &self.kinds {
             let _ = write!(head, " {} |", kind.name());
             line.push_str("---|");
         }
-        let _ = writeln!(text, "{head} aim | met |\n{line}---|---|");
+        let _ = writeln!(text, "{head} aim |\n{line}---|");
         for row in self.rows.iter().filter(|row| row.has(figure)) {
             let _ = write!(text, "| {}, {} |", row.workload.what, row.workload.unit);
             for &kind in &self.kinds {
-                let p95 = row.spread(kind, p95).map(|p95| format!(", 95 %: {}", short(p95.median)));
-                let _ = write!(text, " {}{} |", cell(row.spread(kind, figure)), p95.unwrap_or_default());
+                let median = |take| row.spread(kind, take).map(|spread| spread.median);
+                let _ = write!(text, " {} |", both(median(figure), median(p95)));
             }
             let _ = writeln!(text, " {} |", row.aims());
         }
@@ -233,20 +223,17 @@ impl Row {
         self.samples.values().flatten().any(|sample| take(sample).is_some())
     }
 
-    /// Two cells: what is aimed at, and whether it is met.
+    /// Each aim, and whether it is met.
     fn aims(&self) -> String {
-        let texts: Vec<String> = self.workload.aims.iter().map(|aim| aim.text(self.workload.unit)).collect();
-        let met: Vec<&str> = self
-            .workload
-            .aims
-            .iter()
-            .map(|&aim| match self.met(aim) {
-                Some(true) => "yes",
-                Some(false) => "no",
-                None => "-",
-            })
-            .collect();
-        format!("{} | {}", texts.join("; "), met.join("; "))
+        let texts = self.workload.aims.iter().map(|&aim| {
+            let met = match self.met(aim) {
+                Some(true) => ": yes",
+                Some(false) => ": no",
+                None => "",
+            };
+            format!("{}{met}", aim.text())
+        });
+        texts.collect::<Vec<_>>().join("; ")
     }
 
     fn json(&self) -> serde_json::Value {
@@ -258,6 +245,7 @@ impl Row {
             "samples": self.samples,
             "limit_seconds": self.limits,
             "dovecot_to_restante": of_peer(Kind::Dovecot),
+            "dovecot24_to_restante": of_peer(Kind::Dovecot24),
             "courier_to_restante": of_peer(Kind::Courier),
             "met": self.workload.aims.iter().map(|&aim| self.met(aim)).collect::<Vec<_>>(),
         })
@@ -265,26 +253,25 @@ impl Row {
 }
 
 impl Aim {
-    fn text(self, unit: &str) -> String {
+    fn text(self) -> String {
         match self {
             Self::Faster(factor) => format!("{factor} times Dovecot"),
             Self::WithinLimit(factor) => format!("{factor} times the limit"),
-            Self::AtMost(most) => format!("{most} {unit}"),
+            Self::AtMost(most) => format!("at most {most}"),
         }
     }
 }
 
-fn cell(spread: Option<Spread>) -> String {
-    spread.map_or_else(|| "-".to_owned(), Spread::text)
+fn cell(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), short)
 }
 
-/// Of a spread in seconds.
-fn milliseconds(spread: Option<Spread>) -> String {
-    cell(spread.map(|spread| Spread {
-        median: spread.median * 1000.0,
-        min: spread.min * 1000.0,
-        max: spread.max * 1000.0,
-    }))
+/// A value, and a second one in brackets where there is one.
+fn both(value: Option<f64>, other: Option<f64>) -> String {
+    match other {
+        Some(other) => format!("{} ({})", cell(value), short(other)),
+        None => cell(value),
+    }
 }
 
 #[cfg(test)]
@@ -318,14 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn spreads() {
-        for (values, expected) in [
-            (vec![], "-"),
-            (vec![2.0], "2.00"),
-            (vec![3.0, 1.0, 2.0], "2.00 (1.00-3.00)"),
-            (vec![100.0, 200.0], "150 (100-200)"),
-        ] {
-            assert_eq!(cell(Spread::of(values)), expected);
+    fn medians() {
+        for (values, expected) in
+            [(vec![], "-"), (vec![2.0], "2.00"), (vec![3.0, 1.0, 2.0], "2.00"), (vec![100.0, 200.0], "150")]
+        {
+            assert_eq!(cell(Spread::of(values).map(|spread| spread.median)), expected);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The servers, each with its own copy of the mail, on ports of this machine.
 
 mod courier;
-mod dovecot;
+pub(crate) mod dovecot;
 mod restante;
 
 use crate::measure::Processes;
@@ -31,7 +31,10 @@ const START_SECONDS_MAX: u64 = 60;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     Restante,
+    /// Debian 12's.
     Dovecot,
+    /// 2.4 or later, where the options say that there is one.
+    Dovecot24,
     Courier,
 }
 
@@ -85,6 +88,7 @@ impl Kind {
         match self {
             Self::Restante => "Restante",
             Self::Dovecot => "Dovecot",
+            Self::Dovecot24 => "Dovecot 2.4",
             Self::Courier => "Courier",
         }
     }
@@ -95,6 +99,7 @@ impl Server {
         match kind {
             Kind::Restante => restante::start(users, place, options),
             Kind::Dovecot => dovecot::start(users, place, options),
+            Kind::Dovecot24 => dovecot::start_24(users, place, options),
             Kind::Courier if users != Users::Plain => Err("it has no such users here".into()),
             Kind::Courier => courier::start(place, options),
         }

@@ -34,7 +34,7 @@ pub(crate) struct Workload {
 /// What is aimed at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Aim {
-    /// So many times faster than Dovecot, at the client and in CPU time.
+    /// So many times faster than each Dovecot, at the client and in CPU time.
     Faster(f64),
     /// At the client within so many times the limit.
     WithinLimit(f64),

@@ -8,7 +8,11 @@ use crate::{Error, Result};
 
 pub(super) const ALL: &[Workload] = &[
     row("store-one", "STORE of one message", &[Aim::Faster(3.0)], store_one),
-    row("store-all", "STORE of all messages", &[Aim::Faster(3.0)], store_all),
+    Workload {
+        // Flags are in file names: nobody is faster than rename(2).
+        limit: Some(|stage| stage.mail.get(Mail::Small)?.rename_all()),
+        ..row("store-all", "STORE of all messages", &[Aim::WithinLimit(1.2)], store_all)
+    },
     row("append", "APPEND of 4 KB, 1 client", &[Aim::Faster(1.5)], |stage| append(stage, 1)),
     row("append-16", "APPEND of 4 KB, 16 clients", &[Aim::Faster(1.5)], |stage| append(stage, 16)),
 ];
