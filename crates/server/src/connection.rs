@@ -162,7 +162,7 @@ impl Driver {
         log_in.set_channel(channel);
         let woken = Arc::new(Notify::new());
         let ring = woken.clone();
-        let wake: store::Wake = Arc::new(move || ring.notify_one());
+        let wake: store::Wake = Arc::new(move |_| ring.notify_one());
         let started = Instant::now();
         let now = Now { monotonic_ms: 0, unix: unix_time() };
         let machine = (protocol.machine)(configuration.session.clone(), connection, wake, now);

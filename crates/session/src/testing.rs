@@ -104,7 +104,7 @@ impl Site {
     pub fn connect(&self, connection: Connection) -> Client {
         let woken = Arc::new(AtomicBool::new(false));
         let rung = woken.clone();
-        let wake: store::Wake = Arc::new(move || rung.store(true, Ordering::SeqCst));
+        let wake: store::Wake = Arc::new(move |_| rung.store(true, Ordering::SeqCst));
         let now = Now { monotonic_ms: 0, unix: START };
         Client {
             session: Session::new(Arc::new(self.settings.clone()), connection, wake, now),

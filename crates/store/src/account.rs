@@ -15,6 +15,7 @@ use crate::quota::Quota;
 use crate::root;
 use crate::shared::Shared;
 use crate::subscriptions::Subscriptions;
+use crate::watch::AccountId;
 use mail::MailboxName;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -33,6 +34,11 @@ pub struct Account {
 impl Account {
     pub(crate) fn new(shared: Shared, kept: Arc<Kept>) -> Self {
         Self { shared: Arc::new(shared), kept, mailboxes: Mutex::default(), held: Mutex::default() }
+    }
+
+    /// The account, as [`crate::WakeReason`] names it.
+    pub fn id(&self) -> AccountId {
+        self.shared.id
     }
 
     /// Opens a mailbox and shares it with those who have it open. Does not read its messages:
@@ -131,7 +137,7 @@ impl Account {
         self.shared.enter()
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

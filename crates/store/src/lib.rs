@@ -79,4 +79,4 @@ pub use settings::StoreSettings;
 pub use snapshot::{Row, Snapshot, SnapshotBuilder};
 pub use special_uses::SpecialUses;
 pub use store::{AccountPlace, Store};
-pub use watch::{Wake, Watch};
+pub use watch::{AccountChanges, AccountId, AccountWatch, Wake, WakeReason, Watch};

@@ -49,7 +49,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::take_over::Origin;
 use crate::uid_list::Line;
-use crate::watch::{Wake, Watch, Watched};
+use crate::watch::{Wake, WakeReason, Watch, Watched};
 use crate::witness::Reached;
 use bring_in::Queue;
 use look::Seen;
@@ -179,7 +179,9 @@ impl Mailbox {
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
         let list = ListFile::new(&directory);
-        let watched = shared.watcher.register(&directory);
+        let watched = shared
+            .watcher
+            .register(&directory, WakeReason { account: shared.id, mailbox: Some(name.clone()) });
         let inner = Mutex::new(Inner {
             list,
             state: None,

@@ -7,12 +7,13 @@ use crate::lock::Lock;
 use crate::own_files;
 use crate::owner::{self, Guard, Owner};
 use crate::quota::Quota;
+use crate::root::{self, OddReason};
 use crate::said::Said;
 use crate::settings::StoreSettings;
 use crate::subscriptions::Subscriptions;
 use crate::take_over::{Origin, dovecot};
 use crate::uid_validity::Reserve;
-use crate::watch::Watcher;
+use crate::watch::{AccountId, Watcher};
 use crate::witness::{Reached, Witness};
 use mail::{MailboxName, UidValidity};
 use std::ffi::OsStr;
@@ -23,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// What an account's mailboxes share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) id: AccountId,
     pub(crate) root: PathBuf,
     /// See [`crate::AccountPlace::control`].
     pub(crate) control: Option<PathBuf>,
@@ -35,6 +37,14 @@ pub(crate) struct Shared {
     /// How far mailboxes got.
     pub(crate) witness: Witness,
     pub(crate) validities: Mutex<Reserve>,
+}
+
+/// What [`Shared::mailbox_directories`] finds.
+pub(crate) struct MailboxDirectories {
+    /// The inbox first.
+    pub(crate) mailboxes: Vec<(MailboxName, PathBuf)>,
+    /// Directories that are called like a mailbox and have no `cur`.
+    pub(crate) unfinished: Vec<PathBuf>,
 }
 
 impl Shared {
@@ -51,6 +61,21 @@ impl Shared {
     /// Likewise, to be named in an error: however long it is.
     pub(crate) fn path_of(&self, name: &MailboxName) -> PathBuf {
         self.root.join(format!(".{}", self.settings.directory_names().own(name)))
+    }
+
+    /// The directory of a mailbox; `None` when it is not there.
+    pub(crate) fn directory_of(&self, name: &MailboxName) -> Result<Option<PathBuf>> {
+        root::find(&self.root, self.settings.directory_names(), name)
+    }
+
+    /// All mailboxes, and what may become one.
+    pub(crate) fn mailbox_directories(&self) -> Result<MailboxDirectories> {
+        let found = root::contents(&self.root, self.settings.directory_names())?;
+        let others = found.mailboxes.into_iter().map(|(name, directory)| (name, self.root.join(directory)));
+        let mailboxes = std::iter::once((MailboxName::inbox(), self.root.clone())).chain(others).collect();
+        let unfinished = found.others.into_iter().filter(|(_, reason)| *reason == OddReason::NoCur);
+        let unfinished = unfinished.map(|(directory, _)| self.root.join(directory)).collect();
+        Ok(MailboxDirectories { mailboxes, unfinished })
     }
 
     /// The account's own lock, for files that belong to no mailbox.

@@ -10,7 +10,7 @@ use crate::quota::Quota;
 use crate::said::Said;
 use crate::settings::StoreSettings;
 use crate::shared::Shared;
-use crate::watch::Watcher;
+use crate::watch::{AccountId, Watcher};
 use crate::witness::Witness;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,7 @@ impl Store {
         let quota = Quota::new(root, &self.settings.hostname, self.settings.quota_counts_trash);
         let quota = quota.owned_by(owner.clone());
         let shared = Shared {
+            id: AccountId::next(),
             root: root.to_owned(),
             control,
             owner,

@@ -15,6 +15,17 @@ use std::path::Path;
 /// Largest file that is believed, in bytes.
 const SIZE_MAX: u64 = 4 * 1024 * 1024;
 
+const COURIER: &str = "courierimapsubscribed";
+const DOVECOT: &str = "subscriptions";
+
+/// The files that they may be in.
+pub(crate) const FILES: [&str; 2] = [COURIER, DOVECOT];
+
+/// Whether a file is one of them.
+pub(crate) fn is_file(name: &[u8]) -> bool {
+    FILES.iter().any(|file| file.as_bytes() == name)
+}
+
 /// The subscriptions of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
@@ -30,8 +41,8 @@ impl Subscriptions {
     /// there is none; else there are no subscriptions. Lines of either that are not this
     /// account's are kept whichever it is.
     pub(crate) fn read(root: &Path, control: &Path, names: DirectoryNames) -> Result<Self> {
-        let courier = root.join("courierimapsubscribed");
-        let [first, second] = [control, root].map(|place| place.join("subscriptions"));
+        let courier = root.join(COURIER);
+        let [first, second] = [control, root].map(|place| place.join(DOVECOT));
         let dovecot = if modified(&first).is_some() { first } else { second };
         let text = |path| -> Result<Option<String>> {
             let bytes = read_small(path, SIZE_MAX)?;
@@ -84,7 +95,7 @@ impl Subscriptions {
             text.push_str(line);
             text.push('\n');
         }
-        write_durably(&root.join("courierimapsubscribed"), text.as_bytes())
+        write_durably(&root.join(COURIER), text.as_bytes())
     }
 
     /// Writes Dovecot's file, in its second version: names in modified UTF-7, levels parted by
@@ -102,7 +113,7 @@ impl Subscriptions {
             text.push_str(line);
             text.push('\n');
         }
-        write_durably(&control.join("subscriptions"), text.as_bytes())
+        write_durably(&control.join(DOVECOT), text.as_bytes())
     }
 
     fn from_courier(text: &str, names: DirectoryNames) -> Self {
@@ -221,14 +232,14 @@ mod tests {
         let control = root.path().join("control");
         std::fs::create_dir(&control).unwrap();
         std::fs::write(root.path().join("subscriptions"), "V\t2\n\nOld\n").unwrap();
-        std::fs::write(control.join("subscriptions"), "V\t2\n\nNew\n\todd\tname\n").unwrap();
+        std::fs::write(control.join(DOVECOT), "V\t2\n\nNew\n\todd\tname\n").unwrap();
         let mut subscriptions = Subscriptions::read(root.path(), &control, UTF8).unwrap();
         assert_eq!(subscriptions.foreign().collect::<Vec<_>>(), ["/odd/name"]);
         subscriptions.set(&MailboxName::new("More").unwrap(), true);
         subscriptions.write(root.path(), UTF8).unwrap();
         let again = Subscriptions::read(root.path(), &control, UTF8).unwrap();
         again.write_for_dovecot(&control, UTF8).unwrap();
-        let text = std::fs::read_to_string(control.join("subscriptions")).unwrap();
+        let text = std::fs::read_to_string(control.join(DOVECOT)).unwrap();
         assert_eq!(text, "V\t2\n\nNew\nMore\n\todd\tname\n");
     }
 

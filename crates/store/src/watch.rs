@@ -13,23 +13,58 @@
 
 mod event;
 mod watched;
+mod whole_account;
 
 pub(crate) use event::{Event, What};
 pub use watched::Watch;
 pub(crate) use watched::Watched;
+pub use whole_account::{AccountChanges, AccountWatch};
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask, Watches};
+use mail::MailboxName;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// What is called on a change: "look again". Lost or doubled, it costs delay, never truth.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+pub type Wake = Arc<dyn Fn(&WakeReason) + Send + Sync>;
+
+/// What to look at again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WakeReason {
+    /// See [`crate::Account::id`].
+    pub account: AccountId,
+    /// `None`: which mailboxes the account has, or any of them.
+    pub mailbox: Option<MailboxName>,
+}
+
+/// An account that is open in this process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct AccountId(u64);
+
+/// Wakes to be called, each once for a reason.
+type Rung = Vec<(Wake, WakeReason)>;
+
+/// Those whom events were given to, by their numbers.
+type Held = HashMap<u64, Arc<dyn Listener>>;
+
+/// Whoever events are given to.
+trait Listener: Send + Sync {
+    /// Takes an event of one of its directories.
+    fn take(&self, event: &inotify::Event<&OsStr>, directory: usize, rung: &mut Rung);
+
+    /// Events were lost.
+    fn lose(&self, rung: &mut Rung);
+
+    /// Calls wakes, if not all that happens is seen.
+    fn ring_if_polled(&self);
+}
 
 /// Time between two rings for those who cannot be watched.
 const POLL: Duration = Duration::from_secs(5);
@@ -51,8 +86,8 @@ pub(crate) struct Watcher {
 struct State {
     watches: Option<Watches>,
     next_number: u64,
-    registered: HashMap<u64, Weak<Watched>>,
-    /// Whose journal a directory's events go to, and which of its directories it is.
+    registered: HashMap<u64, Weak<dyn Listener>>,
+    /// To whom a directory's events are given, and which of its directories it is.
     directories: HashMap<WatchDescriptor, Vec<(u64, usize)>>,
     polling: bool,
 }
@@ -86,20 +121,28 @@ impl Watcher {
     }
 
     /// Registers a mailbox. Its journal begins with [`Watched::begin`].
-    pub(crate) fn register(self: &Arc<Self>, directory: &Path) -> Arc<Watched> {
+    pub(crate) fn register(self: &Arc<Self>, directory: &Path, reason: WakeReason) -> Arc<Watched> {
+        self.register_as(|watcher, number| Arc::new(Watched::new(watcher, directory, number, reason)))
+    }
+
+    fn register_as<T: Listener + 'static>(
+        self: &Arc<Self>,
+        make: impl FnOnce(Arc<Self>, u64) -> Arc<T>,
+    ) -> Arc<T> {
         let mut state = self.lock();
         let number = state.next_number;
         state.next_number += 1;
-        let watched = Arc::new(Watched::new(self.clone(), directory, number));
-        state.registered.insert(number, Arc::downgrade(&watched));
-        watched
+        let listener = make(self.clone(), number);
+        let registered: Arc<dyn Listener> = listener.clone();
+        state.registered.insert(number, Arc::downgrade(&registered));
+        listener
     }
 
     /// Takes what the kernel has queued, gives it to the journals, and rings.
     fn pump(&self) {
-        let mut rung: Vec<Wake> = Vec::new();
+        let mut rung = Rung::new();
         // Whoever is the last to let go of a registration locks the state.
-        let mut held: Vec<Arc<Watched>> = Vec::new();
+        let mut held = Held::new();
         {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(inotify) = queue.as_mut() else { return };
@@ -111,7 +154,7 @@ impl Watcher {
                 }
             }
         }
-        rung.iter().for_each(|wake| wake());
+        rung.iter().for_each(|(wake, reason)| wake(reason));
     }
 
     fn start_polling(self: &Arc<Self>) {
@@ -121,7 +164,7 @@ impl Watcher {
         let weak = Arc::downgrade(self);
         let poll = move || {
             while let Some(watcher) = weak.upgrade() {
-                let all: Vec<Arc<Watched>> =
+                let all: Vec<Arc<dyn Listener>> =
                     watcher.lock().registered.values().filter_map(Weak::upgrade).collect();
                 drop(watcher);
                 all.iter().for_each(|watched| watched.ring_if_polled());
@@ -152,20 +195,19 @@ impl Drop for Watcher {
 
 impl State {
     /// Gives an event to those whose directory it is.
-    fn give(&self, event: &inotify::Event<&OsStr>, held: &mut Vec<Arc<Watched>>, rung: &mut Vec<Wake>) {
+    fn give(&self, event: &inotify::Event<&OsStr>, held: &mut Held, rung: &mut Rung) {
         if event.mask.contains(EventMask::Q_OVERFLOW) {
-            for watched in self.registered.values().filter_map(Weak::upgrade) {
-                watched.lose(rung);
-                held.push(watched);
+            for (number, listener) in &self.registered {
+                let Some(listener) = listener.upgrade() else { continue };
+                listener.lose(rung);
+                held.insert(*number, listener);
             }
             return;
         }
         for (number, directory) in self.directories.get(&event.wd).into_iter().flatten() {
-            if let Some(watched) = self.registered.get(number).and_then(Weak::upgrade) {
-                watched.take(event, *directory, rung);
-                if held.last().is_none_or(|last| !Arc::ptr_eq(last, &watched)) {
-                    held.push(watched);
-                }
+            if let Some(listener) = self.registered.get(number).and_then(Weak::upgrade) {
+                listener.take(event, *directory, rung);
+                held.insert(*number, listener);
             }
         }
     }
@@ -190,9 +232,14 @@ impl State {
 
     /// Ends the watches of a mailbox that nobody else has.
     fn remove(&mut self, number: u64, descriptors: Vec<WatchDescriptor>) {
+        self.remove_if(descriptors, |(owner, _)| owner == number);
+    }
+
+    /// Likewise, of whoever `is_over` says.
+    fn remove_if(&mut self, descriptors: Vec<WatchDescriptor>, is_over: impl Fn((u64, usize)) -> bool) {
         for descriptor in descriptors {
             let Some(owners) = self.directories.get_mut(&descriptor) else { continue };
-            owners.retain(|(owner, _)| *owner != number);
+            owners.retain(|owner| !is_over(*owner));
             if owners.is_empty() {
                 self.directories.remove(&descriptor);
                 if let Some(watches) = self.watches.as_mut() {
@@ -201,6 +248,21 @@ impl State {
                 }
             }
         }
+    }
+}
+
+/// Notes that a wake is to be called for a reason.
+fn ring(rung: &mut Rung, wake: &Wake, reason: &WakeReason) {
+    if !rung.iter().any(|(other, known)| Arc::ptr_eq(other, wake) && known == reason) {
+        rung.push((wake.clone(), reason.clone()));
+    }
+}
+
+impl AccountId {
+    /// One that no account of this process had before.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

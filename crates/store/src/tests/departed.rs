@@ -6,7 +6,7 @@ use crate::Wake;
 const KIND: CacheKind = CacheKind::named(b"TEXT");
 
 fn wake() -> Wake {
-    Arc::new(|| {})
+    Arc::new(|_| {})
 }
 
 /// Size, date and what was kept of a message.

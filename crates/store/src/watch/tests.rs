@@ -15,10 +15,14 @@ fn mailbox() -> tempfile::TempDir {
 
 fn bell() -> (Wake, mpsc::Receiver<()>) {
     let (sender, receiver) = mpsc::channel();
-    let wake: Wake = Arc::new(move || {
+    let wake: Wake = Arc::new(move |_: &WakeReason| {
         let _ = sender.send(());
     });
     (wake, receiver)
+}
+
+fn reason() -> WakeReason {
+    WakeReason { account: AccountId::next(), mailbox: Some(MailboxName::inbox()) }
 }
 
 #[test]
@@ -26,7 +30,7 @@ fn a_delivery_rings_and_a_dropped_watch_is_silent() {
     let directory = mailbox();
     let (wake, rung) = bell();
     let watcher = Watcher::start();
-    let watched = watcher.register(directory.path());
+    let watched = watcher.register(directory.path(), reason());
     assert!(watched.begin());
     let watch = watched.wake(wake);
     std::fs::write(directory.path().join("new/1.a"), "").unwrap();
@@ -48,7 +52,7 @@ fn all_that_happened_is_in_the_journal_at_once() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("new/1.a"), "").unwrap();
     let watcher = Watcher::start();
-    let watched = watcher.register(directory.path());
+    let watched = watcher.register(directory.path(), reason());
     assert!(!watched.is_quiet(), "not begun");
     assert!(watched.begin() && watched.is_quiet());
     std::fs::rename(path("new/1.a"), path("cur/1.a:2,S")).unwrap();
@@ -70,7 +74,7 @@ fn all_that_happened_is_in_the_journal_at_once() {
 fn a_directory_that_is_replaced_ends_the_journal() {
     let directory = mailbox();
     let watcher = Watcher::start();
-    let watched = watcher.register(directory.path());
+    let watched = watcher.register(directory.path(), reason());
     assert!(watched.begin());
     std::fs::remove_dir(directory.path().join("cur")).unwrap();
     assert_eq!(watched.take_journal(), None);
@@ -85,7 +89,7 @@ fn a_directory_that_is_replaced_ends_the_journal() {
 fn what_cannot_be_watched_is_polled() {
     let (wake, rung) = bell();
     let watcher = Watcher::start();
-    let watched = watcher.register(Path::new("/nonexistent/mailbox"));
+    let watched = watcher.register(Path::new("/nonexistent/mailbox"), reason());
     assert!(!watched.begin() && !watched.is_quiet());
     let _watch = watched.wake(wake);
     rung.recv_timeout(Duration::from_secs(20)).expect("a ring");
@@ -95,7 +99,7 @@ fn what_cannot_be_watched_is_polled() {
 fn a_flood_ends_in_a_scan_and_not_in_memory() {
     let directory = mailbox();
     let watcher = Watcher::start();
-    let watched = watcher.register(directory.path());
+    let watched = watcher.register(directory.path(), reason());
     assert!(watched.begin());
     let path = |n: usize| directory.path().join(format!("cur/1.a:2,{}", ["", "S"][n % 2]));
     std::fs::write(path(0), "").unwrap();

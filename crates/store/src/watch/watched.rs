@@ -1,6 +1,6 @@
 //! A mailbox that is watched: its journal, and the wakes of those who have it open.
 
-use super::{Event, Wake, Watcher, What};
+use super::{Event, Listener, Rung, Wake, WakeReason, Watcher, What, ring};
 use crate::own_files;
 use crate::scan::{Place, is_mail, is_nameless};
 use inotify::{EventMask, WatchDescriptor};
@@ -29,6 +29,8 @@ pub(crate) struct Watched {
     /// The mailbox's directory, `new` and `cur`.
     paths: [PathBuf; 3],
     number: u64,
+    /// Which mailbox it is.
+    reason: WakeReason,
     inner: Mutex<Inner>,
 }
 
@@ -45,9 +47,10 @@ pub(super) struct Inner {
 }
 
 impl Watched {
-    pub(super) fn new(watcher: Arc<Watcher>, directory: &Path, number: u64) -> Self {
+    pub(super) fn new(watcher: Arc<Watcher>, directory: &Path, number: u64, reason: WakeReason) -> Self {
         let paths = [directory.to_owned(), directory.join("new"), directory.join("cur")];
-        Self { watcher, paths, number, inner: Mutex::new(Inner { incomplete: true, ..Inner::default() }) }
+        let inner = Mutex::new(Inner { incomplete: true, ..Inner::default() });
+        Self { watcher, paths, number, reason, inner }
     }
 
     /// Begins the journal anew: what happens from now on is in it. To be called before a scan.
@@ -117,14 +120,20 @@ impl Watched {
         Watch { watched: self.clone(), number }
     }
 
-    pub(super) fn take(&self, event: &inotify::Event<&OsStr>, directory: usize, rung: &mut Vec<Wake>) {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for Watched {
+    fn take(&self, event: &inotify::Event<&OsStr>, directory: usize, rung: &mut Rung) {
         let mask = event.mask;
         if mask.intersects(EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::UNMOUNT) {
             return self.lose(rung);
         }
         let Some(name) = event.name.map(OsStr::as_bytes) else { return };
         let place = match directory {
-            0 if name == own_files::UID_LIST.as_bytes() => return self.lock().ring(rung),
+            0 if name == own_files::UID_LIST.as_bytes() => return self.lock().ring(&self.reason, rung),
             // Locks and temporary files.
             0 => return,
             1 => Place::New,
@@ -143,7 +152,7 @@ impl Watched {
             _ => return,
         };
         let mut inner = self.lock();
-        inner.ring(rung);
+        inner.ring(&self.reason, rung);
         let most = if inner.wakes.is_empty() { EVENTS_UNWATCHED_MAX } else { EVENTS_MAX };
         if inner.journal.len() >= most {
             inner.incomplete = true;
@@ -153,35 +162,27 @@ impl Watched {
         }
     }
 
-    pub(super) fn lose(&self, rung: &mut Vec<Wake>) {
+    fn lose(&self, rung: &mut Rung) {
         let mut inner = self.lock();
         inner.incomplete = true;
         inner.journal = Vec::new();
-        inner.ring(rung);
+        inner.ring(&self.reason, rung);
     }
 
-    pub(super) fn ring_if_polled(&self) {
-        let mut rung = Vec::new();
+    fn ring_if_polled(&self) {
+        let mut rung = Rung::new();
         let inner = self.lock();
         if inner.polled {
-            inner.ring(&mut rung);
+            inner.ring(&self.reason, &mut rung);
         }
         drop(inner);
-        rung.iter().for_each(|wake| wake());
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        rung.iter().for_each(|(wake, reason)| wake(reason));
     }
 }
 
 impl Inner {
-    fn ring(&self, rung: &mut Vec<Wake>) {
-        for (_, wake) in &self.wakes {
-            if !rung.iter().any(|other| Arc::ptr_eq(other, wake)) {
-                rung.push(wake.clone());
-            }
-        }
+    fn ring(&self, reason: &WakeReason, rung: &mut Rung) {
+        self.wakes.iter().for_each(|(_, wake)| ring(rung, wake, reason));
     }
 }
 
@@ -213,7 +214,7 @@ impl fmt::Debug for Watched {
 }
 
 /// Whether all changes of a file system are made on this machine, and so seen by inotify.
-fn is_local(path: &Path) -> bool {
+pub(super) fn is_local(path: &Path) -> bool {
     /// NFS, SMB, CIFS, AFS, Coda, 9P, FUSE, Ceph, Lustre, GFS2, OCFS2 (statfs(2)).
     const SHARED: [u32; 13] = [
         0x6969,

@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use store::{Account, Wake};
+use store::{Account, AccountId, Wake, WakeReason};
 use tokio::runtime::Handle;
 
 static ECHO: Protocol = Protocol {
@@ -36,6 +36,7 @@ static DROPPED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 struct Echo {
     connection: Connection,
     wake: Wake,
+    account: Option<AccountId>,
     input: Vec<u8>,
     output: Vec<u8>,
     doing: Doing,
@@ -60,6 +61,7 @@ impl Echo {
         let mut echo = Self {
             connection,
             wake,
+            account: None,
             input: Vec::new(),
             output: Vec::new(),
             doing: Doing::Nothing,
@@ -100,8 +102,9 @@ impl Echo {
             ("work", what) => self.doing = Doing::Work(what.to_owned()),
             ("watch", _) => {
                 self.doing = Doing::Watch;
-                let wake = self.wake.clone();
-                std::thread::spawn(move || wake());
+                let account = self.account.expect("a user came in");
+                let (wake, reason) = (self.wake.clone(), WakeReason { account, mailbox: None });
+                std::thread::spawn(move || wake(&reason));
             }
             ("open", name) => self.doing = Doing::Open(Some(name.to_owned())),
             ("tls", _) => {
@@ -170,6 +173,7 @@ impl Machine for Echo {
         match verdict {
             Verdict::Accepted(accepted) => {
                 self.say(&format!("in as {}", accepted.user));
+                self.account = Some(accepted.account.id());
                 self.stats.user = Some(accepted.user);
             }
             Verdict::Refused(Refused::Credentials) => self.say("wrong"),
