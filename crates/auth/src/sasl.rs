@@ -109,14 +109,14 @@ impl Binding {
     }
 }
 
-/// One client's exchange.
-#[derive(Debug)]
+/// One client's exchange; by default one that is over.
+#[derive(Debug, Default)]
 pub struct Exchange {
     awaits: Awaits,
 }
 
 /// What comes next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Awaits {
     /// PLAIN's only message.
     Plain,
@@ -137,6 +137,7 @@ enum Awaits {
     /// The empty response to the server's signature.
     ScramEnd(Box<Scram>),
     /// Nothing: it is over.
+    #[default]
     Nothing,
 }
 
@@ -208,8 +209,7 @@ impl Exchange {
             Mechanism::ScramSha256Plus => scram(Hash::Sha256, true),
         };
         let Some(awaits) = awaits else {
-            let exchange = Self { awaits: Awaits::Nothing };
-            return (exchange, Progress::Malformed("There is no randomness"));
+            return (Self::default(), Progress::Malformed("There is no randomness"));
         };
         let mut exchange = Self { awaits };
         let progress = match (initial, &exchange.awaits) {
@@ -269,11 +269,6 @@ impl Exchange {
             Awaits::ScramLast(scram) if scram.is_costly() => Some(scram.user()),
             _ => None,
         }
-    }
-
-    /// The exchange; one that is over stays in its place.
-    pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self { awaits: Awaits::Nothing })
     }
 
     /// Answers [`Progress::Stored`]: what is stored for the user; `None` if there is no such

@@ -7,6 +7,7 @@ use crate::mail_place::{MailPlace, in_another_case};
 use crate::owners::{OwnUids, owner_of};
 use crate::server::Server;
 use crate::users::quota_of;
+use auth::authenticator::{RefusedToken, Stored};
 use auth::{Binding, Client, Exchange, Mechanism, Network, Outcome, Progress, Refusal, Secret, Trace, User};
 use session::{Accepted, Attempt, Elsewhere, NotOpened, Protocol, Refused, Verdict};
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ pub(crate) struct LogIn {
     peer: IpAddr,
     /// What the connection counts for its network.
     place: Arc<Place>,
-    exchange: Option<Exchange>,
+    exchange: Exchange,
     channel: Channel,
     /// The user that came in is counted as long as the connection lasts.
     counted: Option<OfUser>,
@@ -41,6 +42,18 @@ pub(crate) struct LogIn {
     /// As long as the connection lasts, the accounts that it has open are handed over to no other
     /// server.
     held: Vec<Arc<Lock>>,
+}
+
+/// What became of an exchange's step.
+enum Decided {
+    Outcome(Outcome),
+    Malformed(&'static str),
+    /// The client goes on.
+    Challenge(Vec<u8>),
+    /// The exchange goes on.
+    Stored(Stored),
+    /// Likewise.
+    RefusedToken(String),
 }
 
 impl LogIn {
@@ -57,7 +70,7 @@ impl LogIn {
             protocol,
             peer,
             place,
-            exchange: None,
+            exchange: Exchange::default(),
             channel,
             counted: None,
             source: None,
@@ -84,57 +97,98 @@ impl LogIn {
 
     /// What the TLS connection tells of the client, and what log-ins can be bound to.
     pub(crate) fn set_channel(&mut self, channel: Channel) {
-        self.exchange = None;
+        self.exchange = Exchange::default();
         self.channel = channel;
     }
 
     /// Answers what a machine asks. Takes as long as the password check and the delay of a
     /// failure take.
     pub(crate) async fn answer(&mut self, attempt: Attempt) -> Verdict {
-        let (began, client) = (Instant::now(), self.client());
+        let (began, client, authenticator) = (Instant::now(), self.client(), self.server.authenticator());
+        let mut exchange = std::mem::take(&mut self.exchange);
         let mut progress = match attempt {
             Attempt::Password { user, password, .. } => {
-                self.exchange = None;
-                return self.password(&user, &Secret::new(password.to_vec()), None).await;
+                let password = Secret::new(password.to_vec());
+                Progress::Credentials { user, password, authorize: None }
             }
             Attempt::Begin { mechanism, initial } => {
                 let Some(mechanism) = self.offered(&mechanism) else {
                     return Verdict::Refused(Refused::NoMechanism);
                 };
                 let initial = initial.as_ref().map(|bytes| &bytes[..]);
-                let (exchange, progress) = Exchange::begin(mechanism, initial, &self.channel.binding);
-                self.exchange = Some(exchange);
+                let (begun, progress) = Exchange::begin(mechanism, initial, &self.channel.binding);
+                exchange = begun;
                 progress
             }
-            Attempt::Respond(response) => match &mut self.exchange {
-                Some(exchange) => {
-                    match self.server.authenticator().respond(exchange, &response, client).await {
-                        Ok(progress) => progress,
-                        Err(_) => return Verdict::Refused(Refused::Unavailable),
-                    }
+            Attempt::Respond(response) => {
+                match authenticator.respond(&mut exchange, &response, client).await {
+                    Ok(progress) => progress,
+                    Err(refusal) => return self.settle(Err(refusal)).await,
                 }
-                None => Progress::Malformed("No exchange is under way"),
-            },
+            }
             Attempt::Abort => Progress::Malformed("Given up"),
         };
-        if let Progress::Stored { user, authorize } = &progress {
-            let stored = self.server.authenticator().stored(user, authorize.as_deref(), client).await;
-            progress = match (stored, &mut self.exchange) {
-                (Ok(stored), Some(exchange)) => exchange.stored(&stored.account, stored.secrets.as_deref()),
-                _ => {
-                    self.exchange = None;
-                    return Verdict::Refused(Refused::Unavailable);
+        loop {
+            progress = match self.decide(progress, began).await {
+                Decided::Outcome(outcome) => return self.settle(outcome).await,
+                Decided::Malformed(text) => return Verdict::Refused(Refused::Malformed(text.to_owned())),
+                Decided::Challenge(challenge) => {
+                    self.exchange = exchange;
+                    return Verdict::Challenge(challenge);
                 }
+                Decided::Stored(stored) => exchange.stored(&stored.account, stored.secrets.as_deref()),
+                Decided::RefusedToken(json) => exchange.refuse_token(&json),
             };
         }
-        if let Progress::Token { user, token } = progress {
-            return self.token(user.as_deref(), &token).await;
-        }
-        if let Progress::Challenge(challenge) = progress {
-            return Verdict::Challenge(challenge);
-        }
-        self.exchange = None;
-        self.conclude(progress, began).await
+    }
+
+    /// Does what an exchange wants, whose last message came at `began`.
+    async fn decide(&self, progress: Progress, began: Instant) -> Decided {
+        let (client, authenticator) = (self.client(), self.server.authenticator());
+        Decided::Outcome(match progress {
+            Progress::Challenge(challenge) => return Decided::Challenge(challenge),
+            Progress::Malformed(text) => return Decided::Malformed(text),
+            Progress::Credentials { user, password, authorize } => {
+                authenticator.password(&user, &password, authorize.as_deref(), client).await
+            }
+            Progress::Stored { user, authorize } => {
+                match authenticator.stored(&user, authorize.as_deref(), client).await {
+                    Ok(stored) => return Decided::Stored(stored),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            Progress::Proven { user, authorize } => {
+                authenticator.proven(&user, authorize.as_deref(), client).await
+            }
+            Progress::Failed { user } => Err(authenticator.disproven(&user, client, began).await),
+            Progress::External { authorize } => match self.certified_name(authorize.as_deref()) {
+                Some(name) => authenticator.vouched(name.as_bytes(), authorize.as_deref(), client).await,
+                None => {
+                    return Decided::Malformed("The certificate has several names: say which one is meant");
+                }
+            },
+            Progress::Token { user, token } => {
+                let Some(tokens) = self.server.tokens() else {
+                    return Decided::Outcome(Err(Refusal::Unavailable));
+                };
+                match authenticator.token(&tokens, user.as_deref(), &token, client).await {
+                    Ok(user) => Ok(user),
+                    // Its client is told why, and then the exchange fails.
+                    Err(RefusedToken { json: Some(json), .. }) => return Decided::RefusedToken(json),
+                    Err(refused) => Err(refused.refusal),
+                }
+            }
+            // Its failure was counted before.
+            Progress::TokenRefused => Err(Refusal::Credentials),
+        })
+    }
+
+    /// The name of the client's certificate; where it has several, the one that the client says.
+    fn certified_name(&self, meant: Option<&[u8]>) -> Option<&str> {
+        let names = &self.channel.names;
+        let meant = meant.and_then(|meant| names.iter().find(|name| name.as_bytes() == meant));
+        let only = names.first().filter(|_| names.len() == 1);
+        meant.or(only).map(String::as_str)
     }
 
     /// A mechanism that is offered on this connection.
@@ -147,75 +201,6 @@ impl LogIn {
             _ => true,
         };
         (fits && offered.iter().any(|one| one == known.name())).then_some(known)
-    }
-
-    /// The end of an exchange, whose last message came at `began`.
-    async fn conclude(&mut self, progress: Progress, began: Instant) -> Verdict {
-        let authenticator = self.server.authenticator();
-        match progress {
-            Progress::Credentials { user, password, authorize } => {
-                self.password(&user, &password, authorize.as_deref()).await
-            }
-            Progress::Proven { user, authorize } => {
-                let outcome = authenticator.proven(&user, authorize.as_deref(), self.client()).await;
-                self.settle(outcome).await
-            }
-            Progress::Failed { user } => {
-                let refusal = authenticator.disproven(&user, self.client(), began).await;
-                self.settle(Err(refusal)).await
-            }
-            Progress::External { authorize } => {
-                // The certificate may have several names: the client says whom it means.
-                let names = &self.channel.names;
-                let meant = authorize
-                    .as_ref()
-                    .and_then(|meant| names.iter().find(|name| name.as_bytes() == &meant[..]));
-                let only = names.first().filter(|_| names.len() == 1);
-                let Some(name) = meant.or(only).cloned() else {
-                    let text = "The certificate has several names: say which one is meant".to_owned();
-                    return Verdict::Refused(Refused::Malformed(text));
-                };
-                let outcome =
-                    authenticator.vouched(name.as_bytes(), authorize.as_deref(), self.client()).await;
-                self.settle(outcome).await
-            }
-            Progress::Malformed(text) => Verdict::Refused(Refused::Malformed(text.to_owned())),
-            // Its failure was counted before.
-            Progress::TokenRefused => Verdict::Refused(Refused::Credentials),
-            // These go on.
-            Progress::Token { .. } | Progress::Stored { .. } | Progress::Challenge(_) => {
-                Verdict::Refused(Refused::NoMechanism)
-            }
-        }
-    }
-
-    /// A token; one that is not good has its client told why, and then the exchange fails.
-    async fn token(&mut self, user: Option<&[u8]>, token: &Secret) -> Verdict {
-        let Some(tokens) = self.server.tokens() else {
-            self.exchange = None;
-            return Verdict::Refused(Refused::Unavailable);
-        };
-        let authenticator = self.server.authenticator();
-        let refused = match authenticator.token(&tokens, user, token, self.client()).await {
-            Ok(user) => {
-                self.exchange = None;
-                return self.settle(Ok(user)).await;
-            }
-            Err(refused) => refused,
-        };
-        if let (Some(json), Some(exchange)) = (&refused.json, &mut self.exchange)
-            && let Progress::Challenge(challenge) = exchange.refuse_token(json)
-        {
-            return Verdict::Challenge(challenge);
-        }
-        self.exchange = None;
-        self.settle(Err(refused.refusal)).await
-    }
-
-    async fn password(&mut self, user: &[u8], password: &Secret, authorize: Option<&[u8]>) -> Verdict {
-        let authenticator = self.server.authenticator();
-        let outcome = authenticator.password(user, password, authorize, self.client()).await;
-        self.settle(outcome).await
     }
 
     fn client(&self) -> Client<'static> {

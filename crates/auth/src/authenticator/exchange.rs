@@ -17,7 +17,7 @@ impl Authenticator {
     ) -> Result<Progress, Refusal> {
         let Some(user) = exchange.costly_for() else { return Ok(exchange.respond(response)) };
         let asker = self.asker(user, client.peer);
-        let (mut taken, response) = (exchange.take(), response.to_vec());
+        let (mut taken, response) = (std::mem::take(exchange), response.to_vec());
         let work = move || {
             let progress = taken.respond(&response);
             (taken, progress)
