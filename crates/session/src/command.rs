@@ -2,20 +2,19 @@
 //!
 //! A command is a [`Task`], an [`AccountTask`] or a [`MailboxTask`], made by its file's function
 //! from what the client said. To add one: a file in its room, its `mod` line there, and its row in
-//! [`start`], which says in which state it is allowed. Five commands are no tasks, as they talk with the client or the driver while
-//! they run: LOGIN, AUTHENTICATE, STARTTLS, IDLE and LOGOUT. APPEND comes piece by piece and not
-//! through here.
+//! [`start`], which says in which state it is allowed. A command that talks with the client or the
+//! driver while it runs is a [`Dialogue`]. APPEND comes piece by piece and not through here.
 
+use crate::dialogue::Dialogue;
 use crate::task::{AccountTask, AnyTask, MailboxTask, Task};
 use codec::Command;
 use codec::command::{
     Authenticate, Copy, Create, Delete, Expunge, GetQuota, GetQuotaRoot, Login, Lsub, Rename, Select,
     SetQuota, Status, Subscribe, Xlist,
 };
-use connection::{capability, enable, id, noop};
+use connection::{capability, enable, id, idle, login, logout, noop, starttls};
 use mailboxes::{close, create, delete, list, lsub, namespace, quota, rename, select, status, subscribe};
 use messages::{copy, expunge, fetch, search, store};
-use zeroize::Zeroizing;
 
 pub(crate) mod connection;
 pub(crate) mod mailboxes;
@@ -51,17 +50,8 @@ impl Allowed {
 pub(crate) enum Kind {
     /// It runs by itself.
     Task(AnyTask),
-    Login {
-        user: Vec<u8>,
-        password: Zeroizing<Vec<u8>>,
-    },
-    Authenticate {
-        mechanism: String,
-        initial: Option<Zeroizing<Vec<u8>>>,
-    },
-    StartTls,
-    Idle,
-    Logout,
+    /// It talks while it runs.
+    Dialogue(Box<dyn Dialogue>),
 }
 
 /// What a command is, and when it is allowed.
@@ -70,23 +60,24 @@ pub(crate) fn start(command: Command) -> (Allowed, Kind) {
     let plain = |allowed, task: Box<dyn Task>| (allowed, Kind::Task(AnyTask::Plain(task)));
     let account = |task: Box<dyn AccountTask>| (Authenticated, Kind::Task(AnyTask::Account(task)));
     let on_mailbox = |task: Box<dyn MailboxTask>| (Selected, Kind::Task(AnyTask::Mailbox(task)));
+    let dialogue = |allowed, dialogue: Box<dyn Dialogue>| (allowed, Kind::Dialogue(dialogue));
     match command {
         Command::Capability => plain(Always, capability::capability()),
         Command::Noop => plain(Always, noop::noop()),
         Command::Id(fields) => plain(Always, id::id(fields)),
-        Command::Logout => (Always, Kind::Logout),
+        Command::Logout => dialogue(Always, logout::logout()),
 
-        Command::StartTls => (NotAuthenticated, Kind::StartTls),
-        Command::Login(Login { user, password }) => (NotAuthenticated, Kind::Login { user, password }),
+        Command::StartTls => dialogue(NotAuthenticated, starttls::starttls()),
+        Command::Login(Login { user, password }) => dialogue(NotAuthenticated, login::login(user, password)),
         Command::Authenticate(Authenticate { mechanism, initial }) => {
-            (NotAuthenticated, Kind::Authenticate { mechanism, initial })
+            dialogue(NotAuthenticated, login::authenticate(mechanism, initial))
         }
 
         Command::Enable(names) => account(enable::enable(names)),
         Command::Select(Select { mailbox, read_only, condstore }) => {
             account(select::select(mailbox, read_only, condstore))
         }
-        Command::Idle => (Authenticated, Kind::Idle),
+        Command::Idle => dialogue(Authenticated, idle::idle()),
         Command::List(command) => account(list::list(command)),
         Command::Lsub(Lsub { reference, pattern }) => account(lsub::lsub(reference, pattern)),
         Command::Xlist(Xlist { reference, pattern }) => account(list::xlist(reference, pattern)),

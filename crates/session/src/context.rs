@@ -6,15 +6,15 @@ use crate::drop_in_work::DropInWork;
 use crate::output::Output;
 use crate::settings::SessionSettings;
 use crate::step::{Connection, Now, Stats};
-use crate::view::View;
+use crate::view::{Telling, View};
 use codec::Tag;
-use codec::response::{Code, Condition, untagged};
+use codec::response::{Code, Condition, bye, tagged, untagged};
 use std::sync::Arc;
 use store::{Account, Mailbox, Wake, Watch};
 
 /// What a command works with. Commands of one session run one at a time.
 pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a SessionSettings,
+    pub(crate) settings: &'a Arc<SessionSettings>,
     pub(crate) connection: Connection,
     pub(crate) out: &'a mut Output,
     /// The running command's tag: ESEARCH repeats it.
@@ -29,6 +29,16 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Writes the command's answer.
+    pub(crate) fn answer(&mut self, answer: &Answer) {
+        answer.write(self.tag, self.out);
+    }
+
+    /// Writes BYE.
+    pub(crate) fn bye(&mut self, text: &str) {
+        bye(self.out.buffer(), None, text);
+    }
+
     /// The client showed that it knows CONDSTORE. A mailbox that is selected has its
     /// HIGHESTMODSEQ told the first time (RFC 7162 section 3.1).
     pub(crate) fn enable_condstore(&mut self, selected: Option<&Selected>) {
@@ -45,6 +55,13 @@ impl Context<'_> {
 pub(crate) struct Enabled {
     /// RFC 7162 section 3.1: MODSEQ is sent with every flag change.
     pub(crate) condstore: bool,
+}
+
+impl Enabled {
+    /// How changes are announced.
+    pub(crate) fn telling(self, expunges: bool, uid: bool) -> Telling {
+        Telling { expunges, modseq: self.condstore, uid }
+    }
 }
 
 /// What a command works with that needs a user.
@@ -97,5 +114,10 @@ impl Answer {
     pub(crate) fn with_code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
+    }
+
+    /// Writes it with the command's tag.
+    pub(crate) fn write(&self, tag: &Tag, out: &mut Output) {
+        tagged(out.buffer(), tag, self.condition, self.code.as_ref(), &self.text);
     }
 }

@@ -6,41 +6,40 @@
 //! to the newest state of the mailbox, and then the command is answered.
 //!
 //! The four states of RFC 3501 section 3 are no value of their own: logged in means that
-//! `account` is there, selected that `selected` is, and logout is `Doing::Closing`.
+//! `accounts` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
 use crate::accounts::Accounts;
+use crate::announce::Gone;
 use crate::capability;
-use crate::command::connection::idle::Idle;
-use crate::command::mailboxes::append::Append;
-use crate::command::mailboxes::select;
+use crate::command::connection::login;
+use crate::command::mailboxes::append;
 use crate::command::{self, Allowed, Kind};
 use crate::context::{Answer, Context, Enabled, Selected};
+use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::drop_in_work::{DropInWork, InWork};
-use crate::failure;
+use crate::input::Input;
 use crate::machine::Machine;
 use crate::output::Output;
 use crate::protocol::LastWords;
 use crate::settings::SessionSettings;
-use crate::step::{Attempt, Connection, NotOpened, Now, Stats, Step, Transport, Verdict};
+use crate::step::{Connection, NotOpened, Now, Stats, Step, Verdict};
 use crate::task::{AnyTask, Progress, Stop};
 use crate::view::Telling;
-use codec::response::{Code, bye, continuation, greeting, tagged, untagged};
-use codec::{DecodeError, Decoder, Event, Request, Tag};
+use codec::response::{Code, bye, continuation, greeting, untagged};
+use codec::{DecodeError, Event, Request, Tag};
 use std::sync::Arc;
-use store::{Account, ErrorKind, Wake};
+use store::{Account, Wake};
 
 /// One client's session. See the crate's page for how it is driven.
 pub struct Session {
-    pub(crate) settings: Arc<SessionSettings>,
-    pub(crate) connection: Connection,
+    settings: Arc<SessionSettings>,
+    connection: Connection,
     wake: Wake,
-    pub(crate) stats: Stats,
-    pub(crate) decoder: Decoder,
-    /// The decoder has nothing more to give until it is fed.
-    pub(crate) starved: bool,
-    pub(crate) out: Output,
-    pub(crate) doing: Doing,
-    pub(crate) accounts: Option<Accounts>,
+    stats: Stats,
+    pub(crate) input: Input,
+    out: Output,
+    doing: Doing,
+    accounts: Option<Accounts>,
     selected: Option<Selected>,
     enabled: Enabled,
     /// Malformed commands since the last good one.
@@ -57,35 +56,27 @@ pub struct Session {
 }
 
 /// What a session is doing.
-pub(crate) enum Doing {
+enum Doing {
     /// It waits for a command.
     Nothing,
     /// A long command is there: [`Machine::work`] parses it, as others wait for this thread.
     Parse,
     /// A command runs.
     Task(Running),
+    /// A command talks.
+    Dialogue(Talking),
     /// A command ended: its client is told of changes, then answered.
     Ending(Ending),
-    /// The driver is asked; `None` once it has been.
-    Ask { tag: Tag, attempt: Option<Attempt> },
     /// An account is to be opened by the driver; `None` once it was asked. Then it goes on with
     /// what needs it.
     Open { asked: Option<String>, name: String, then: Box<Doing> },
-    /// The client is asked: its answer to a challenge comes as a line.
-    Challenge { tag: Tag },
-    /// IDLE.
-    Idle(Idle),
-    /// APPEND.
-    Append(Box<Append>),
-    /// The answer to STARTTLS is on its way, or TLS is being set up.
-    StartTls,
     /// Nothing more is read. What it did before may touch files when it is dropped: that happens
     /// together with the session.
     Closing { _before: Box<Doing> },
 }
 
 /// A command that runs.
-pub(crate) struct Running {
+struct Running {
     tag: Tag,
     task: DropInWork<AnyTask>,
     /// The mailbox is looked at before the first piece.
@@ -102,11 +93,19 @@ enum Piece {
     Open(String),
 }
 
+/// A command that talks.
+struct Talking {
+    tag: Tag,
+    dialogue: Box<dyn Dialogue>,
+    /// What it waits for.
+    turn: Turn,
+}
+
 /// A command that ended.
-pub(crate) struct Ending {
-    pub(crate) tag: Tag,
-    pub(crate) answer: Answer,
-    pub(crate) telling: Telling,
+struct Ending {
+    tag: Tag,
+    answer: Answer,
+    telling: Telling,
 }
 
 impl Session {
@@ -116,12 +115,11 @@ impl Session {
         let names = capability::list(&settings, connection, false);
         greeting(out.buffer(), &names, &format!("{} ready", settings.hostname));
         Self {
-            decoder: decoder_before_login(&settings, connection),
+            input: Input::before_login(&settings, connection),
             settings,
             connection,
             wake,
             stats: Stats::default(),
-            starved: true,
             out,
             doing: Doing::Nothing,
             accounts: None,
@@ -139,8 +137,10 @@ impl Session {
 
 impl Machine for Session {
     fn feed(&mut self, bytes: &[u8]) {
-        if matches!(self.doing, Doing::Closing { .. } | Doing::StartTls) {
-            return;
+        match &self.doing {
+            Doing::Closing { .. } => return,
+            Doing::Dialogue(talking) if matches!(talking.turn, Turn::Transport(_)) => return,
+            _ => {}
         }
         if self.accounts.is_none() {
             self.bytes_before_login = self.bytes_before_login.saturating_add(bytes.len() as u64);
@@ -148,8 +148,7 @@ impl Machine for Session {
                 return self.bye("Too much was sent before log-in", "too many bytes before log-in");
             }
         }
-        self.decoder.feed(bytes);
-        self.starved = false;
+        self.input.feed(bytes);
         self.fed = true;
     }
 
@@ -164,22 +163,13 @@ impl Machine for Session {
         }
         let deadline_ms = self.deadline_ms();
         match &mut self.doing {
-            Doing::Nothing | Doing::Challenge { .. } => Step::Read { deadline_ms },
-            Doing::Append(_) if self.starved => Step::Read { deadline_ms },
-            Doing::Parse | Doing::Task(_) | Doing::Ending(_) | Doing::Append(_) => Step::Work,
-            Doing::Idle(idle) => match std::mem::take(&mut idle.looked) {
-                true => Step::Watch { deadline_ms: idle.deadline_ms() },
-                false => Step::Work,
-            },
-            Doing::Ask { attempt, .. } => match attempt.take() {
-                Some(attempt) => Step::Authenticate(attempt),
-                None => Step::Read { deadline_ms },
-            },
+            Doing::Nothing => Step::Read { deadline_ms },
+            Doing::Parse | Doing::Task(_) | Doing::Ending(_) => Step::Work,
+            Doing::Dialogue(talking) => talking.step(deadline_ms),
             Doing::Open { asked, .. } => match asked.take() {
                 Some(name) => Step::Open(name),
                 None => Step::Read { deadline_ms },
             },
-            Doing::StartTls => Step::Transport(Transport::StartTls),
             Doing::Closing { .. } => Step::Close,
         }
     }
@@ -189,8 +179,8 @@ impl Machine for Session {
         self.now = now;
         self.active_ms = now.monotonic_ms;
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Parse => match self.decoder.parse_long() {
-                Ok(request) => self.begin(request, now),
+            Doing::Parse => match self.input.decoder.parse_long() {
+                Ok(request) => self.begin(request),
                 Err(error) => {
                     self.stats.commands += 1;
                     self.malformed(error);
@@ -198,13 +188,9 @@ impl Machine for Session {
             },
             Doing::Task(running) => self.run(running),
             Doing::Ending(ending) => self.end(ending),
-            Doing::Append(append) => self.proceed_append(append),
-            Doing::Idle(mut idle) => {
-                self.look_idle(&mut idle, now);
-                // The mailbox may be gone, and the session with it.
-                if !matches!(self.doing, Doing::Closing { .. }) {
-                    self.doing = Doing::Idle(idle);
-                }
+            Doing::Dialogue(mut talking) if matches!(talking.turn, Turn::Work) => {
+                talking.turn = talking.dialogue.work(&mut self.talk(&talking.tag));
+                self.take_turn(talking);
             }
             other => self.doing = other,
         }
@@ -219,7 +205,10 @@ impl Machine for Session {
 
     fn answer(&mut self, verdict: Verdict) {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Ask { tag, .. } => self.verdict(tag, verdict),
+            Doing::Dialogue(mut talking) => {
+                talking.turn = talking.dialogue.answer(&mut self.talk(&talking.tag), verdict);
+                self.take_turn(talking);
+            }
             other => self.doing = other,
         }
     }
@@ -239,8 +228,7 @@ impl Machine for Session {
     /// All that was known from before is forgotten (RFC 3501 section 6.2.1).
     fn tls_started(&mut self, connection: Connection, now: Now) {
         self.connection = Connection { tls: true, ..connection };
-        self.decoder = decoder_before_login(&self.settings, self.connection);
-        self.starved = true;
+        self.input = Input::before_login(&self.settings, self.connection);
         self.fed = false;
         self.enabled = Enabled::default();
         self.stats.client = None;
@@ -285,20 +273,11 @@ impl Session {
     /// whether anything happened.
     fn proceed(&mut self, now: Now) -> bool {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Nothing if self.starved => self.expire(now),
+            Doing::Nothing if self.input.is_starved() => self.expire(now),
             Doing::Nothing => self.next_command(now),
-            Doing::Challenge { tag } => self.next_response(tag, now),
-            Doing::Idle(idle) => self.proceed_idle(idle, now),
-            Doing::Append(append) => {
-                let inline = self.accounts.is_none() && !self.starved;
-                match inline {
-                    true => self.proceed_append(append),
-                    false => self.doing = Doing::Append(append),
-                }
-                inline || (self.starved && self.expire(now))
-            }
+            Doing::Dialogue(talking) => self.proceed_dialogue(talking, now),
             Doing::Ending(ending) if self.selected.is_none() => {
-                self.tagged(&ending.tag, &ending.answer);
+                ending.answer.write(&ending.tag, &mut self.out);
                 true
             }
             other => {
@@ -321,21 +300,18 @@ impl Session {
     }
 
     fn next_command(&mut self, now: Now) -> bool {
-        match self.decoder.next() {
-            None => {
-                self.starved = true;
-                return self.expire(now);
-            }
-            Some(Ok(Event::Request(request))) => self.begin(request, now),
+        match self.input.next() {
+            None => return self.expire(now),
+            Some(Ok(Event::Request(request))) => self.begin(request),
             Some(Ok(Event::Unasked(tag))) => {
                 self.stats.commands += 1;
-                self.refuse_cleartext(&tag);
+                login::no_cleartext().write(&tag, &mut self.out);
             }
             Some(Ok(Event::Long)) => self.doing = Doing::Parse,
             Some(Ok(Event::Continue)) => continuation(self.out.buffer(), "Go on"),
             Some(Ok(Event::Append(codec::decoder::Append::Start { tag, mailbox }))) => {
                 self.stats.commands += 1;
-                self.begin_append(tag, mailbox);
+                self.begin_dialogue(tag, append::append(mailbox));
             }
             // Lines come where they are expected, and pieces of an APPEND after its start.
             Some(Ok(Event::Line(_) | Event::Append(_))) => {}
@@ -347,12 +323,12 @@ impl Session {
         true
     }
 
-    fn begin(&mut self, request: Request, now: Now) {
+    fn begin(&mut self, request: Request) {
         self.stats.commands += 1;
         let Request { tag, command } = request;
         let (allowed, kind) = command::start(command);
         if let Some(text) = self.wrong_state(allowed) {
-            self.tagged(&tag, &Answer::bad(text));
+            Answer::bad(text).write(&tag, &mut self.out);
             return self.count_bad();
         }
         self.bad_commands = 0;
@@ -361,15 +337,7 @@ impl Session {
         }
         match kind {
             Kind::Task(task) => self.begin_task(tag, task),
-            Kind::Login { user, password } => {
-                self.begin_login(tag, Attempt::Password { command: "LOGIN command", user, password });
-            }
-            Kind::Authenticate { mechanism, initial } => {
-                self.begin_login(tag, Attempt::Begin { mechanism, initial });
-            }
-            Kind::StartTls => self.start_tls(&tag),
-            Kind::Idle => self.begin_idle(tag, now),
-            Kind::Logout => self.log_out(&tag),
+            Kind::Dialogue(dialogue) => self.begin_dialogue(tag, dialogue),
         }
     }
 
@@ -386,14 +354,14 @@ impl Session {
     }
 
     /// Answers what is no command.
-    pub(crate) fn malformed(&mut self, error: DecodeError) {
+    fn malformed(&mut self, error: DecodeError) {
         let text = error.kind.to_string();
         let answer = match error.kind.code() {
             Some(code) => Answer::no(code, text.clone()),
             None => Answer::bad(text.clone()),
         };
         match &error.tag {
-            Some(tag) => self.tagged(tag, &answer),
+            Some(tag) => answer.write(tag, &mut self.out),
             None => untagged(self.out.buffer(), answer.condition, answer.code.as_ref(), &answer.text),
         }
         match error.kind.is_fatal() {
@@ -402,45 +370,11 @@ impl Session {
         }
     }
 
-    pub(crate) fn count_bad(&mut self) {
+    fn count_bad(&mut self) {
         self.bad_commands += 1;
         if self.bad_commands >= self.settings.bad_commands_max {
             self.bye("Too many commands that are none", "too many bad commands");
         }
-    }
-
-    fn next_response(&mut self, tag: Tag, now: Now) -> bool {
-        match self.next_line() {
-            None => {
-                self.doing = Doing::Challenge { tag };
-                return self.expire(now);
-            }
-            Some(Ok(line)) => self.sasl_response(tag, &line),
-            Some(Err(error)) if error.kind.is_fatal() => self.malformed(error),
-            // Whatever it was, it is not an answer.
-            Some(Err(_)) => self.doing = Doing::Ask { tag, attempt: Some(Attempt::Abort) },
-        }
-        true
-    }
-
-    fn start_tls(&mut self, tag: &Tag) {
-        if !capability::may_start_tls(self.connection) {
-            let text = match self.connection.tls {
-                true => "TLS is on already",
-                false => "This server has no certificate",
-            };
-            return self.tagged(tag, &Answer::bad(text));
-        }
-        self.tagged(tag, &Answer::ok("Begin TLS now"));
-        // What came behind the command came in the clear, from whoever could put it there.
-        self.decoder.discard();
-        self.doing = Doing::StartTls;
-    }
-
-    fn log_out(&mut self, tag: &Tag) {
-        bye(self.out.buffer(), None, "Logging out");
-        self.tagged(tag, &Answer::ok("Logged out"));
-        self.close("logged out");
     }
 
     /// A command that touches no file runs at once, unless changes of a selected mailbox have to
@@ -461,7 +395,10 @@ impl Session {
 
     /// A piece of a command.
     fn run(&mut self, mut running: Running) {
-        if std::mem::take(&mut running.refresh) && self.refresh().is_err() {
+        if std::mem::take(&mut running.refresh)
+            && let Some(selected) = &mut self.selected
+            && let Err(Gone) = selected.refresh()
+        {
             return self.gone();
         }
         let piece = self.run_piece(&running.tag, &mut running.task);
@@ -484,13 +421,55 @@ impl Session {
     }
 
     /// What is being done goes on once the driver has opened the account.
-    pub(crate) fn open_first(&mut self, name: String) {
+    fn open_first(&mut self, name: String) {
         let then = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
         self.doing = Doing::Open { asked: Some(name.clone()), name, then };
     }
 
-    fn run_piece(&mut self, tag: &Tag, task: &mut AnyTask) -> Piece {
-        let mut context = Context {
+    fn begin_dialogue(&mut self, tag: Tag, dialogue: Box<dyn Dialogue>) {
+        self.doing = Doing::Dialogue(Talking { tag, dialogue, turn: Turn::Go });
+    }
+
+    fn proceed_dialogue(&mut self, mut talking: Talking, now: Now) -> bool {
+        let is_its_turn = match talking.turn {
+            Turn::Go => true,
+            Turn::Read => !self.input.is_starved(),
+            _ => false,
+        };
+        if is_its_turn {
+            talking.turn = talking.dialogue.proceed(&mut self.talk(&talking.tag));
+            self.take_turn(talking);
+            return true;
+        }
+        let waits_for_bytes = matches!(talking.turn, Turn::Read);
+        self.doing = Doing::Dialogue(talking);
+        waits_for_bytes && self.expire(now)
+    }
+
+    /// Does what a dialogue wants, as far as the driver is not needed for it.
+    fn take_turn(&mut self, mut talking: Talking) {
+        match std::mem::replace(&mut talking.turn, Turn::Go) {
+            Turn::End(End::Answered(answer)) => {
+                let telling = self.enabled.telling(true, false);
+                self.doing = Doing::Ending(Ending { tag: talking.tag, answer, telling });
+            }
+            Turn::End(End::Bad(answer)) => {
+                answer.write(&talking.tag, &mut self.out);
+                self.count_bad();
+            }
+            Turn::End(End::Malformed(error)) => self.malformed(error),
+            Turn::End(End::Gone) => self.gone(),
+            Turn::End(End::Close(ended)) => self.close(ended),
+            Turn::Open(name) => {
+                self.doing = Doing::Dialogue(talking);
+                self.open_first(name);
+            }
+            turn => self.doing = Doing::Dialogue(Talking { turn, ..talking }),
+        }
+    }
+
+    fn talk<'a>(&'a mut self, tag: &'a Tag) -> Talk<'a> {
+        let context = Context {
             settings: &self.settings,
             connection: self.connection,
             out: &mut self.out,
@@ -501,11 +480,17 @@ impl Session {
             stats: &mut self.stats,
             wake: &self.wake,
         };
-        let answer = match task.run(&mut context, self.accounts.as_ref(), &mut self.selected) {
+        let (input, accounts, selected) = (&mut self.input, &mut self.accounts, &mut self.selected);
+        Talk { context, input, accounts, selected }
+    }
+
+    fn run_piece(&mut self, tag: &Tag, task: &mut AnyTask) -> Piece {
+        let Talk { mut context, accounts, selected, .. } = self.talk(tag);
+        let answer = match task.run(&mut context, accounts.as_ref(), selected) {
             Ok(Progress::More) => return Piece::More,
             Ok(Progress::Done(answer)) => answer,
             Ok(Progress::Closed(answer)) => {
-                self.selected = None;
+                *selected = None;
                 answer
             }
             Ok(Progress::Broken(ended)) => {
@@ -515,66 +500,24 @@ impl Session {
             Err(Stop::Open(name)) => return Piece::Open(name),
             Err(stop) => stop.answer(),
         };
-        let telling = self.telling(task.may_expunge(), task.by_uid());
+        let telling = self.enabled.telling(task.may_expunge(), task.by_uid());
         self.doing = Doing::Ending(Ending { tag: tag.clone(), answer, telling });
         Piece::Last
     }
 
-    /// Tells of changes, then answers.
+    /// Announces changes, then answers.
     fn end(&mut self, ending: Ending) {
-        if self.tell_changes(ending.telling) {
-            self.tagged(&ending.tag, &ending.answer);
-        } else if matches!(self.doing, Doing::Closing { .. }) {
-            // The answer still belongs to the client; BYE is the last word.
-            let bye = self.out.take();
-            self.tagged(&ending.tag, &ending.answer);
-            self.out.buffer().extend_from_slice(&bye);
-        } else {
+        let announced = match &mut self.selected {
+            Some(selected) => selected.announce(ending.telling, &mut self.out),
+            None => Ok(true),
+        };
+        if let Ok(false) = announced {
             self.doing = Doing::Ending(ending);
+            return;
         }
-    }
-
-    /// How changes are told.
-    pub(crate) fn telling(&self, expunges: bool, uid: bool) -> Telling {
-        Telling { expunges, modseq: self.enabled.condstore, uid }
-    }
-
-    /// Looks at the mailbox and tells what changed. `false` when the output is full, or when
-    /// the mailbox is gone and the session is being closed.
-    pub(crate) fn tell_changes(&mut self, telling: Telling) -> bool {
-        if self.refresh().is_err() {
+        ending.answer.write(&ending.tag, &mut self.out);
+        if let Err(Gone) = announced {
             self.gone();
-            return false;
-        }
-        let Some(selected) = &mut self.selected else { return true };
-        selected.view.tell_keywords(selected.read_only, &mut self.out);
-        let newest = selected.view.snapshot().clone();
-        selected.view.advance(newest, &Default::default(), telling, &mut self.out)
-    }
-
-    pub(crate) fn selected_mailbox(&self) -> Option<&Arc<store::Mailbox>> {
-        self.selected.as_ref().map(|selected| &*selected.mailbox)
-    }
-
-    /// Lets the view see the newest state. `Err` when the mailbox is gone. Another failure is
-    /// logged and left to the next look: what the client knows stays true as far as it goes.
-    fn refresh(&mut self) -> Result<(), ()> {
-        let Some(selected) = &mut self.selected else { return Ok(()) };
-        match selected.mailbox.refresh(!selected.read_only) {
-            Ok(refreshed) => {
-                if Arc::ptr_eq(&refreshed.snapshot, selected.view.snapshot()) && refreshed.claimed.is_empty()
-                {
-                    return Ok(());
-                }
-                let recent = select::recent(selected.read_only, &refreshed.snapshot, refreshed.claimed);
-                selected.view.see(refreshed.snapshot, &recent);
-                Ok(())
-            }
-            Err(error) if error.kind == ErrorKind::Deleted => Err(()),
-            Err(error) => {
-                failure::answer(&error);
-                Ok(())
-            }
         }
     }
 
@@ -585,13 +528,8 @@ impl Session {
         self.bye("The selected mailbox was deleted or made anew", "mailbox deleted");
     }
 
-    /// Writes a tagged answer.
-    pub(crate) fn tagged(&mut self, tag: &Tag, answer: &Answer) {
-        tagged(self.out.buffer(), tag, answer.condition, answer.code.as_ref(), &answer.text);
-    }
-
     /// Says BYE and ends the session; `ended` is for the log.
-    pub(crate) fn bye(&mut self, text: &str, ended: &'static str) {
+    fn bye(&mut self, text: &str, ended: &'static str) {
         bye(self.out.buffer(), None, text);
         self.close(ended);
     }
@@ -600,6 +538,32 @@ impl Session {
         self.stats.ended = Some(ended);
         let before = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
         self.doing = Doing::Closing { _before: before };
+    }
+}
+
+impl Talking {
+    /// What the driver does.
+    fn step(&mut self, deadline_ms: u64) -> Step {
+        match std::mem::replace(&mut self.turn, Turn::Go) {
+            Turn::Watch { deadline_ms } => Step::Watch { deadline_ms },
+            Turn::Work => {
+                self.turn = Turn::Work;
+                Step::Work
+            }
+            Turn::Ask(attempt) => {
+                self.turn = Turn::Asked;
+                Step::Authenticate(attempt)
+            }
+            Turn::Transport(transport) => {
+                self.turn = Turn::Transport(transport);
+                Step::Transport(transport)
+            }
+            // What needs no driver was done before.
+            turn @ (Turn::Go | Turn::Read | Turn::Asked | Turn::Open(_) | Turn::End(_)) => {
+                self.turn = turn;
+                Step::Read { deadline_ms }
+            }
+        }
     }
 }
 
@@ -632,15 +596,6 @@ pub(crate) fn last_words(words: LastWords<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     bye(&mut line, code.as_ref(), text);
     line
-}
-
-/// While LOGIN and AUTHENTICATE are closed, what they would send as literals stays with the client.
-fn decoder_before_login(settings: &SessionSettings, connection: Connection) -> Decoder {
-    let mut decoder = Decoder::new(settings.limits_before_login);
-    if !capability::may_send_password(connection) {
-        decoder.refuse_literals_of(&["LOGIN", "AUTHENTICATE"]);
-    }
-    decoder
 }
 
 #[cfg(test)]

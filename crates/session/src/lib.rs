@@ -10,15 +10,18 @@
 //! (the driver is asked), file names.
 
 mod accounts;
+mod announce;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 pub mod capability;
 mod command;
 mod context;
+mod dialogue;
 mod drop_in_work;
 mod failure;
 mod imap;
+mod input;
 mod machine;
 mod mailbox_tree;
 mod namespace;

@@ -257,7 +257,7 @@ impl Client {
 
     /// Bytes that the session holds of what was sent.
     pub fn session_holds(&self) -> usize {
-        self.session.decoder.held()
+        self.session.input.decoder.held()
     }
 
     /// What the session did.

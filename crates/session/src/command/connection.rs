@@ -5,4 +5,6 @@ pub(crate) mod enable;
 pub(crate) mod id;
 pub(crate) mod idle;
 pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod noop;
+pub(crate) mod starttls;

@@ -335,6 +335,16 @@ fn idle_tells_of_changes_and_that_it_is_there() {
 }
 
 #[test]
+fn idle_without_a_mailbox_waits_for_the_keepalive() {
+    let (_directory, site) = site();
+    let mut client = site.log_in();
+    assert!(client.command("IDLE").starts_with("+ "));
+    assert!(client.wait(site.settings.idle_keepalive_ms / 2).is_empty());
+    assert_eq!(client.deadline_ms(), Some(site.settings.idle_keepalive_ms / 2));
+    assert_eq!(text(client.wait(site.settings.idle_keepalive_ms / 2)), "* OK Still here\r\n");
+}
+
+#[test]
 fn a_server_that_goes_down_says_so() {
     let (_directory, site) = site();
     let mut client = site.log_in();

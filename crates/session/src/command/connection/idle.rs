@@ -4,22 +4,21 @@
 //! comes back from waiting, the mailbox is looked at again: a look costs two `stat`, and a wake
 //! that was lost costs delay only.
 
+use crate::announce::Gone;
 use crate::context::Answer;
-use crate::imap::{Doing, Ending, Session};
-use crate::step::Now;
-use crate::view::Telling;
+use crate::dialogue::{Dialogue, End, Talk, Turn};
 use codec::response::{Condition, continuation, untagged};
-use codec::{Event, Tag};
 use store::Rest;
-use zeroize::Zeroizing;
 
-/// An IDLE that runs.
-pub(crate) struct Idle {
-    pub(crate) tag: Tag,
-    /// Nothing is left to do until the driver has waited.
-    pub(crate) looked: bool,
+/// The dialogue of an IDLE.
+pub(crate) fn idle() -> Box<dyn Dialogue> {
+    Box::new(Idle { is_begun: false, keepalive_ms: 0, rest_ms: 0, rest: None })
+}
+
+struct Idle {
+    is_begun: bool,
     /// When something is to be said, so that middleboxes and dead clients show themselves.
-    pub(crate) keepalive_ms: u64,
+    keepalive_ms: u64,
     /// From when on the mailbox may be given up in memory, if nothing happens.
     rest_ms: u64,
     /// It may be.
@@ -30,79 +29,69 @@ impl Idle {
     /// Quiet after which what only commands need is given up, in milliseconds.
     const REST_AFTER_MS: u64 = 10_000;
 
-    /// When the session has something to do by itself.
-    pub(crate) fn deadline_ms(&self) -> u64 {
-        match self.rest {
-            Some(_) => self.keepalive_ms,
-            None => self.keepalive_ms.min(self.rest_ms),
+    fn begin(&mut self, talk: &mut Talk<'_>) {
+        continuation(talk.context.out.buffer(), "idling");
+        talk.input.decoder.expect_line();
+        self.is_begun = true;
+        self.keepalive_ms = talk.context.now.monotonic_ms + talk.context.settings.idle_keepalive_ms;
+        self.rest_ms = talk.context.now.monotonic_ms + Self::REST_AFTER_MS;
+    }
+
+    /// Waits until the session has something to do by itself.
+    fn watch(&self) -> Turn {
+        Turn::Watch {
+            deadline_ms: match self.rest {
+                Some(_) => self.keepalive_ms,
+                None => self.keepalive_ms.min(self.rest_ms),
+            },
         }
     }
 }
 
-impl Session {
-    pub(crate) fn begin_idle(&mut self, tag: Tag, now: Now) {
-        continuation(self.out.buffer(), "idling");
-        self.decoder.expect_line();
-        let keepalive_ms = now.monotonic_ms + self.settings.idle_keepalive_ms;
-        let rest_ms = now.monotonic_ms + Idle::REST_AFTER_MS;
-        self.doing = Doing::Idle(Idle { tag, looked: false, keepalive_ms, rest_ms, rest: None });
-    }
-
-    /// Reads on while idle; whether anything happened.
-    ///
-    /// No inactivity ends an IDLE: clients of today idle for as long as they are there, and one
-    /// that is gone does not survive the keepalives.
-    pub(crate) fn proceed_idle(&mut self, mut idle: Idle, now: Now) -> bool {
-        let ended = match self.next_line() {
-            None if now.monotonic_ms >= idle.keepalive_ms => {
-                untagged(self.out.buffer(), Condition::Ok, None, "Still here");
-                idle.keepalive_ms = now.monotonic_ms + self.settings.idle_keepalive_ms;
-                self.doing = Doing::Idle(idle);
-                return true;
+impl Dialogue for Idle {
+    /// Reads on. No inactivity ends an IDLE: clients of today idle for as long as they are there,
+    /// and one that is gone does not survive the keepalives.
+    fn proceed(&mut self, talk: &mut Talk<'_>) -> Turn {
+        if !self.is_begun {
+            self.begin(talk);
+        }
+        let answer = match talk.input.next_line() {
+            None if talk.context.now.monotonic_ms >= self.keepalive_ms => {
+                untagged(talk.context.out.buffer(), Condition::Ok, None, "Still here");
+                self.keepalive_ms = talk.context.now.monotonic_ms + talk.context.settings.idle_keepalive_ms;
+                return Turn::Work;
             }
-            None => {
-                self.doing = Doing::Idle(idle);
-                return false;
-            }
+            None => return Turn::Work,
             Some(Ok(line)) if line.eq_ignore_ascii_case(b"DONE") => Answer::ok("Idle ended"),
             Some(Ok(_)) => Answer::bad("Expected DONE"),
             Some(Err(error)) if error.kind.is_fatal() => {
-                self.bye(&error.kind.to_string(), "malformed input");
-                return true;
+                talk.context.bye(&error.kind.to_string());
+                return Turn::End(End::Close("malformed input"));
             }
             Some(Err(error)) => Answer::bad(error.kind.to_string()),
         };
-        let telling = self.telling(true, false);
-        self.doing = Doing::Ending(Ending { tag: idle.tag, answer: ended, telling });
-        true
+        Turn::End(End::Answered(answer))
     }
 
-    /// Looks for changes and tells them, and lets the mailbox rest where there were none for a
-    /// while; in [`Machine::work`] only.
-    pub(crate) fn look_idle(&mut self, idle: &mut Idle, now: Now) {
-        let telling: Telling = self.telling(true, false);
-        idle.looked = self.tell_changes(telling);
-        if !self.out.is_empty() {
-            idle.rest = None;
-            idle.rest_ms = now.monotonic_ms + Idle::REST_AFTER_MS;
-        } else if now.monotonic_ms >= idle.rest_ms {
+    /// Looks for changes and announces them, and lets the mailbox rest where there were none for
+    /// a while.
+    fn work(&mut self, talk: &mut Talk<'_>) -> Turn {
+        let Some(selected) = talk.selected else {
+            return Turn::Watch { deadline_ms: self.keepalive_ms };
+        };
+        let telling = talk.context.enabled.telling(true, false);
+        let is_all_said = match selected.announce(telling, talk.context.out) {
+            Ok(is_all_said) => is_all_said,
+            Err(Gone) => return Turn::End(End::Gone),
+        };
+        if !talk.context.out.is_empty() {
+            self.rest = None;
+            self.rest_ms = talk.context.now.monotonic_ms + Self::REST_AFTER_MS;
+        } else if talk.context.now.monotonic_ms >= self.rest_ms {
             // Anew after each look: one that told nothing may have loaded it all the same.
-            idle.rest = None;
-            idle.rest = self.selected_mailbox().map(|mailbox| mailbox.rest());
+            self.rest = None;
+            self.rest = Some(selected.mailbox.rest());
         }
-    }
-
-    /// The next line of a dialogue, which may be a password; `None` when more bytes are needed.
-    pub(crate) fn next_line(&mut self) -> Option<Result<Zeroizing<Vec<u8>>, codec::DecodeError>> {
-        match self.decoder.next() {
-            None => {
-                self.starved = true;
-                None
-            }
-            Some(Ok(Event::Line(line))) => Some(Ok(Zeroizing::new(line.to_vec()))),
-            // Only lines are given while one is expected.
-            Some(Ok(_)) => Some(Ok(Zeroizing::default())),
-            Some(Err(error)) => Some(Err(error)),
-        }
+        if is_all_said { self.watch() } else { Turn::Go }
     }
 }

@@ -6,24 +6,29 @@
 //! asked for is answered at once; after that, the bytes are read to their end and thrown away,
 //! and the answer says what went wrong.
 
+use crate::accounts::Accounts;
 use crate::command::Allowed;
 use crate::context::Answer;
+use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::drop_in_work::DropInWork;
 use crate::failure;
-use crate::imap::{Doing, Ending, Session};
 use crate::rights::Right;
 use crate::task::Stop;
 use codec::command::{AppendMessage, WireName};
 use codec::decoder::Append as Piece;
 use codec::response::{Code, continuation};
-use codec::{Event, Tag};
+use codec::{DecodeError, Event};
 use mail::flag::Flags;
 use std::sync::Arc;
 use store::{Delivery, ErrorKind, Mailbox};
 
-/// An APPEND on its way.
-pub(crate) struct Append {
-    tag: Tag,
+/// The dialogue of an APPEND, whose name was read. In a wrong state it goes on all the same, to
+/// its literal, which is refused.
+pub(crate) fn append(wire_name: WireName) -> Box<dyn Dialogue> {
+    Box::new(Append { wire_name, target: None, failed: None })
+}
+
+struct Append {
     wire_name: WireName,
     /// Opened with the first message.
     target: Option<DropInWork<Target>>,
@@ -40,72 +45,72 @@ struct Target {
     read: Vec<(Delivery, Flags, Option<i64>)>,
 }
 
-impl Session {
-    /// The command's beginning. In a wrong state it goes on all the same, to its literal, which
-    /// is refused.
-    pub(crate) fn begin_append(&mut self, tag: Tag, wire_name: WireName) {
-        let failed = self.accounts.is_none().then(|| Answer::bad(Allowed::Authenticated.otherwise()));
-        let opened = self.accounts.as_ref().map(|accounts| accounts.resolve(&wire_name));
-        self.doing = Doing::Append(Box::new(Append { tag, wire_name, target: None, failed }));
-        if let Some(Err(Stop::Open(account))) = opened {
-            self.open_first(account);
+impl Dialogue for Append {
+    fn proceed(&mut self, talk: &mut Talk<'_>) -> Turn {
+        let Some(accounts) = &*talk.accounts else { return self.take(talk) };
+        if self.target.is_none()
+            && let Err(Stop::Open(account)) = accounts.resolve(&self.wire_name)
+        {
+            return Turn::Open(account);
         }
+        if talk.input.is_starved() { Turn::Read } else { Turn::Work }
     }
 
-    /// Takes what was read, up to the end of the command or of the bytes; in [`Machine::work`]
-    /// only, unless the client is not logged in.
-    pub(crate) fn proceed_append(&mut self, mut append: Box<Append>) {
+    fn work(&mut self, talk: &mut Talk<'_>) -> Turn {
+        self.take(talk)
+    }
+}
+
+impl Append {
+    /// Takes what was read, up to the end of the command or of the bytes.
+    fn take(&mut self, talk: &mut Talk<'_>) -> Turn {
         loop {
-            let event = match self.decoder.next() {
-                None => {
-                    self.starved = true;
-                    break self.doing = Doing::Append(append);
-                }
+            let piece = match talk.input.next() {
+                None => return Turn::Read,
                 Some(Ok(Event::Append(piece))) => piece,
                 // Nothing else comes before the end of an APPEND.
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => Piece::Failed(error),
             };
-            match event {
+            match piece {
                 Piece::Start { .. } => {}
-                Piece::Message(message) => match self.begin_message(&mut append, message) {
+                Piece::Message(message) => match self.begin_message(talk, message) {
                     Ok(wants_continuation) => {
-                        self.decoder.accept();
+                        talk.input.decoder.accept();
                         if wants_continuation {
-                            continuation(self.out.buffer(), "Go on");
+                            continuation(talk.context.out.buffer(), "Go on");
                         }
                     }
                     Err(answer) => {
-                        self.decoder.refuse();
-                        break self.end_append(append.tag, answer);
+                        talk.input.decoder.refuse();
+                        return Turn::End(End::Answered(answer));
                     }
                 },
-                Piece::Data(bytes) => append.write(bytes),
-                Piece::End => {
-                    let tag = append.tag.clone();
-                    let answer = append.commit();
-                    break self.end_append(tag, answer);
-                }
+                Piece::Data(bytes) => self.write(bytes),
+                Piece::End => return Turn::End(End::Answered(self.commit())),
                 Piece::Failed(error) => {
-                    self.doing = Doing::Nothing;
-                    break self.malformed(codec::DecodeError { tag: Some(append.tag), ..error });
+                    let tag = Some(talk.context.tag.clone());
+                    return Turn::End(End::Malformed(DecodeError { tag, ..error }));
                 }
             }
         }
     }
 
     /// Makes ready for a message: whether its bytes have to be asked for.
-    fn begin_message(&mut self, append: &mut Append, message: AppendMessage) -> Result<bool, Answer> {
-        if let Some(answer) = append.failed.take() {
+    fn begin_message(&mut self, talk: &Talk<'_>, message: AppendMessage) -> Result<bool, Answer> {
+        let Some(accounts) = &*talk.accounts else {
+            return Err(Answer::bad(Allowed::Authenticated.otherwise()));
+        };
+        if let Some(answer) = self.failed.take() {
             return Err(answer);
         }
-        let limit = self.settings.limits.append_max;
+        let limit = talk.context.settings.limits.append_max;
         if message.size > limit {
             return Err(Answer::no("TOOBIG", format!("At most {limit} octets in a message")));
         }
-        let target = match &mut append.target {
+        let target = match &mut self.target {
             Some(target) => target,
-            none => none.insert(DropInWork::new(self.append_target(&append.wire_name)?)),
+            none => none.insert(DropInWork::new(Target::open(accounts, &self.wire_name)?)),
         };
         target.keep_current();
         let delivery = target.mailbox.deliver_announced(&message.flags, message.size);
@@ -115,23 +120,6 @@ impl Session {
         Ok(!message.non_sync)
     }
 
-    fn append_target(&self, wire_name: &WireName) -> Result<Target, Answer> {
-        let Some(accounts) = &self.accounts else {
-            return Err(Answer::bad(Allowed::Authenticated.otherwise()));
-        };
-        let named = accounts.resolve(wire_name).map_err(Stop::answer)?;
-        named.require(Right::Insert)?;
-        let mailbox = named.open().map_err(|error| for_target(&error))?;
-        Ok(Target { mailbox, current: None, read: Vec::new() })
-    }
-
-    fn end_append(&mut self, tag: Tag, answer: Answer) {
-        let telling = self.telling(true, false);
-        self.doing = Doing::Ending(Ending { tag, answer, telling });
-    }
-}
-
-impl Append {
     /// Writes what came; after a failure, what comes goes nowhere.
     fn write(&mut self, bytes: &[u8]) {
         let Some(target) = &mut self.target else { return };
@@ -142,11 +130,11 @@ impl Append {
         }
     }
 
-    fn commit(self) -> Answer {
-        if let Some(answer) = self.failed {
+    fn commit(&mut self) -> Answer {
+        if let Some(answer) = self.failed.take() {
             return answer;
         }
-        let Some(mut target) = self.target else { return Answer::bad("Expected a message") };
+        let Some(mut target) = self.target.take() else { return Answer::bad("Expected a message") };
         target.keep_current();
         let read = std::mem::take(&mut target.read);
         match target.mailbox.append(read) {
@@ -158,6 +146,13 @@ impl Append {
 }
 
 impl Target {
+    fn open(accounts: &Accounts, wire_name: &WireName) -> Result<Self, Answer> {
+        let named = accounts.resolve(wire_name).map_err(Stop::answer)?;
+        named.require(Right::Insert)?;
+        let mailbox = named.open().map_err(|error| for_target(&error))?;
+        Ok(Self { mailbox, current: None, read: Vec::new() })
+    }
+
     /// The message that was read waits for the command's end.
     fn keep_current(&mut self) {
         self.read.extend(self.current.take());
