@@ -31,6 +31,8 @@ pub(crate) struct MailPlace {
     pub(crate) root: PathBuf,
     /// What Dovecot has elsewhere.
     pub(crate) layout: DovecotLayout,
+    /// Where index and cache of the mailboxes lie, if not with the mail.
+    pub(crate) index: Option<PathBuf>,
 }
 
 impl MailPlace {
@@ -66,7 +68,8 @@ impl MailPlace {
         }
         layout.inbox = layout.inbox.filter(|inbox| *inbox != root);
         layout.control = layout.control.filter(|control| *control != root);
-        Ok(Self { root, layout })
+        let index = expanded(&configuration.index)?.filter(|index| *index != root);
+        Ok(Self { root, layout, index })
     }
 
     /// Opens the account, if all of its mail would be seen. An error of the kind `Forbidden` says
@@ -84,7 +87,9 @@ impl MailPlace {
             };
             return Err(store::Error::new(ErrorKind::Forbidden, doing, &path));
         }
-        let place = AccountPlace { root: self.root.clone(), control: self.layout.control.clone(), owner };
+        let Self { root, layout, index } = self;
+        let (root, control, index) = (root.clone(), layout.control.clone(), index.clone());
+        let place = AccountPlace { root, control, index, owner };
         store.account_at(place, create)
     }
 }
@@ -206,6 +211,27 @@ mod tests {
         ] {
             assert_eq!(place(&user, settings).map(|place| place.layout), Ok(expected), "{user:?}");
         }
+    }
+
+    #[test]
+    fn indexes_lie_where_the_settings_say_whatever_the_source_says_of_the_mail() {
+        let settings = "index = \"/fast/%d/%n\"\n";
+        for (user, settings, expected) in [
+            (user(None, &[]), "", None),
+            (user(None, &[]), settings, Some("/fast/example.com/anna")),
+            (
+                user(Some("/m"), &[("INDEX", "/i"), ("CONTROL", "/c")]),
+                settings,
+                Some("/fast/example.com/anna"),
+            ),
+            (user(Some("/home/anna/m"), &[]), "index = \"%h/m\"\n", None),
+        ] {
+            let index = place(&user, settings).map(|place| place.index);
+            assert_eq!(index, Ok(expected.map(PathBuf::from)), "{user:?}");
+        }
+        let mut homeless = user(None, &[]);
+        homeless.home = None;
+        assert!(place(&homeless, "index = \"%h/i\"\n").is_err());
     }
 
     #[test]

@@ -47,6 +47,24 @@ pub(crate) fn look(user: &User, configuration: &Configuration) -> Result<Found, 
     look_at(path, configuration.create_maildir, &as_whom)
 }
 
+/// Why no index and no cache would be kept for a user, whose mail would be served all the same: what
+/// the store asks of a directory of theirs, and whether it could be made. Call it as [`look`].
+pub(crate) fn index_problem(user: &User, configuration: &Configuration) -> Option<String> {
+    let path = MailPlace::of(user, configuration).ok()?.index?;
+    let owner = owner_of(user, configuration.own_uids).ok()?;
+    let _entered = owner.as_ref().map(|owner| owner.enter()).transpose().ok()?;
+    let uid = owner.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid());
+    let as_whom = format!("uid {uid}");
+    let wrong = match store::index_fault(&path, uid) {
+        Some(fault) => Some(format!("{} {fault}", path.display())),
+        None => {
+            let there = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("/"));
+            usable(there, &as_whom).err()
+        }
+    };
+    wrong.map(|wrong| format!("no index and no cache is kept: {wrong}"))
+}
+
 /// The fixed part of the template, where it has to be there: only a Maildir's parents are made
 /// below it.
 pub(crate) fn template_warning(configuration: &Configuration) -> Option<String> {
@@ -133,4 +151,36 @@ fn owner_hint(path: &Path) -> String {
     let Some((ancestor, metadata)) = seen else { return String::new() };
     let (uid, gid, mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
     format!(" ({} belongs to uid {uid}, gid {gid}, mode {mode:03o})", ancestor.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::read_text;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn why_no_index_would_be_kept_is_known_beforehand() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = format!(
+            "[mail]\nmaildir = \"/srv/%n\"\nindex = \"{}/%n/i\"\n[[users]]\npasswd-file = \"/u\"\n[login]\n\
+             cleartext-from = [\"127.0.0.1\"]\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"starttls\"\n",
+            directory.path().display()
+        );
+        let configuration = read_text(Path::new("r.toml"), &text).expect("it is right");
+        let user = User { name: "anna".to_owned(), ..User::default() };
+        let problem = || index_problem(&user, &configuration);
+        assert_eq!(problem(), None, "it can be made");
+        let index = directory.path().join("anna/i");
+        std::fs::create_dir_all(&index).expect("a directory");
+        let set_mode =
+            |mode| std::fs::set_permissions(&index, PermissionsExt::from_mode(mode)).expect("a mode");
+        for (mode, is_right) in [(0o700, true), (0o755, true), (0o770, false), (0o707, false)] {
+            set_mode(mode);
+            assert_eq!(problem().is_none(), is_right, "{mode:o}: {:?}", problem());
+        }
+        std::fs::remove_dir(&index).expect("removed");
+        std::fs::write(&index, "").expect("a file");
+        assert!(problem().is_some_and(|problem| problem.contains("is no directory")));
+    }
 }

@@ -227,7 +227,7 @@ impl Migration<'_> {
     ) -> Result<bool, String> {
         let named = |error: store::Error| format!("{}: {error}", user.name);
         let owner = user.owner(self.configuration)?;
-        let MailPlace { root, layout } = &user.place;
+        let MailPlace { root, layout, .. } = &user.place;
         let conversion = layout.conversion(root, owner).map_err(named)?;
         let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         for (from, to) in conversion.moves() {

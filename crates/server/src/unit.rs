@@ -29,7 +29,9 @@ const DIRECTORIES_MAX: usize = 50;
 pub(crate) fn print(configuration: &Configuration) -> Result<(), String> {
     // Sources that cannot tell have no places to add.
     let maildirs = Users::open(configuration).all().unwrap_or_default();
-    let written = directories(configuration, maildirs.iter().map(|user| user.place.root.as_path()));
+    let indexes = maildirs.iter().filter_map(|user| user.place.index.as_deref());
+    let roots = maildirs.iter().map(|user| user.place.root.as_path());
+    let written = directories(configuration, roots.chain(indexes));
     print!("{}", drop_in(&written));
     Ok(())
 }
@@ -66,8 +68,9 @@ fn directories<'a>(
     configuration: &Configuration,
     maildirs: impl Iterator<Item = &'a Path>,
 ) -> BTreeSet<PathBuf> {
-    let mut directories: BTreeSet<PathBuf> =
-        fixed_part(&configuration.maildir).map(|path| path.components().collect()).into_iter().collect();
+    let templates = [Some(&configuration.maildir), configuration.index.as_ref()];
+    let fixed = templates.into_iter().flatten().filter_map(|template| fixed_part(template));
+    let mut directories: BTreeSet<PathBuf> = fixed.map(|path| path.components().collect()).collect();
     if configuration.log_ins.rehash {
         // A new file takes the place of the old one.
         directories.extend(configuration.passwd_files().filter_map(|file| file.parent()).map(Path::to_owned));
@@ -181,6 +184,7 @@ impl Sandbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{document, read_text};
 
     #[test]
     fn many_directories_are_joined_and_none_is_left_out() {
@@ -198,6 +202,16 @@ mod tests {
         let top: BTreeSet<PathBuf> = (0..9).map(|n| PathBuf::from(format!("/m{n}"))).collect();
         assert_eq!(joined(top.clone(), 2), top);
         assert_eq!(joined(all.clone(), 500), all);
+    }
+
+    #[test]
+    fn directories_of_mail_and_of_indexes_are_written_in() {
+        let text = document::MINIMAL.replace("user = ", "index = \"/var/cache/restante/%d/%n\"\nuser = ");
+        let configuration = read_text(Path::new("r.toml"), &text).unwrap();
+        let own = ["/home/anna/Maildir", "/home/anna/.cache/restante", "/srv/mail/a/b/Maildir"];
+        let written = directories(&configuration, own.map(Path::new).into_iter());
+        assert_eq!(written, ["/home", "/srv/mail", "/var/cache/restante"].map(PathBuf::from).into());
+        assert!(drop_in(&written).contains("\nReadWritePaths=-/var/cache/restante\n"));
     }
 
     #[test]

@@ -102,6 +102,14 @@ pub(crate) fn strange(path: &Path) -> Error {
     Error::new(ErrorKind::Damaged, "must be a directory, and no symbolic link:", path)
 }
 
+/// Makes a directory and those above it, as far as they are missing, for their owner only.
+pub(crate) fn make_private(path: &Path) -> Result<()> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if !is_missing(&error) || !path.is_dir() => Err(Error::io("cannot make", path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a mailbox's directories, those that are missing, durably. `cur` comes last: with it
 /// the mailbox is there.
 pub(crate) fn make(path: &Path, is_root: bool) -> Result<()> {

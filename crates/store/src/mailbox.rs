@@ -75,6 +75,8 @@ pub struct Mailbox {
     name: MailboxName,
     shared: Arc<Shared>,
     directory: PathBuf,
+    /// Where its index and its cache lie: mostly there too.
+    index_directory: PathBuf,
     /// Device and inode of the directory: another one of the same name is another mailbox.
     identity: (u64, u64),
     watched: Arc<Watched>,
@@ -175,6 +177,7 @@ impl Mailbox {
     /// Opens the mailbox in `directory`, which is there. Reads none of its messages.
     pub(crate) fn open(name: MailboxName, shared: Arc<Shared>, directory: PathBuf) -> Result<Self> {
         let identity = identity_of(&directory)?;
+        let index_directory = shared.index_directory(&directory);
         directory::refuse_strange(&directory)?;
         clean_tmp(&directory);
         let snapshot = State::new(UidValidity::MIN).snapshot();
@@ -205,6 +208,7 @@ impl Mailbox {
             name,
             shared,
             directory,
+            index_directory,
             identity,
             watched,
             inner,

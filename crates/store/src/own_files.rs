@@ -31,7 +31,10 @@ pub(crate) const LOCK: &str = "restante.lock";
 pub(crate) const SERVED_LOCK: &str = "restante-served.lock";
 
 /// Files of ours in each mailbox.
-pub(crate) const OF_MAILBOX: [&str; 4] = [UID_LIST, UID_LIST_LOCK, INDEX, CACHE];
+pub(crate) const OF_MAILBOX: [&str; 2] = [UID_LIST, UID_LIST_LOCK];
+
+/// Likewise, those that may lie elsewhere.
+pub(crate) const OF_INDEX: [&str; 2] = [INDEX, CACHE];
 
 /// Files of ours in the Maildir.
 pub(crate) const OF_ACCOUNT: [&str; 5] = [UID_VALIDITY, LOCK, SERVED_LOCK, WITNESS, SPECIAL_USES];

@@ -3,6 +3,7 @@
 use crate::directory;
 use crate::disk::{read_small, write_durably};
 use crate::error::{Error, ErrorKind, Result};
+use crate::index_root::IndexRoot;
 use crate::lock::Lock;
 use crate::own_files;
 use crate::owner::{self, Guard, Owner};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) root: PathBuf,
     /// See [`crate::AccountPlace::control`].
     pub(crate) control: Option<PathBuf>,
+    /// Where index and cache of its mailboxes lie, if not with the mail.
+    pub(crate) index: Option<IndexRoot>,
     /// Whom the files belong to, if not to the user that the process runs as.
     pub(crate) owner: Option<Arc<Owner>>,
     pub(crate) settings: StoreSettings,
@@ -148,6 +151,21 @@ impl Shared {
         let lists = self.dovecot_directory(directory);
         let is_there = std::fs::symlink_metadata(lists.join(Origin::Dovecot.list_name())).is_ok();
         if is_there { lists } else { directory.to_owned() }
+    }
+
+    /// Where index and cache of the mailbox in `directory` lie.
+    pub(crate) fn index_directory(&self, directory: &Path) -> PathBuf {
+        self.index.as_ref().map_or_else(|| directory.to_owned(), |index| index.of(directory))
+    }
+
+    /// Whether what lies there may be believed.
+    pub(crate) fn trusts_index(&self) -> bool {
+        self.index.as_ref().is_none_or(IndexRoot::is_trusted)
+    }
+
+    /// Makes it ready to be written in.
+    pub(crate) fn make_index_directory(&self, index_directory: &Path) -> Result<()> {
+        self.index.as_ref().map_or(Ok(()), |index| index.make(index_directory))
     }
 
     /// Notes how far a mailbox got. That it cannot be is no failure: a list that is put back from

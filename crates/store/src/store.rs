@@ -2,8 +2,8 @@
 
 use crate::account::Account;
 use crate::directory;
-use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
+use crate::index_root::IndexRoot;
 use crate::kept::Kept;
 use crate::owner::{self, Owner};
 use crate::quota::Quota;
@@ -33,6 +33,9 @@ pub struct AccountPlace {
     pub root: PathBuf,
     /// Where Dovecot has `dovecot-uidlist` and the like, if not in the Maildir (`CONTROL=`).
     pub control: Option<PathBuf>,
+    /// Where index and cache of its mailboxes lie, if not with the mail: a directory of this account
+    /// and no other.
+    pub index: Option<PathBuf>,
     /// Whom the files belong to, if not to the user that the process runs as.
     pub owner: Option<Arc<Owner>>,
 }
@@ -68,12 +71,12 @@ impl Store {
         create: bool,
         owner: Option<Arc<Owner>>,
     ) -> Result<Arc<Account>> {
-        self.account_at(AccountPlace { root: root.to_owned(), control: None, owner }, create)
+        self.account_at(AccountPlace { root: root.to_owned(), control: None, index: None, owner }, create)
     }
 
-    /// Likewise, with Dovecot's lists elsewhere.
+    /// Likewise, with Dovecot's lists, or indexes of ours, elsewhere.
     pub fn account_at(self: &Arc<Self>, place: AccountPlace, create: bool) -> Result<Arc<Account>> {
-        let AccountPlace { root, control, owner } = place;
+        let AccountPlace { root, control, index, owner } = place;
         let root = root.as_path();
         let _entered = owner::enter(owner.as_ref(), root)?;
         let named = root;
@@ -93,10 +96,13 @@ impl Store {
         accounts.retain(|_, account| account.strong_count() > 0);
         let quota = Quota::new(root, &self.settings.hostname, self.settings.quota_counts_trash);
         let quota = quota.owned_by(owner.clone());
+        let index = index.filter(|index| index != root && index != named);
+        let index = index.map(|index| IndexRoot::new(index, root, owner.as_deref()));
         let shared = Shared {
             id: AccountId::next(),
             root: root.to_owned(),
             control,
+            index,
             owner,
             settings: self.settings.clone(),
             watcher: self.watcher.clone(),
@@ -121,7 +127,7 @@ impl Drop for Store {
 /// Makes a Maildir, or what it lacks; where it is then.
 fn make_maildir(root: &Path, found: Option<PathBuf>) -> Result<PathBuf> {
     if let (None, Some(parent)) = (&found, root.parent()) {
-        make_parents(parent)?;
+        directory::make_private(parent)?;
     }
     directory::make(found.as_deref().unwrap_or(root), true)?;
     let missing = || Error::new(ErrorKind::NonExistent, "no Maildir:", root);
@@ -141,14 +147,5 @@ fn check_owner(root: &Path, owner: Option<&Owner>) -> Result<()> {
             "is reached by a symbolic link and belongs to another user:",
             root,
         )),
-    }
-}
-
-/// Makes the directories above a Maildir, for its owner only.
-fn make_parents(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Err(error) if !is_missing(&error) || !path.is_dir() => Err(Error::io("cannot make", path, error)),
-        _ => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ mod file_names;
 mod foreign;
 mod glance;
 mod index;
+mod index_elsewhere;
 mod links;
 mod model;
 mod odd;

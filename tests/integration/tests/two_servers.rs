@@ -12,7 +12,7 @@ use restante_tests::target::{Target, make_mailbox};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Clients of each server.
@@ -57,12 +57,48 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[test]
 fn two_servers_killed_and_started_again() {
-    let seed = seed(3);
+    killed_and_started_again(3, |server, _| server.start_beside());
+}
+
+/// As two nodes have it: each has its indexes on a disk of its own.
+#[test]
+fn two_servers_with_an_index_directory_each() {
+    let text = Mutex::new(None);
+    let directory = killed_and_started_again(4, |server, node| {
+        let path = server.directory().join("restante.toml");
+        let mut text = lock(&text);
+        let text = text.get_or_insert_with(|| std::fs::read_to_string(&path).unwrap());
+        let index = format!("index = \"{}/index-{node}/%u\"\nmaildir = ", server.directory().display());
+        std::fs::write(&path, text.replacen("maildir = ", &index, 1)).unwrap();
+        server.start_beside()
+    });
+    let names = |path: PathBuf| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let user = "user0@example.com";
+    for node in 0..2 {
+        let found = names(directory.path().join(format!("index-{node}")).join(user));
+        assert!(found.contains("restante-index"), "{found:?}");
+    }
+    let beside = names(directory.path().join("mail").join(user));
+    assert!(beside.contains("restante-uidlist") && beside.contains("restante-witness"), "{beside:?}");
+    assert!(!beside.contains("restante-index") && !beside.contains("restante-cache"), "{beside:?}");
+}
+
+/// `start` starts server 0 or 1 beside another; where all of it lies.
+fn killed_and_started_again(
+    first_seed: u64,
+    start: impl Fn(&Restante, usize) -> Restante,
+) -> Arc<tempfile::TempDir> {
+    let seed = seed(first_seed);
     let began = Instant::now();
-    let server = Restante::start("");
-    let maildir = make_mailbox(&server.maildir(), "INBOX");
-    hand_over(&server.directory().join("mail"));
-    let beside = server.start_beside();
+    let first = Restante::start("");
+    let maildir = make_mailbox(&first.maildir(), "INBOX");
+    hand_over(&first.directory().join("mail"));
+    let (server, beside) = (start(&first, 0), start(&first, 1));
+    let directory = first.shared_directory();
+    drop(first);
     let site = Site {
         servers: [Mutex::new(server), Mutex::new(beside)],
         maildir,
@@ -95,13 +131,15 @@ fn two_servers_killed_and_started_again() {
                 assert!(site.lives.load(Ordering::Relaxed), "a client failed");
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let mut server = lock(&site.servers[random.below(2)]);
+            let node = random.below(2);
+            let mut server = lock(&site.servers[node]);
             server.kill();
-            *server = server.start_beside();
+            *server = start(&server, node);
         }
     });
     site.end();
     eprintln!("{COMMANDS} commands, {KILLS} kills in {:?}", began.elapsed());
+    directory
 }
 
 #[test]
@@ -270,7 +308,7 @@ impl Site {
 
     /// All is quiet: both servers and a third that knows nothing say the same, and it is true.
     fn end(self) {
-        let [first, second] = self.servers.map(|server| server.into_inner().unwrap());
+        let [mut first, mut second] = self.servers.map(|server| server.into_inner().unwrap());
         let user = first.user();
         let third = first.start_beside();
         let inboxes = [&first, &second, &third].map(|server| Client::log_in(server, &user).contents("INBOX"));
@@ -297,6 +335,11 @@ impl Site {
         let files = count(&self.maildir.join("cur")) + count(&self.maildir.join("new"));
         assert_eq!(files, inboxes[0].messages.len());
         eprintln!("{} messages, {} kept", files, known.kept.len());
+        // What they know is on the disk then.
+        for server in [&mut first, &mut second] {
+            server.signal("TERM");
+            assert!(server.wait_until_it_ends());
+        }
     }
 }
 

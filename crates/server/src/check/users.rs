@@ -32,11 +32,16 @@ async fn ask_sources(configuration: &Configuration) -> (Vec<String>, Vec<User>) 
     (problems, users)
 }
 
-/// Users who would not be served, as the server finds their Maildirs.
+/// Users who would not be served, or more slowly, as the server finds their Maildirs.
 fn of_maildirs(configuration: &Configuration, users: &[User]) -> Vec<String> {
     let look = || -> Vec<String> {
-        let problem =
-            |user: &User| Some(format!("{}: {}", user.name, maildirs::look(user, configuration).err()?));
+        let problem = |user: &User| {
+            let problem = match maildirs::look(user, configuration) {
+                Err(refused) => refused,
+                Ok(_) => maildirs::index_problem(user, configuration)?,
+            };
+            Some(format!("{}: {problem}", user.name))
+        };
         users.iter().filter_map(problem).collect()
     };
     let mut warnings = match configuration.own_uids {

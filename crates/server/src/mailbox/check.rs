@@ -257,6 +257,9 @@ fn meaning(kind: FindingKind) -> &'static str {
         FindingKind::Leftover => {
             "leftovers older than 36 hours: removed when the mailbox is opened or repaired"
         }
+        FindingKind::IndexLeft => {
+            "indexes of mailboxes that are gone: removed when mailboxes are listed, or by a repair"
+        }
         FindingKind::IndexNone => "no index that belongs to the UID list: it is made at the next opening",
         FindingKind::CacheStale => "the cache is one of another UIDVALIDITY: it is begun anew",
     }

@@ -48,6 +48,8 @@ pub(crate) struct Configuration {
     pub(crate) handshake_timeout_ms: u64,
     /// The Maildir's template.
     pub(crate) maildir: String,
+    /// The template of where index and cache lie, if not with the mail.
+    pub(crate) index: Option<String>,
     /// What Dovecot has elsewhere.
     pub(crate) dovecot: DovecotLocation,
     /// Who the server becomes.
@@ -174,6 +176,7 @@ impl Configuration {
             tls13_only: tls.text("minimum-version") == "1.3",
             handshake_timeout_ms: tls.number("handshake-timeout"),
             maildir: mail.text("maildir"),
+            index: mail.text_if("index"),
             dovecot: DovecotLocation {
                 control: mail.text_if("dovecot-control"),
                 inbox: mail.text_if("dovecot-inbox"),
@@ -274,6 +277,10 @@ impl Configuration {
             if let SourceKind::Wrong(what) = &source.kind {
                 wrong(format!("[[users]] number {number} {what}"));
             }
+        }
+        if self.index.as_deref().is_some_and(|index| !["%u", "%n", "%h"].iter().any(|it| index.contains(it)))
+        {
+            wrong("index in [mail] must differ for each user: it wants %u, %n or %h".to_owned());
         }
         if let Some(escape) = self.store.name_escape.filter(|escape| "./&-".contains(*escape)) {
             wrong(format!(

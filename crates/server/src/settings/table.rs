@@ -138,6 +138,12 @@ pub(super) static MAIL: Section = Section {
             "\"/srv/mail/%d/%n/Maildir\"",
             "Where a user's Maildir is: %u is the user's name, %n the part before the @, %d the domain behind it, %h the home directory that the user source gives, %% a percent sign. A user source may give another place.",
         ),
+        optional(
+            "index",
+            Kind::Template,
+            "\"/var/cache/restante/%d/%n\"",
+            "Where the index and the cache of a user's mailboxes lie, restante-index(5) and restante-cache(5), if not with the mail. They can be made again, so that they may be on a fast disk of this host while the mail is on one that several share; each host then has its own. Variables are those of maildir, and each user must have another directory. It is made if it is missing, and must belong to the owner of the mail; nobody else may write in it. restante-uidlist and the files in the Maildir itself stay with the mail.",
+        ),
         at_start(optional(
             "user",
             Kind::Text,

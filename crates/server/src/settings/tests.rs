@@ -84,6 +84,10 @@ fn what_is_wrong_is_said_with_its_place_and_what_is_allowed() {
             with("", "").replace("[mail]\n", "[mail]\nname-escape = \".\"\n"),
             "r.toml: name-escape in [mail] cannot be ., which parts levels or begins modified UTF-7",
         ),
+        (
+            with("", "").replace("[mail]\n", "[mail]\nindex = \"/var/cache/%d\"\n"),
+            "r.toml: index in [mail] must differ for each user: it wants %u, %n or %h",
+        ),
         ("[mail\n".to_owned(), "r.toml:1:6: not valid TOML: "),
     ] {
         let found = problems(&text);

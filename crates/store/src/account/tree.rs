@@ -13,6 +13,7 @@ use crate::rename::rename_new;
 use crate::root;
 use mail::{MailboxName, SpecialUseNames, SystemFlags, UidSet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,10 @@ impl Account {
         let _entered = self.shared.enter()?;
         let found = root::contents(&self.shared.root, self.shared.settings.directory_names())?;
         odd::say(&self.shared, &found.others);
+        if let Some(index) = &self.shared.index {
+            let others = found.others.iter().map(|(entry, _)| entry);
+            index.sweep_once(found.mailboxes.values().chain(others).map(OsString::as_os_str));
+        }
         let mut selectable: BTreeMap<MailboxName, bool> =
             found.mailboxes.into_keys().map(|name| (name, true)).collect();
         let mut with_children = BTreeSet::new();
@@ -110,6 +115,7 @@ impl Account {
         sync_directory(&self.shared.root)?;
         fault_point("a mailbox is deleted");
         self.shared.forget_uses_of_gone(&[name]);
+        self.shared.index.iter().for_each(|index| index.remove(&directory));
         if let Err(error) = std::fs::remove_dir_all(&grave) {
             tracing::warn!(%error, mailbox = name.as_str(), directory = %grave.display(), "left of a deleted mailbox");
         }
@@ -185,6 +191,7 @@ impl Account {
         change.add_all(added);
         change.remove_all(removed);
         self.shared.rename_witnessed(&renames);
+        self.shared.index.iter().for_each(|index| index.rename(&renames));
         sync_directory(root)?;
         self.shared.forget_uses_of_gone(&old_names);
         Ok(())

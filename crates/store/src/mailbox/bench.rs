@@ -17,10 +17,10 @@ pub(crate) fn save(
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> Result<()> {
-    index::save(directory, state, mark, stamp, cache)
+    index::save(directory, directory, state, mark, stamp, cache)
 }
 
 /// See [`index::load`].
 pub(crate) fn load(directory: &Path) -> Option<State> {
-    index::load(directory).map(|saved| saved.state)
+    index::load(directory, directory).map(|saved| saved.state)
 }

@@ -127,6 +127,9 @@ pub enum FindingKind {
     EntryIgnored,
     /// Leftovers of deliveries and of our own writing, older than 36 hours.
     Leftover,
+    /// Indexes of mailboxes that are gone, in a directory of their own: other nodes, or other
+    /// programs, removed or renamed these.
+    IndexLeft,
     /// There is no index, or one of another list: it is made again at the next opening.
     IndexNone,
     /// The cache is one of another UIDVALIDITY: it is begun anew.
@@ -151,6 +154,8 @@ impl CheckReport {
 struct Subject<'a> {
     shared: &'a Shared,
     directory: PathBuf,
+    /// Where its index and its cache lie.
+    index_directory: PathBuf,
     is_inbox: bool,
     sizes: bool,
 }
@@ -199,7 +204,9 @@ impl Account {
         let _entered = self.enter()?;
         let shared = self.shared();
         let directory = directory_of(&shared.root, shared.settings.directory_names(), name)?;
-        let subject = Subject { shared, directory, is_inbox: name.is_inbox(), sizes: options.sizes };
+        let index_directory = shared.index_directory(&directory);
+        let (is_inbox, sizes) = (name.is_inbox(), options.sizes);
+        let subject = Subject { shared, directory, index_directory, is_inbox, sizes };
         if !options.repair {
             return Ok(subject.check(progress)?.report());
         }
@@ -263,7 +270,8 @@ impl Findings {
     /// Whether a repair has nothing to do.
     fn is_quiet(&self) -> bool {
         let is_work = |kind: &FindingKind| {
-            kind.is_damage() || [FindingKind::Leftover, FindingKind::IndexNone].contains(kind)
+            kind.is_damage()
+                || [FindingKind::Leftover, FindingKind::IndexLeft, FindingKind::IndexNone].contains(kind)
         };
         !self.by_kind.keys().any(is_work)
     }

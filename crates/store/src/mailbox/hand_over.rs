@@ -44,7 +44,7 @@ impl Mailbox {
             .map_err(|error| Error::io("cannot rename", &list, error))?;
         sync_directory(directory)?;
         // Ours are of no use without it.
-        let _ = std::fs::remove_file(directory.join(own_files::INDEX));
+        let _ = std::fs::remove_file(self.index_directory.join(own_files::INDEX));
         (inner.state, inner.seen, inner.list) = (None, None, ListFile::new(directory));
         (inner.told, inner.unsaved) = (None, false);
         Ok(done)

@@ -20,11 +20,13 @@ use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"RSTNIX2\n";
-/// The version before: sizes in it may be what names said that did not fit their files. All else
-/// is as now.
+const MAGIC: &[u8; 8] = b"RSTNIX3\n";
+/// The version before: it does not say which directory it was made of.
+const MAGIC_2: &[u8; 8] = b"RSTNIX2\n";
+/// And the one before that: sizes in it may be what names said that did not fit their files.
 const MAGIC_1: &[u8; 8] = b"RSTNIX1\n";
 
 /// Rows that an index may have: more are not believed.
@@ -41,28 +43,44 @@ pub(super) struct Saved {
     pub(super) stamp: Option<Stamp>,
     /// The cache that the state's places are in.
     pub(super) cache: Option<Identity>,
+    /// The mailbox's directory, where the version says it.
+    made_of: Option<Identity>,
 }
 
-/// Writes the index of a mailbox. On an error the old one stays.
+/// Writes the index of the mailbox in `of` to `directory`. On an error the old one stays.
 pub(super) fn save(
     directory: &Path,
+    of: &Path,
     state: &State,
     mark: &ListMark,
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> Result<()> {
+    let identity = identity_of(of);
     replace(&directory.join(own_files::INDEX), |file| {
         let mut out =
             Out { file, piece: Vec::with_capacity(PIECE + 1024), checksum: crc32fast::Hasher::new() };
         write_head(&mut out, state, mark, stamp, cache)?;
+        let (device, inode) = identity.unwrap_or_default();
+        out.u64(device)?;
+        out.u64(inode)?;
         write_words(&mut out, state)?;
         write_columns(&mut out, state)?;
         out.finish()
     })
 }
 
-/// Reads the index of a mailbox; `None` when there is none that can be believed.
-pub(super) fn load(directory: &Path) -> Option<Saved> {
+/// Reads the index of the mailbox in `of`, which lies in `directory`; `None` when there is none that
+/// can be believed.
+///
+/// One that lies elsewhere stays there when another program removes the mailbox, or another node
+/// gives its name to another one: it says nothing of any directory but the one that it was made of.
+pub(super) fn load(directory: &Path, of: &Path) -> Option<Saved> {
+    read_in(directory).filter(|saved| directory == of || saved.is_made_of(of))
+}
+
+/// Reads the index in `directory`, whatever it was made of; `None` when there is none that is whole.
+pub(super) fn read_in(directory: &Path) -> Option<Saved> {
     let path = directory.join(own_files::INDEX);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file: File = rustix::fs::open(&path, flags, Mode::empty()).ok()?.into();
@@ -74,18 +92,32 @@ pub(super) fn load(directory: &Path) -> Option<Saved> {
     saved
 }
 
+impl Saved {
+    /// Whether it was made of that directory.
+    pub(super) fn is_made_of(&self, directory: &Path) -> bool {
+        self.made_of.is_some() && self.made_of == identity_of(directory)
+    }
+}
+
+/// Device and inode of a mailbox's directory.
+fn identity_of(directory: &Path) -> Option<Identity> {
+    let metadata = directory.symlink_metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 fn read(mut input: In) -> Option<Saved> {
     let magic = input.bytes(MAGIC.len())?;
-    if magic != MAGIC && magic != MAGIC_1 {
+    if ![MAGIC, MAGIC_2, MAGIC_1].iter().any(|known| magic == **known) {
         return None;
     }
     let (mut state, rows, mark, stamp, cache) = read_head(&mut input)?;
+    let made_of = if magic == MAGIC { Some((input.u64()?, input.u64()?)) } else { None };
     read_words(&mut input, &mut state)?;
     read_columns(&mut input, &mut state, rows)?;
     if magic == MAGIC_1 {
         state.facts.sizes.fill(0);
     }
-    input.ends_well()?.then_some(Saved { state, mark, stamp, cache })
+    input.ends_well()?.then_some(Saved { state, mark, stamp, cache, made_of })
 }
 
 fn write_head(

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::lock::Lock;
 use crate::scan::Stamp;
 use mail::Uid;
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
@@ -126,10 +127,26 @@ impl Mailbox {
             self.rewrite_cache(inner)?;
         }
         let (Some(mark), Some(state)) = (inner.list.mark()?, &inner.state) else { return Ok(()) };
-        index::save(&self.directory, state, &mark, stamp, inner.cache)?;
+        index::save(self.index_to_write()?, &self.directory, state, &mark, stamp, inner.cache)?;
         inner.unsaved = false;
         self.note_reached(inner, true);
         Ok(())
+    }
+
+    /// Reads the index, whatever list it belongs to.
+    pub(super) fn load_index(&self) -> Option<index::Saved> {
+        index::load(self.index_to_read()?, &self.directory)
+    }
+
+    /// Where index and cache are read; `None` where they are not to be believed.
+    fn index_to_read(&self) -> Option<&Path> {
+        self.shared.trusts_index().then_some(&*self.index_directory)
+    }
+
+    /// Where they are written: made again where it is missing.
+    fn index_to_write(&self) -> Result<&Path> {
+        self.shared.make_index_directory(&self.index_directory)?;
+        Ok(&self.index_directory)
     }
 
     /// The directories' times, if what is known is as of them.
@@ -152,7 +169,7 @@ impl Mailbox {
         let followed = resting || self.watched.begin();
         inner.seen = None;
         let now = Stamp::of(&self.directory)?;
-        let Some(saved) = index::load(&self.directory) else { return Ok(None) };
+        let Some(saved) = self.load_index() else { return Ok(None) };
         if !inner.list.resume(&saved.mark)? {
             return Ok(Some(saved.state));
         }
@@ -180,7 +197,7 @@ impl Mailbox {
     pub(super) fn open_cache(&self) -> Option<Cache> {
         let _entered = self.shared.enter().ok()?;
         let mut inner = self.awake().ok()?;
-        let mut cache = Cache::open(&self.directory, inner.uid_validity())?;
+        let mut cache = Cache::open(self.index_to_read()?, inner.uid_validity())?;
         if inner.cache != Some(cache.identity) {
             inner.adopt(&mut cache);
         }
@@ -189,7 +206,7 @@ impl Mailbox {
 
     /// Without an index that says it, what the cache has is found by reading it.
     fn find_cache(&self, inner: &mut Inner) {
-        match Cache::open(&self.directory, inner.uid_validity()) {
+        match self.index_to_read().and_then(|directory| Cache::open(directory, inner.uid_validity())) {
             Some(mut cache) => inner.adopt(&mut cache),
             None => inner.cache = Some(NO_CACHE),
         }
@@ -218,7 +235,9 @@ impl Mailbox {
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
             let validity = self.snapshot().uid_validity();
-            places = cache::append(&self.directory, validity, records)
+            places = self
+                .index_to_write()
+                .and_then(|directory| cache::append(directory, validity, records))
                 .inspect_err(|error| tracing::debug!(%error, "not cached"))
                 .ok();
         }
@@ -233,7 +252,7 @@ impl Mailbox {
         let Some((identity, places)) = places else { return };
         inner.records += records.len();
         if inner.cache != Some(identity) {
-            if let Some(mut cache) = Cache::open(&self.directory, inner.uid_validity()) {
+            if let Some(mut cache) = Cache::open(&self.index_directory, inner.uid_validity()) {
                 inner.adopt(&mut cache);
             }
             return;
@@ -253,7 +272,8 @@ impl Mailbox {
     /// Writes the cache anew with the records that are in use, in the order of their messages.
     fn rewrite_cache(&self, inner: &mut Inner) -> Result<()> {
         let validity = inner.uid_validity();
-        let Some(mut old) = Cache::open(&self.directory, validity) else { return Ok(()) };
+        let directory = self.index_to_write()?;
+        let Some(mut old) = Cache::open(directory, validity) else { return Ok(()) };
         if inner.cache != Some(old.identity) {
             inner.adopt(&mut old);
         }
@@ -262,8 +282,8 @@ impl Mailbox {
             let whose = state.whose(row);
             Some((whose, old.record(place.checked_sub(1)?, whose)?.to_vec()))
         });
-        cache::rewrite(&self.directory, validity, live)?;
-        if let Some(mut new) = Cache::open(&self.directory, validity) {
+        cache::rewrite(directory, validity, live)?;
+        if let Some(mut new) = Cache::open(directory, validity) {
             inner.adopt(&mut new);
         }
         Ok(())

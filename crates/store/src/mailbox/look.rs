@@ -232,7 +232,7 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
 
 /// The list is gone while nothing of it was in memory: the index has what it said.
 fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
-    let saved = super::index::load(&mailbox.directory);
+    let saved = mailbox.load_index();
     let saved = saved.filter(|saved| Some(saved.state.uid_validity) == inner.told);
     let Some(saved) = saved else { return Err(mailbox.deleted()) };
     let (name, directory) = (mailbox.name.as_str(), mailbox.directory.display());

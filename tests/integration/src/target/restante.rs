@@ -121,6 +121,11 @@ impl Restante {
         self.directory.path()
     }
 
+    /// The same, which stays as long as somebody has it.
+    pub fn shared_directory(&self) -> Arc<tempfile::TempDir> {
+        self.directory.clone()
+    }
+
     /// Its process, for signals.
     pub fn pid(&self) -> u32 {
         self.process.id()

@@ -8,16 +8,18 @@ use crate::cache::audit::{Head, head};
 use crate::cache::{Cache, Whose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::number_after;
+use crate::index_root::IndexRoot;
 use crate::mailbox::state::State;
 use crate::message::MessageFile;
 use crate::own_files;
 use crate::scan::{FoundFiles, Place, Stamp, is_mail, is_nameless, scan};
 use crate::special_uses::Remembered;
 use crate::witness::Reached;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What a look at everything gave: what is wrong, and what a repair goes on with.
@@ -92,6 +94,10 @@ pub(super) fn own_files(subject: &Subject<'_>, findings: &mut Findings) -> Resul
             findings.add(FindingKind::OwnFile, || format!("{name} {fault}"));
         }
     }
+    let index = subject.shared.index.as_ref().filter(|_| subject.is_inbox);
+    if let Some(fault) = index.and_then(IndexRoot::fault) {
+        findings.add(FindingKind::OwnFile, || format!("{} {fault}", subject.index_directory.display()));
+    }
     Ok(())
 }
 
@@ -143,8 +149,11 @@ fn special_uses(subject: &Subject<'_>, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// What deliveries and our own writing left behind.
+/// What deliveries, our own writing and mailboxes that are gone left behind.
 fn leftovers(subject: &Subject<'_>, findings: &mut Findings) {
+    for name in subject.indexes_left() {
+        findings.add(FindingKind::IndexLeft, || escaped(name.as_bytes()));
+    }
     for path in subject.leftovers() {
         let name = path.strip_prefix(&subject.directory).unwrap_or(&path);
         findings.add(FindingKind::Leftover, || escaped(name.as_os_str().as_bytes()));
@@ -218,8 +227,13 @@ fn read_list(subject: &Subject<'_>, findings: &mut Findings) -> Result<Option<Li
     }
     let list = list::read(&path, findings)?;
     if list.is_none() {
-        let is_there = |name: &str| subject.directory.join(name).symlink_metadata().is_ok();
-        let was_there = is_there(own_files::INDEX) && !is_there(own_files::HANDED_OVER);
+        let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+        // One that lies elsewhere may be that of a mailbox that had the name before.
+        let has_index = match subject.shared.index {
+            Some(_) => subject.load_index().is_some(),
+            None => is_there(subject.directory.join(own_files::INDEX)),
+        };
+        let was_there = has_index && !is_there(subject.directory.join(own_files::HANDED_OVER));
         let kind = if was_there { FindingKind::ListGone } else { FindingKind::ListNone };
         findings.add(kind, || own_files::UID_LIST.to_owned());
     }
@@ -250,14 +264,15 @@ fn behind_witness(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findin
 }
 
 fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
-    let path = subject.directory.join(own_files::CACHE);
-    let Some(validity) = list.uid_validity.filter(|_| path.is_file()) else { return };
-    match head(&subject.directory, validity) {
+    let Some(directory) = subject.index_to_read() else { return };
+    let is_there = directory.join(own_files::CACHE).is_file();
+    let Some(validity) = list.uid_validity.filter(|_| is_there) else { return };
+    match head(directory, validity) {
         Head::Missing => {}
         Head::Stale => findings.add(FindingKind::CacheStale, || own_files::CACHE.to_owned()),
         Head::Damaged => findings.add(FindingKind::CacheDamaged, || "byte 0: no cache's header".to_owned()),
         Head::Sound => {
-            for fault in sound_records(&subject.directory, validity).1 {
+            for fault in sound_records(directory, validity).1 {
                 findings.add(FindingKind::CacheDamaged, || fault);
             }
         }
@@ -347,6 +362,23 @@ impl Audit {
 }
 
 impl Subject<'_> {
+    /// Where index and cache are read; `None` where they are not to be believed.
+    pub(super) fn index_to_read(&self) -> Option<&Path> {
+        self.shared.trusts_index().then_some(&*self.index_directory)
+    }
+
+    /// Reads the index, whatever list it belongs to.
+    pub(super) fn load_index(&self) -> Option<crate::mailbox::index::Saved> {
+        crate::mailbox::index::load(self.index_to_read()?, &self.directory)
+    }
+
+    /// Directories in which indexes of mailboxes lie that are gone; looked for with the inbox.
+    pub(super) fn indexes_left(&self) -> Vec<std::ffi::OsString> {
+        let Some(index) = self.shared.index.as_ref().filter(|_| self.is_inbox) else { return Vec::new() };
+        // What is not there is looked at one by one.
+        index.left_behind(&BTreeSet::new())
+    }
+
     /// How far the mailbox was seen to get.
     pub(super) fn noted(&self) -> Option<Reached> {
         self.shared.witness.of(&self.directory)
@@ -355,8 +387,9 @@ impl Subject<'_> {
     /// Our own files: their directory and name.
     pub(super) fn own_files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
         let of_mailbox = own_files::OF_MAILBOX.into_iter().map(|name| (&*self.directory, name));
+        let of_index = own_files::OF_INDEX.into_iter().map(|name| (&*self.index_directory, name));
         let of_account = own_files::OF_ACCOUNT.into_iter().filter(|_| self.is_inbox);
-        of_mailbox.chain(of_account.map(|name| (&*self.shared.root, name)))
+        of_mailbox.chain(of_index).chain(of_account.map(|name| (&*self.shared.root, name)))
     }
 
     /// What deliveries and our own writing left behind.
@@ -376,6 +409,9 @@ impl Subject<'_> {
         let is_own = tmp.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         let mut all = if is_own { files(&tmp, &|_| true) } else { Vec::new() };
         all.extend(files(&self.directory, &temporary));
+        if self.index_directory != self.directory {
+            all.extend(files(&self.index_directory, &temporary));
+        }
         all.sort();
         all
     }

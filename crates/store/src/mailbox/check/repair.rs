@@ -10,6 +10,7 @@ use super::list::{Candidate, ListAudit};
 use super::{FindingKind, Findings, Subject};
 use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::{Error, Result};
+use crate::index_root::IndexRoot;
 use crate::list_file::ListFile;
 use crate::mailbox::index;
 use crate::mailbox::misnamed::scan_and_mend;
@@ -27,6 +28,9 @@ use std::path::Path;
 /// Repairs what was found; the lock is held.
 pub(super) fn repair(subject: &Subject<'_>, audit: &mut Audit) -> Result<()> {
     subject.leftovers().iter().for_each(|path| drop(std::fs::remove_file(path)));
+    if let Some(index) = subject.shared.index.as_ref().filter(|_| subject.is_inbox) {
+        index.sweep(&BTreeSet::new());
+    }
     if audit.findings.has(FindingKind::SpecialUseDamaged) {
         subject.shared.repair_special_uses()?;
     }
@@ -100,13 +104,15 @@ fn finish(subject: &Subject<'_>, audit: &Audit, mut state: State) -> Result<()> 
     let mut list = ListFile::new(&subject.directory);
     list.read_whole(&mut |_| {})?;
     let Some(mark) = list.mark()? else { return Ok(()) };
-    remove_if_strange(&subject.directory.join(own_files::INDEX));
-    index::save(&subject.directory, &state, &mark, stamp, cache)
+    subject.shared.make_index_directory(&subject.index_directory)?;
+    remove_if_strange(&subject.index_directory.join(own_files::INDEX));
+    index::save(&subject.index_directory, &subject.directory, &state, &mark, stamp, cache)
 }
 
 /// Keeps of a damaged cache what is sound, and finds out where the records are.
 fn remake_cache(subject: &Subject<'_>, findings: &Findings, state: &mut State) -> Result<Option<Identity>> {
-    let (directory, validity) = (&subject.directory, state.uid_validity);
+    let validity = state.uid_validity;
+    let Some(directory) = subject.index_to_read() else { return Ok(None) };
     if findings.has(FindingKind::CacheDamaged) {
         let (records, _) = sound_records(directory, validity);
         // The newest of a message is the last.
@@ -288,6 +294,7 @@ fn translated(indices: &[usize], from: &[Option<Keyword>], to: &[Option<Keyword>
 
 /// Gives our own files their owner, permissions and kind; needs no lock.
 pub(super) fn make_all_ours(subject: &Subject<'_>) {
+    subject.shared.index.iter().for_each(IndexRoot::mend);
     subject.own_files().for_each(|(directory, name)| make_ours(directory, name));
 }
 

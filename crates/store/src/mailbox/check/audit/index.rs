@@ -13,6 +13,7 @@ use crate::scan::{FoundFiles, Stamp};
 use crate::uid_list::Line;
 use mail::Uid;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The index against list and files. Takes in where the files are, and says what is news.
 pub(super) fn compare_index(
@@ -27,15 +28,21 @@ pub(super) fn compare_index(
         news(&differences, &list.state, findings);
         differences
     });
-    let path = subject.directory.join(own_files::INDEX);
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+    let is_there = |directory: &&Path| {
+        directory.join(own_files::INDEX).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+    };
+    let Some(directory) = subject.index_to_read().filter(is_there) else {
         findings.add(FindingKind::IndexNone, || "there is none".to_owned());
         return Ok(None);
-    }
-    let Some(saved) = index::load(&subject.directory) else {
+    };
+    let Some(saved) = index::read_in(directory) else {
         findings.add(FindingKind::IndexDamaged, || own_files::INDEX.to_owned());
         return Ok(None);
     };
+    if directory != subject.directory && !saved.is_made_of(&subject.directory) {
+        findings.add(FindingKind::IndexNone, || "it is one of another mailbox".to_owned());
+        return Ok(None);
+    }
     let mut state = saved.state;
     let mut file = ListFile::new(&subject.directory);
     let is_of_list = file.resume(&saved.mark)?;
