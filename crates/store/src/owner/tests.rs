@@ -402,3 +402,31 @@ fn what_another_owner_cannot_take_stays() {
     homes.assert_owned(40_001);
     homes.assert_owned(40_002);
 }
+
+#[test]
+fn security_indexes_elsewhere_belong_to_their_user_and_to_nobody_else() {
+    if is_skipped() {
+        return;
+    }
+    let homes = Homes::new();
+    let shared = homes.directory.path().join("cache");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o1777)).unwrap();
+    // One was made by another user ahead of time.
+    let foreign = shared.join("40002");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::set_permissions(&foreign, std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::os::unix::fs::chown(&foreign, Some(40_003), Some(41_003)).unwrap();
+    for uid in [40_001, 40_002] {
+        let (root, index) = (homes.maildir(uid), Some(shared.join(uid.to_string())));
+        let place = crate::AccountPlace { root, control: None, index, owner: Some(owner(uid)) };
+        append(&homes.store.account_at(place, true).unwrap());
+    }
+    homes.store.close();
+    for path in [shared.join("40001"), shared.join("40001/restante-index")] {
+        let metadata = path.metadata().unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (40_001, 41_001), "{}", path.display());
+        assert_eq!(metadata.permissions().mode() & 0o077, 0, "{}", path.display());
+    }
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 0, "nothing is put there");
+}
