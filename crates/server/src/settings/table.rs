@@ -266,7 +266,7 @@ pub(super) static MAIL: Section = Section {
 pub(super) static SPECIAL_USE: Section = Section {
     name: "special-use",
     repeats: false,
-    about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such. Levels are parted by a dot.",
+    about: "Mailboxes for special uses (RFC 6154): of each list the first name that exists is shown as such, unless another mailbox is remembered for the use. A mailbox that a client renames keeps its use; see restante-uidlist(5). Levels are parted by a dot.",
     settings: &[
         setting("drafts", Kind::TextList, special_use::DRAFTS, "Messages being written."),
         setting("sent", Kind::TextList, special_use::SENT, "Messages that were sent."),
