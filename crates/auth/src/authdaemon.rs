@@ -7,7 +7,7 @@
 
 use crate::courier_options;
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const LIST_MAX: usize = 1024 * 1024 * 1024;
 
 /// What the source goes by.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct AuthdaemonSettings {
     /// authdaemond's socket.
     pub socket: PathBuf,
     /// Longest wait for a connection and its answer.
@@ -34,14 +34,14 @@ pub struct Settings {
 
 /// authdaemond as a user source.
 pub struct Authdaemon {
-    settings: Settings,
+    settings: AuthdaemonSettings,
     name: String,
     connections: Semaphore,
 }
 
 impl Authdaemon {
     /// The source; it connects when it is asked.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: AuthdaemonSettings) -> Self {
         let name = format!("authdaemon {}", settings.socket.display());
         let connections = Semaphore::new(settings.connections_max.clamp(1, Semaphore::MAX_PERMITS));
         Self { settings, name, connections }
@@ -89,21 +89,25 @@ impl Authdaemon {
 
     /// Asks for the variants of the name. The first that is known is the user: behind a wrong
     /// password of `anna@example.com` there may be another `anna`.
-    async fn look_up(&self, query: &Query<'_>) -> Result<Found, Unavailable> {
+    async fn look_up(&self, query: &Query<'_>) -> Result<SourceAnswer, Unavailable> {
         for name in query.name.variants() {
             if let Some(password) = query.password
                 && let Some(user) = self.log_in(query, name, password).await?
             {
-                return Ok(Found::Checked(called(user, name), true));
+                return Ok(SourceAnswer::Checked(called(user, name), true));
             }
             let user = self.user(format!("PRE . {} {name}\n", query.service).as_bytes()).await?;
             query.trace.step(|| format!("PRE {name}: {}", told(user.as_ref())));
             if let Some(user) = user.map(|user| called(user, name)) {
                 let is_asked = query.password.is_some();
-                return Ok(if is_asked { Found::Checked(user, false) } else { Found::Known(user) });
+                return Ok(if is_asked {
+                    SourceAnswer::Checked(user, false)
+                } else {
+                    SourceAnswer::Known(user)
+                });
             }
         }
-        Ok(Found::Unknown)
+        Ok(SourceAnswer::Unknown)
     }
 
     async fn log_in(
@@ -124,7 +128,7 @@ impl Source for Authdaemon {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async move { self.look_up(&query).await })
     }
 
@@ -244,7 +248,7 @@ mod tests {
 
     fn source(directory: &std::path::Path) -> Authdaemon {
         let socket = directory.join("socket");
-        Authdaemon::new(Settings { socket, timeout: Duration::from_secs(20), connections_max: 2 })
+        Authdaemon::new(AuthdaemonSettings { socket, timeout: Duration::from_secs(20), connections_max: 2 })
     }
 
     /// Answers each connection by what its request begins with.
@@ -282,19 +286,21 @@ mod tests {
         );
         let source = source(directory.path());
         let (anna, right, wrong) = (name("anna"), secret("right"), secret("wrong"));
-        let Ok(Found::Checked(user, true)) = source.find(log_in(&anna, &right)).await else { panic!() };
+        let Ok(SourceAnswer::Checked(user, true)) = source.find(log_in(&anna, &right)).await else {
+            panic!()
+        };
         assert_eq!((user.name.as_str(), user.uid, user.gid), ("anna@example.com", Some(5000), Some(5001)));
         assert_eq!((user.home.as_deref(), user.maildir.as_deref()), (Some("/srv/anna"), Some("Mail")));
         assert_eq!(user.extra, [("quota".to_owned(), "5S".to_owned())]);
         assert!(!user.may_use("pop3") && user.may_use("imap"));
-        assert!(matches!(source.find(log_in(&anna, &wrong)).await, Ok(Found::Checked(_, false))));
-        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Known(_))));
-        assert!(matches!(source.find(log_in(&name("bert"), &right)).await, Ok(Found::Unknown)));
+        assert!(matches!(source.find(log_in(&anna, &wrong)).await, Ok(SourceAnswer::Checked(_, false))));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(SourceAnswer::Known(_))));
+        assert!(matches!(source.find(log_in(&name("bert"), &right)).await, Ok(SourceAnswer::Unknown)));
         assert!(source.find(log_in(&name("carl"), &right)).await.is_err());
         assert!(source.find(log_in(&name("dora"), &right)).await.is_err());
         // Not said in the protocol, and so wrong.
         let injected = secret("x\nPRE . imap bert");
-        assert!(matches!(source.find(log_in(&anna, &injected)).await, Ok(Found::Checked(_, false))));
+        assert!(matches!(source.find(log_in(&anna, &injected)).await, Ok(SourceAnswer::Checked(_, false))));
         let users = source.list().await.unwrap();
         assert_eq!(users.len(), 2);
         assert!(!users[0].may_use("imap"));
@@ -315,7 +321,7 @@ mod tests {
         let source = source(directory.path());
         let name = LoginName::new(b"anna", Some("example.com")).unwrap();
         let found = source.find(log_in(&name, &secret("right"))).await;
-        assert!(matches!(found, Ok(Found::Checked(_, false))), "{found:?}");
+        assert!(matches!(found, Ok(SourceAnswer::Checked(_, false))), "{found:?}");
         assert!(source.list().await.is_err(), "it refuses to list");
     }
 

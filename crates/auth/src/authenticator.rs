@@ -22,7 +22,7 @@ use crate::hash_pool::{Asker, HashPool};
 use crate::login_name::{BadName, LoginName};
 use crate::scheme;
 use crate::secret::Secret;
-use crate::source::{Found, Query, Source, Unavailable, User};
+use crate::source::{Query, Source, SourceAnswer, Unavailable, User};
 use crate::trace::Trace;
 use answer_time::AnswerTime;
 use busy::Busy;
@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 /// What a site wants.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AuthenticatorSettings {
     /// Added to names without `@`.
     pub default_domain: Option<String>,
     /// Between a user and the master who acts for them, in one name.
@@ -53,8 +53,8 @@ pub struct Settings {
     pub rehash: bool,
     /// See [`CacheSettings`].
     pub cache: CacheSettings,
-    /// See [`delay::Settings`].
-    pub delays: delay::Settings,
+    /// See [`delay::DelaySettings`].
+    pub delays: delay::DelaySettings,
 }
 
 /// Who asks, and for what.
@@ -97,7 +97,7 @@ pub type Outcome = Result<User, Refusal>;
 
 /// Asks the sources in order, checks passwords, delays failures.
 pub struct Authenticator {
-    settings: Settings,
+    settings: AuthenticatorSettings,
     users: Chain,
     masters: Vec<Masters>,
     hashes: HashPool,
@@ -116,7 +116,11 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator over the users' sources, asked in that order, and those of masters. The
     /// error is one of a system without randomness.
-    pub fn new(links: Vec<Link>, masters: Vec<Masters>, settings: Settings) -> std::io::Result<Self> {
+    pub fn new(
+        links: Vec<Link>,
+        masters: Vec<Masters>,
+        settings: AuthenticatorSettings,
+    ) -> std::io::Result<Self> {
         let default_domain = settings.default_domain.as_ref().map(|domain| domain.to_lowercase());
         Ok(Self {
             users: Chain::new(links, default_domain.clone()),
@@ -128,7 +132,7 @@ impl Authenticator {
             costs: Costs::default(),
             dummy: Secret::new(scheme::dummy().into_bytes()),
             busy: Busy::default(),
-            settings: Settings { default_domain, ..settings },
+            settings: AuthenticatorSettings { default_domain, ..settings },
         })
     }
 
@@ -396,10 +400,12 @@ fn asked<'a>(name: &'a LoginName, password: Option<&'a Secret>, client: Client<'
 }
 
 /// Who was found; nobody where a source refuses them without having looked at a password.
-fn user_of(found: Found) -> Option<User> {
+fn user_of(found: SourceAnswer) -> Option<User> {
     match found {
-        Found::Unknown | Found::Checked(_, false) => None,
-        Found::Stored(user, _) | Found::Checked(user, true) | Found::Known(user) => Some(user),
+        SourceAnswer::Unknown | SourceAnswer::Checked(_, false) => None,
+        SourceAnswer::Stored(user, _) | SourceAnswer::Checked(user, true) | SourceAnswer::Known(user) => {
+            Some(user)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sources in their order.
 
 use crate::login_name::LoginName;
-use crate::source::{Found, Query, Source, Unavailable, User};
+use crate::source::{Query, Source, SourceAnswer, Unavailable, User};
 use std::collections::BTreeSet;
 
 /// A source, and for whom it is asked.
@@ -50,18 +50,18 @@ impl Chain {
     }
 
     /// What the first source says that knows the user, with the canonical name and the source filled in.
-    pub async fn find(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    pub async fn find(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         for source in self.sources_for(query.name) {
             match self.ask(source, query).await? {
-                Found::Unknown => {}
+                SourceAnswer::Unknown => {}
                 found => return Ok(found),
             }
         }
-        Ok(Found::Unknown)
+        Ok(SourceAnswer::Unknown)
     }
 
     /// What one of the sources says, with the canonical name and the source filled in.
-    pub async fn ask(&self, source: &dyn Source, query: Query<'_>) -> Result<Found, Unavailable> {
+    pub async fn ask(&self, source: &dyn Source, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         query.trace.step(|| format!("asking {}", source.name()));
         let found = source.find(query).await;
         if let Err(error) = &found {
@@ -99,13 +99,18 @@ impl Chain {
     }
 
     /// Gives the user that was found their canonical name, and says which source it was.
-    fn named(&self, source: &dyn Source, asked: &LoginName, found: Found) -> Result<Found, Unavailable> {
+    fn named(
+        &self,
+        source: &dyn Source,
+        asked: &LoginName,
+        found: SourceAnswer,
+    ) -> Result<SourceAnswer, Unavailable> {
         let name = |user: User| self.canonical(source, asked, user);
         Ok(match found {
-            Found::Unknown => Found::Unknown,
-            Found::Stored(user, stored) => Found::Stored(name(user)?, stored),
-            Found::Checked(user, right) => Found::Checked(name(user)?, right),
-            Found::Known(user) => Found::Known(name(user)?),
+            SourceAnswer::Unknown => SourceAnswer::Unknown,
+            SourceAnswer::Stored(user, stored) => SourceAnswer::Stored(name(user)?, stored),
+            SourceAnswer::Checked(user, right) => SourceAnswer::Checked(name(user)?, right),
+            SourceAnswer::Known(user) => SourceAnswer::Known(name(user)?),
         })
     }
 

@@ -13,7 +13,7 @@ use crate::helper::child::Bounded;
 use crate::helper::wire::{self, Answer, Login, Question};
 use crate::helper::{self, Check, Helper};
 use crate::login_name::LoginName;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use command_fds::{CommandFdExt, FdMapping};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -30,7 +30,7 @@ pub(crate) const WANTS_PASSWORD: &str = "a checkpassword program tells nothing w
 
 /// What is known of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct CheckPasswordSettings {
     /// The program and its arguments.
     pub program: Vec<String>,
     /// The name it is given: `%u` is the whole one, `%n` the part before the `@`, `%d` the domain.
@@ -43,7 +43,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Settings {
+impl CheckPasswordSettings {
     /// For the helper.
     pub(crate) fn encode(&self, out: &mut wire::Writer) {
         out.texts(&self.program);
@@ -68,13 +68,13 @@ impl Settings {
 /// The source.
 pub struct CheckPassword {
     name: String,
-    settings: Settings,
+    settings: CheckPasswordSettings,
     helper: Arc<Helper>,
 }
 
 impl CheckPassword {
     /// A source that is asked through this helper.
-    pub fn new(settings: Settings, helper: Arc<Helper>) -> Self {
+    pub fn new(settings: CheckPasswordSettings, helper: Arc<Helper>) -> Self {
         let program = settings.program.first().map(String::as_str).unwrap_or_default();
         Self { name: format!("checkpassword {program}"), settings, helper }
     }
@@ -83,13 +83,15 @@ impl CheckPassword {
         Unavailable { source_name: self.name.clone(), reason: reason.to_owned() }
     }
 
-    async fn look(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    async fn look(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         let Some(password) = query.password else { return Err(self.unavailable(WANTS_PASSWORD)) };
-        let Some(name) = expand(&self.settings.user_name, query.name) else { return Ok(Found::Unknown) };
+        let Some(name) = expand(&self.settings.user_name, query.name) else {
+            return Ok(SourceAnswer::Unknown);
+        };
         query.trace.step(|| format!("running {} for {name}", self.settings.program.join(" ")));
         if descriptor_3(&name, password.expose()).is_none() {
             query.trace.step(|| "not run: name and password are too long for it, or have a NUL".to_owned());
-            return Ok(Found::Checked(User::default(), false));
+            return Ok(SourceAnswer::Checked(User::default(), false));
         }
         let login = Login {
             name: name.clone(),
@@ -104,14 +106,14 @@ impl CheckPassword {
                 query.trace.step(|| format!("it lets them in: {user:?}"));
                 // The name it was given, or a part of it, is no other name.
                 let is_same = user.name == name || user.name == query.name.local();
-                Ok(Found::Checked(
+                Ok(SourceAnswer::Checked(
                     User { name: if is_same { String::new() } else { user.name }, ..user },
                     true,
                 ))
             }
             Answer::Wrong(why) => {
                 query.trace.step(|| format!("it does not let them in: {why}"));
-                Ok(Found::Checked(User::default(), false))
+                Ok(SourceAnswer::Checked(User::default(), false))
             }
             _ => Err(self.unavailable("the auth helper answered something else")),
         }
@@ -127,7 +129,7 @@ impl Source for CheckPassword {
         true
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(self.look(query))
     }
 
@@ -149,11 +151,11 @@ impl Source for CheckPassword {
 }
 
 /// In the helper: runs the program.
-pub(crate) fn ask(settings: &Settings, login: &Login) -> Answer {
+pub(crate) fn ask(settings: &CheckPasswordSettings, login: &Login) -> Answer {
     try_to_ask(settings, login).unwrap_or_else(Answer::Unavailable)
 }
 
-fn try_to_ask(settings: &Settings, login: &Login) -> Result<Answer, String> {
+fn try_to_ask(settings: &CheckPasswordSettings, login: &Login) -> Result<Answer, String> {
     let failed = |error: std::io::Error| format!("it cannot be run: {error}");
     let Some(bytes) = descriptor_3(&login.name, &login.password) else {
         return Ok(Answer::Wrong("too long for descriptor 3".to_owned()));
@@ -171,7 +173,7 @@ fn try_to_ask(settings: &Settings, login: &Login) -> Result<Answer, String> {
     judge(status, || report::receive(&reported))
 }
 
-fn command(settings: &Settings, login: &Login) -> Result<Command, String> {
+fn command(settings: &CheckPasswordSettings, login: &Login) -> Result<Command, String> {
     let (program, arguments) = settings.program.split_first().ok_or("there is no program")?;
     let ours = std::env::current_exe().map_err(|error| format!("where is our own program? {error}"))?;
     let ours = ours.to_string_lossy().trim_end_matches(" (deleted)").to_owned();

@@ -71,7 +71,7 @@ const PAIRS_MAX: usize = 1 << 16;
 
 /// What a site wants.
 #[derive(Clone, Default, Debug)]
-pub struct Settings {
+pub struct DelaySettings {
     /// Failures within some ten minutes that ban an address; 0: none does. A /48 of IPv6 takes
     /// eight times as many.
     pub ban_after: u32,
@@ -99,7 +99,7 @@ pub struct Delays {
 }
 
 struct State {
-    settings: Settings,
+    settings: DelaySettings,
     networks: Table<Failures>,
     accounts: Table<Failures>,
     pairs: Table<Pair>,
@@ -116,13 +116,13 @@ struct Pair {
 
 impl Default for Delays {
     fn default() -> Self {
-        Self::new(Settings::default())
+        Self::new(DelaySettings::default())
     }
 }
 
 impl Delays {
     /// Nobody failed yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: DelaySettings) -> Self {
         let state = State {
             settings,
             networks: Table::new(NETWORKS_MAX),
@@ -133,12 +133,12 @@ impl Delays {
     }
 
     /// Other settings from now on; what is remembered stays, and so do bans.
-    pub fn configure(&self, settings: Settings) {
+    pub fn configure(&self, settings: DelaySettings) {
         self.with(|state| state.settings = settings);
     }
 
     /// Those in force.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> DelaySettings {
         self.with(|state| state.settings.clone())
     }
 
@@ -285,7 +285,7 @@ impl fmt::Debug for State {
     }
 }
 
-impl Settings {
+impl DelaySettings {
     /// Bans the network if it is time to, with one line in the log for each ban.
     fn ban(&self, failures: &mut Failures, network: Network, now_s: u32) {
         let after = self.ban_after.saturating_mul(network.weight());

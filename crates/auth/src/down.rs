@@ -1,7 +1,7 @@
 //! A source that could not be opened: unavailable, whoever is asked for. Left out of the chain
 //! it would make its users unknown, and let the next source answer for them.
 
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Source for Down {
         &self.name
     }
 
-    fn find<'a>(&'a self, _: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, _: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async { Err(self.unavailable()) })
     }
 

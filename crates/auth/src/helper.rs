@@ -35,9 +35,9 @@ const CHECKS_MAX: usize = 1_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Check {
     /// A checkpassword program.
-    CheckPassword(checkpassword::Settings),
+    CheckPassword(checkpassword::CheckPasswordSettings),
     /// PAM, and passwd(5).
-    Pam(pam::Settings),
+    Pam(pam::PamSettings),
 }
 
 impl Check {

@@ -21,10 +21,10 @@ mod fault;
 mod servers;
 mod user;
 
-pub use settings::{Attributes, Deref, Groups, Mode, OwnBind, Scope, Settings};
+pub use settings::{Attributes, Deref, Groups, LdapSettings, Mode, OwnBind, Scope};
 
 use crate::login_name::LoginName;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use crate::trace::Trace;
 use connection::Search;
 use entry::Entry;
@@ -37,7 +37,7 @@ use template::{Template, Values};
 /// A directory as a user source.
 pub struct Ldap {
     name: String,
-    settings: Arc<Settings>,
+    settings: Arc<LdapSettings>,
     templates: Compiled,
     servers: Servers,
 }
@@ -45,7 +45,7 @@ pub struct Ldap {
 impl Ldap {
     /// The source; servers are connected to when they are first asked. The error says what is
     /// wrong with the settings.
-    pub fn new(settings: Settings) -> Result<Self, String> {
+    pub fn new(settings: LdapSettings) -> Result<Self, String> {
         let templates = settings.compile()?;
         for url in &settings.servers {
             if address::Address::parse(url)?.is_in_clear(settings.start_tls) {
@@ -57,17 +57,17 @@ impl Ldap {
         Ok(Self { name: format!("ldap {}", settings.servers.join(" ")), settings, templates, servers })
     }
 
-    async fn look_up(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    async fn look_up(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         if self.settings.attributes.name.is_none() && !is_as_compared(query.name.full()) {
             query.trace.step(|| {
                 "the directory takes this spelling for another name: without name-attribute it is nobody's".to_owned()
             });
-            return Ok(Found::Unknown);
+            return Ok(SourceAnswer::Unknown);
         }
         if let (Mode::Direct, Some(_)) = (self.settings.mode, query.password) {
             return self.direct(query).await;
         }
-        let Some(entry) = self.entry(query).await? else { return Ok(Found::Unknown) };
+        let Some(entry) = self.entry(query).await? else { return Ok(SourceAnswer::Unknown) };
         let user = self.user(&entry, query).await?;
         if self.settings.mode == Mode::Compare {
             let secrets = user::secrets(&self.settings, &entry);
@@ -77,31 +77,31 @@ impl Ldap {
                     entry.dn
                 )));
             }
-            return Ok(Found::Stored(user, secrets));
+            return Ok(SourceAnswer::Stored(user, secrets));
         }
-        let Some(password) = query.password else { return Ok(Found::Known(user)) };
+        let Some(password) = query.password else { return Ok(SourceAnswer::Known(user)) };
         if password.expose().is_empty() {
-            return Ok(Found::Checked(user, false));
+            return Ok(SourceAnswer::Checked(user, false));
         }
         let request = Request::Bind { dn: entry.dn.clone(), password: password.clone(), then: None };
         query.trace.step(|| format!("bind as {:?}", entry.dn));
         match self.ask(&request, query.trace).await? {
-            Answer::Bound(bound, _) => Ok(Found::Checked(user, accepted(&bound, query.trace))),
+            Answer::Bound(bound, _) => Ok(SourceAnswer::Checked(user, accepted(&bound, query.trace))),
             Answer::Entries(_) => Err(self.site("a bind was answered with entries".to_owned())),
         }
     }
 
     /// A bind with a DN made of the name, and the entry read as that user. Who is refused is
     /// taken to be known: servers do not tell a wrong password from an unknown user.
-    async fn direct(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    async fn direct(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         let values = Values { user: query.name.full(), name: query.name, dn: None };
         let dn = self.templates.user_dn.as_ref().and_then(|template| template.fill(values));
-        let (Some(dn), Some(password)) = (dn, query.password) else { return Ok(Found::Unknown) };
+        let (Some(dn), Some(password)) = (dn, query.password) else { return Ok(SourceAnswer::Unknown) };
         if password.expose().is_empty() {
-            return Ok(Found::Checked(User::default(), false));
+            return Ok(SourceAnswer::Checked(User::default(), false));
         }
         let Some(read) = self.direct_search(&dn, query.name.full(), query.name) else {
-            return Ok(Found::Unknown);
+            return Ok(SourceAnswer::Unknown);
         };
         query.trace.step(|| format!("bind as {dn:?}, then {}", shown(&read)));
         let request = Request::Bind { dn: dn.clone(), password: password.clone(), then: Some(read) };
@@ -112,9 +112,9 @@ impl Ldap {
                         "{dn:?} may bind, and cannot read the entry that tells where the mail is"
                     ))
                 })?;
-                Ok(Found::Checked(self.user(&entry, query).await?, true))
+                Ok(SourceAnswer::Checked(self.user(&entry, query).await?, true))
             }
-            Answer::Bound(..) => Ok(Found::Checked(User::default(), false)),
+            Answer::Bound(..) => Ok(SourceAnswer::Checked(User::default(), false)),
             Answer::Entries(_) => Err(self.site("a bind was answered with entries".to_owned())),
         }
     }
@@ -292,7 +292,7 @@ impl Source for Ldap {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(self.look_up(query))
     }
 
@@ -338,7 +338,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     /// What comes of a log-in to a server that answers every request with these bytes.
-    async fn answered_with(mode: Mode, answer: &'static [u8]) -> Result<Found, Unavailable> {
+    async fn answered_with(mode: Mode, answer: &'static [u8]) -> Result<SourceAnswer, Unavailable> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ldap://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -351,7 +351,7 @@ mod tests {
                 });
             }
         });
-        let mut settings = Settings::new(vec![url], "dc=x");
+        let mut settings = LdapSettings::new(vec![url], "dc=x");
         settings.mode = mode;
         settings.filter = Some("(mail=%u)".to_owned());
         settings.user_dn = Some("uid=%n,dc=x".to_owned());
@@ -378,16 +378,16 @@ mod tests {
         // invalidCredentials, and a search that finds nothing, are answers.
         let found =
             answered_with(Mode::Direct, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\x00\x04\x00").await;
-        assert!(matches!(found, Ok(Found::Checked(_, false))), "{found:?}");
+        assert!(matches!(found, Ok(SourceAnswer::Checked(_, false))), "{found:?}");
         let found =
             answered_with(Mode::Search, b"\x30\x0c\x02\x01\x01\x65\x07\x0a\x01\x00\x04\x00\x04\x00").await;
-        assert!(matches!(found, Ok(Found::Unknown)), "{found:?}");
+        assert!(matches!(found, Ok(SourceAnswer::Unknown)), "{found:?}");
     }
 
     #[test]
     fn settings_that_cannot_work_are_refused() {
         for (change, why) in [
-            ((|s| s.servers.clear()) as fn(&mut Settings), "servers names none"),
+            ((|s| s.servers.clear()) as fn(&mut LdapSettings), "servers names none"),
             (|s| s.filter = None, "wants filter"),
             (|s| s.filter = Some("(objectClass=*)".to_owned()), "filter finds the same entry"),
             (|s| s.mode = Mode::Direct, "mode \"direct\" wants user-dn"),
@@ -395,7 +395,7 @@ mod tests {
             (|s| s.own_bind = OwnBind::External, "sasl-external is for ldapi://"),
             (|s| s.list_filter = Some("(a=%u)".to_owned()), "list-filter has %u"),
         ] {
-            let mut settings = Settings::new(vec!["ldap://x".to_owned()], "dc=x");
+            let mut settings = LdapSettings::new(vec!["ldap://x".to_owned()], "dc=x");
             settings.filter = Some("(mail=%u)".to_owned());
             assert_eq!(settings.check(), Ok(()));
             change(&mut settings);

@@ -49,5 +49,5 @@ pub use login_name::LoginName;
 pub use network::{Network, networks_of};
 pub use sasl::{Binding, Exchange, Mechanism, Progress};
 pub use secret::Secret;
-pub use source::{Found, Query, Source, Unavailable, User};
+pub use source::{Query, Source, SourceAnswer, Unavailable, User};
 pub use trace::Trace;

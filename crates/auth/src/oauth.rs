@@ -28,7 +28,7 @@ pub const TOKEN_MAX: usize = 16 * 1024;
 
 /// What tokens are checked by.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct OAuthSettings {
     /// Public keys in PEM form: files, or directories of files `KEY-ID.pem`.
     pub keys: Vec<PathBuf>,
     /// A JWK set (RFC 7517). Symmetric keys in it are passed over.
@@ -40,12 +40,12 @@ pub struct Settings {
     /// What a token must say.
     pub rules: Rules,
     /// Where to ask about tokens.
-    pub introspection: Option<introspection::Settings>,
+    pub introspection: Option<introspection::IntrospectionSettings>,
     /// Where clients that were refused learn where to get a token (RFC 7628 section 3.2.2).
     pub openid_configuration: Option<String>,
 }
 
-impl Settings {
+impl OAuthSettings {
     /// The files and directories that are read while tokens are checked.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let secret = self.introspection.as_ref().and_then(|asking| asking.client.as_ref());
@@ -89,8 +89,8 @@ pub struct Tokens {
 impl Tokens {
     /// Reads no file of keys yet. Fails, in words for an administrator, where the settings
     /// cannot be followed.
-    pub fn new(settings: Settings) -> Result<Self, String> {
-        let Settings { keys, jwks, hmac_secret, algorithms, rules, introspection, openid_configuration } =
+    pub fn new(settings: OAuthSettings) -> Result<Self, String> {
+        let OAuthSettings { keys, jwks, hmac_secret, algorithms, rules, introspection, openid_configuration } =
             settings;
         let has_keys = !keys.is_empty() || jwks.is_some() || hmac_secret.is_some();
         if !has_keys && introspection.is_none() {

@@ -10,7 +10,7 @@ mod library;
 use crate::helper::child::Bounded;
 use crate::helper::wire::{self, Answer, Login, Question, Request};
 use crate::helper::{self, Check, Helper};
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use crate::system_users;
 use std::io;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ pub(crate) const WORKER: &str = "pam-worker";
 
 /// What is known of a PAM source.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct PamSettings {
     /// The service's name: that of a file in `/etc/pam.d`.
     pub service: String,
     /// Where such files are instead; `None` for PAM's own places.
@@ -36,7 +36,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Settings {
+impl PamSettings {
     /// For helper and worker.
     pub(crate) fn encode(&self, out: &mut wire::Writer) {
         out.text(&self.service);
@@ -61,13 +61,13 @@ impl Settings {
 /// The source.
 pub struct Pam {
     name: String,
-    settings: Settings,
+    settings: PamSettings,
     helper: Arc<Helper>,
 }
 
 impl Pam {
     /// A source that is asked through this helper.
-    pub fn new(settings: Settings, helper: Arc<Helper>) -> Self {
+    pub fn new(settings: PamSettings, helper: Arc<Helper>) -> Self {
         Self { name: format!("pam {}", settings.service), settings, helper }
     }
 
@@ -76,7 +76,7 @@ impl Pam {
         answer.map_err(|reason| Unavailable { source_name: self.name.clone(), reason })
     }
 
-    async fn look(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    async fn look(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         // Never the local part of a foreign domain: that is somebody else.
         let name = query.name.bare().unwrap_or(query.name.full()).to_owned();
         let question = match query.password {
@@ -100,10 +100,10 @@ impl Pam {
             answer => format!("{answer:?}"),
         });
         Ok(match answer {
-            Answer::Unknown => Found::Unknown,
-            Answer::Right(user) => Found::Checked(user, true),
-            Answer::Wrong(_) => Found::Checked(User::default(), false),
-            Answer::Known(user) => Found::Known(user),
+            Answer::Unknown => SourceAnswer::Unknown,
+            Answer::Right(user) => SourceAnswer::Checked(user, true),
+            Answer::Wrong(_) => SourceAnswer::Checked(User::default(), false),
+            Answer::Known(user) => SourceAnswer::Known(user),
             Answer::All(_) | Answer::Unavailable(_) => {
                 let reason = "the auth helper answered something else".to_owned();
                 return Err(Unavailable { source_name: self.name.clone(), reason });
@@ -121,7 +121,7 @@ impl Source for Pam {
         true
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(self.look(query))
     }
 
@@ -150,11 +150,11 @@ impl Source for Pam {
 }
 
 /// In the helper: has a worker answer.
-pub(crate) fn ask(settings: &Settings, question: Question) -> Answer {
+pub(crate) fn ask(settings: &PamSettings, question: Question) -> Answer {
     try_to_ask(settings, question).unwrap_or_else(Answer::Unavailable)
 }
 
-fn try_to_ask(settings: &Settings, question: Question) -> Result<Answer, String> {
+fn try_to_ask(settings: &PamSettings, question: Question) -> Result<Answer, String> {
     let failed = |error: io::Error| format!("no worker for it: {error}");
     let mut command = Command::new("/proc/self/exe");
     command.args([helper::SUBCOMMAND, WORKER]).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
@@ -192,7 +192,7 @@ pub(crate) fn work() -> io::Result<()> {
     };
     let (settings, request): (wire::Frame, wire::Frame) = (next()?, next()?);
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
-    let settings = Settings::decode(&mut wire::Reader(&settings)).ok_or_else(invalid)?;
+    let settings = PamSettings::decode(&mut wire::Reader(&settings)).ok_or_else(invalid)?;
     let (number, request) = Request::decode(&request).ok_or_else(invalid)?;
     let answer = answer(&settings, &request.question).unwrap_or_else(Answer::Unavailable);
     let mut stdout = io::stdout().lock();
@@ -200,7 +200,7 @@ pub(crate) fn work() -> io::Result<()> {
     io::Write::flush(&mut stdout)
 }
 
-fn answer(settings: &Settings, question: &Question) -> Result<Answer, String> {
+fn answer(settings: &PamSettings, question: &Question) -> Result<Answer, String> {
     match question {
         Question::All => system_users::all(settings.minimum_uid).map(Answer::All),
         Question::User(name) => Ok(match system_users::find(name)? {
@@ -228,7 +228,7 @@ fn answer(settings: &Settings, question: &Question) -> Result<Answer, String> {
     }
 }
 
-fn may_have_mail(settings: &Settings, user: &User) -> bool {
+fn may_have_mail(settings: &PamSettings, user: &User) -> bool {
     user.uid.is_some_and(|uid| uid >= settings.minimum_uid)
 }
 
@@ -244,11 +244,11 @@ enum Verdict {
 }
 
 #[cfg(feature = "pam")]
-fn verdict(settings: &Settings, login: &Login) -> Verdict {
+fn verdict(settings: &PamSettings, login: &Login) -> Verdict {
     library::check(settings, login)
 }
 
 #[cfg(not(feature = "pam"))]
-fn verdict(_: &Settings, _: &Login) -> Verdict {
+fn verdict(_: &PamSettings, _: &Login) -> Verdict {
     Verdict::Unavailable("built without PAM".to_owned())
 }

@@ -10,7 +10,7 @@ use crate::login_name::{LoginName, normalize};
 use crate::passwd_file::{FORMAT, answer, store};
 use crate::regular_file::Links;
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -97,12 +97,12 @@ impl Source for PasswdDirectory {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async move {
             let domain = query.name.domain().unwrap_or_default();
             let Some(file) = self.file(domain).map_err(|error| self.unavailable(&error))? else {
                 query.trace.step(|| format!("there is no file for the domain {domain:?}"));
-                return Ok(Found::Unknown);
+                return Ok(SourceAnswer::Unknown);
             };
             let table = file.table().await.map_err(|error| self.unavailable(&error))?;
             let entry = table.find(query.name.local()).map_err(|error| self.unavailable(&error))?;
@@ -182,14 +182,14 @@ mod tests {
             ("anna", false),
         ] {
             let found = source.find(asked(&name(login))).await.unwrap();
-            assert_eq!(matches!(found, Found::Stored(..)), known, "{login}");
+            assert_eq!(matches!(found, SourceAnswer::Stored(..)), known, "{login}");
         }
         let anna = name("anna@example.com");
         assert_eq!(
             source.store_password(&anna, &crate::testing::secret("{PLAIN}a"), "{PLAIN}new").await,
             Ok(true)
         );
-        let Ok(Found::Stored(user, stored)) = source.find(asked(&anna)).await else { panic!() };
+        let Ok(SourceAnswer::Stored(user, stored)) = source.find(asked(&anna)).await else { panic!() };
         assert_eq!((user.name.as_str(), stored[0].expose()), ("anna@example.com", &b"{PLAIN}new"[..]));
         assert_eq!(source.list().await.unwrap().len(), 3);
         std::fs::write(at("Upper.example"), "anna:{PLAIN}a\n").unwrap();
@@ -197,7 +197,7 @@ mod tests {
         let problems = source.problems().await.unwrap();
         assert!(problems.len() == 1 && problems[0].contains("Upper.example"), "{problems:?}");
         std::fs::remove_file(at("example.com")).unwrap();
-        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Unknown)));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(SourceAnswer::Unknown)));
         directory.close().unwrap();
         assert!(source.find(asked(&anna)).await.is_err());
         assert_eq!(source.problems().await.unwrap().len(), 1);

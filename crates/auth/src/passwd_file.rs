@@ -15,7 +15,7 @@ use crate::dovecot_location;
 use crate::line_table::{Entry, Format, TableFile};
 use crate::regular_file::Links;
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use ipnet::IpNet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Source for PasswdFile {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async move {
             let table = self.file.table().await.map_err(|error| self.unavailable(&error))?;
             let entry = table.find_first(query.name.variants()).map_err(|error| self.unavailable(&error))?;
@@ -90,19 +90,19 @@ impl Source for PasswdFile {
 }
 
 /// What a file says of the user that was asked for.
-pub(crate) fn answer(query: &Query<'_>, entry: Option<Entry>) -> Found {
+pub(crate) fn answer(query: &Query<'_>, entry: Option<Entry>) -> SourceAnswer {
     let Some(entry) = entry else {
         query.trace.step(|| "the file has no such user".to_owned());
-        return Found::Unknown;
+        return SourceAnswer::Unknown;
     };
     query.trace.step(|| format!("the file has {}", entry.user.name));
     if !entry.admits(query.peer) {
         query.trace.step(|| "the user may not come from that address".to_owned());
         tracing::info!(user = ?query.name.full(), peer = ?query.peer, "refused: not in the user's allow_nets");
-        return Found::Checked(entry.user, false);
+        return SourceAnswer::Checked(entry.user, false);
     }
     let passwords = entry.passwords_for(query.service);
-    Found::Stored(entry.user, passwords)
+    SourceAnswer::Stored(entry.user, passwords)
 }
 
 /// Writes a new stored password. `false`: the file may not be written, or has not `old` any more.
@@ -241,9 +241,9 @@ mod tests {
         let (anna, bert) = (name("anna"), name("bert"));
         assert!(source.find(asked(&anna)).await.is_err());
         std::fs::write(&path, "anna:{PLAIN}a\n").unwrap();
-        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Stored(..))));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(SourceAnswer::Stored(..))));
         std::fs::write(&path, "bert:{PLAIN}bb\n").unwrap();
-        assert!(matches!(source.find(asked(&anna)).await, Ok(Found::Unknown)));
+        assert!(matches!(source.find(asked(&anna)).await, Ok(SourceAnswer::Unknown)));
         std::fs::remove_file(&path).unwrap();
         assert!(source.find(asked(&bert)).await.is_err());
         assert_eq!(source.problems().await.unwrap().len(), 1);
@@ -279,7 +279,7 @@ mod tests {
         let source = PasswdFile::new(path);
         let reason = source.find(asked(&name("anna"))).await.unwrap_err().reason;
         assert!(reason.contains("the line of anna is wrong") && !reason.contains("PLAIN"), "{reason}");
-        assert!(matches!(source.find(asked(&name("bert"))).await, Ok(Found::Stored(..))));
+        assert!(matches!(source.find(asked(&name("bert"))).await, Ok(SourceAnswer::Stored(..))));
         assert_eq!(source.list().await.unwrap().len(), 1);
         assert_eq!(source.problems().await.unwrap().len(), 1);
     }
@@ -301,8 +301,8 @@ mod tests {
         ] {
             let peer = peer.map(|peer| peer.parse().unwrap());
             let found = source.find(Query { peer, ..log_in(&anna, &password) }).await.unwrap();
-            assert_eq!(matches!(found, Found::Stored(..)), comes_in, "{peer:?}");
-            assert_eq!(matches!(found, Found::Checked(_, false)), !comes_in, "{peer:?}");
+            assert_eq!(matches!(found, SourceAnswer::Stored(..)), comes_in, "{peer:?}");
+            assert_eq!(matches!(found, SourceAnswer::Checked(_, false)), !comes_in, "{peer:?}");
         }
         assert_eq!(source.list().await.unwrap()[0].mailhost.as_deref(), Some("mx"));
     }
@@ -320,7 +320,7 @@ mod tests {
             assert_eq!(source.store_password(&anna, &old, hash).await, Ok(true));
             assert_eq!(source.store_password(&anna, &old, "{PLAIN}x").await, Ok(false), "it was changed");
             old = secret(hash);
-            let Ok(Found::Stored(_, stored)) = source.find(asked(&anna)).await else { panic!() };
+            let Ok(SourceAnswer::Stored(_, stored)) = source.find(asked(&anna)).await else { panic!() };
             assert_eq!(stored[0].expose(), hash.as_bytes());
         }
         assert_eq!(source.store_password(&anna, &old, "a:b").await, Ok(false));
@@ -351,11 +351,16 @@ mod tests {
         let began = std::time::Instant::now();
         for number in (0..1_000_000).step_by(997) {
             let name = name(&format!("user{number}@example.com"));
-            let Ok(Found::Stored(user, stored)) = source.find(asked(&name)).await else { panic!("{number}") };
+            let Ok(SourceAnswer::Stored(user, stored)) = source.find(asked(&name)).await else {
+                panic!("{number}")
+            };
             assert_eq!(user.home, Some(format!("/srv/mail/{number}")));
             assert_eq!(stored[0].expose(), format!("{{PLAIN}}p{number}").as_bytes());
         }
         eprintln!("a look-up in {:?}", began.elapsed() / 1004);
-        assert!(matches!(source.find(asked(&name("user1000000@example.com"))).await, Ok(Found::Unknown)));
+        assert!(matches!(
+            source.find(asked(&name("user1000000@example.com"))).await,
+            Ok(SourceAnswer::Unknown)
+        ));
     }
 }

@@ -66,7 +66,7 @@ pub struct Query<'a> {
 
 /// What a source says.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum SourceAnswer {
     /// Not known here: the next source is asked.
     Unknown,
     /// Known, with what is stored as password, scheme included (`{SSHA}…`, `$6$…`): each of
@@ -94,7 +94,7 @@ pub trait Source: Send + Sync {
     fn name(&self) -> &str;
 
     /// Looks a user up, and checks the password where it cannot be told.
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found>;
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer>;
 
     /// All users, in any order. Unavailable where the source cannot tell.
     fn list(&self) -> Asking<'_, Vec<User>>;

@@ -25,11 +25,11 @@ mod url;
 
 use crate::login_name::LoginName;
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use pool::Pools;
 use row::{Columns, is_of, shown, user_of};
 use settings::Compiled;
-pub use settings::{Settings, Tls};
+pub use settings::{SqlSettings, Tls};
 use template::{Template, Variable};
 pub use url::{Database, Url};
 
@@ -46,7 +46,7 @@ pub struct Sql {
 
 impl Sql {
     /// The source, or what is wrong with the settings. No connection is made yet.
-    pub fn new(settings: Settings) -> Result<Self, String> {
+    pub fn new(settings: SqlSettings) -> Result<Self, String> {
         let Compiled { database, user, list, update } = settings.compile()?;
         if settings.tls != Tls::Verify && settings.url.usual_tls() == Tls::Verify {
             tracing::warn!("sql: whoever is between here and the database can read passwords; set tls");
@@ -70,7 +70,7 @@ impl Sql {
         Unavailable { source_name: self.name.clone(), reason }
     }
 
-    async fn ask(&self, query: Query<'_>) -> Result<Found, Unavailable> {
+    async fn ask(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         let values = values(&self.user, query.name, Some(&query), None);
         query.trace.step(|| format!("query: {}; values: {values:?}", self.user.text));
         // Two rows are enough to know that there is more than one.
@@ -85,7 +85,7 @@ impl Sql {
         if rows.len() > 1 {
             return Err(self.unavailable(format!("more than one row for {}", query.name.full())));
         }
-        let Some(row) = rows.pop() else { return Ok(Found::Unknown) };
+        let Some(row) = rows.pop() else { return Ok(SourceAnswer::Unknown) };
         let columns: Vec<&str> = row.iter().map(|(column, _)| column.as_str()).collect();
         if let Some(missing) = self.missing(&columns) {
             return Err(self.unavailable(format!("user-query: {missing}")));
@@ -93,10 +93,10 @@ impl Sql {
         let by_local = self.user.parameters.contains(&Variable::Local);
         if !is_of(&row, query.name, by_local, self.database == Database::MySql) {
             query.trace.step(|| "the row is another's: its user, or asked, is not this name".to_owned());
-            return Ok(Found::Unknown);
+            return Ok(SourceAnswer::Unknown);
         }
         let (user, password) = user_of(row).map_err(|reason| self.unavailable(reason))?;
-        Ok(Found::Stored(user, password.into_iter().collect()))
+        Ok(SourceAnswer::Stored(user, password.into_iter().collect()))
     }
 
     /// What the rows of the user query lack.
@@ -169,7 +169,7 @@ impl Source for Sql {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(self.ask(query))
     }
 

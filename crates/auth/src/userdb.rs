@@ -11,7 +11,7 @@ use crate::login_name::normalize;
 use crate::passwd_file::answer;
 use crate::regular_file::Links;
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -119,7 +119,7 @@ impl Source for Userdb {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async move {
             let entry = self.entry(&query).await.map_err(|error| self.unavailable(&error))?;
             Ok(answer(&query, entry))
@@ -202,7 +202,7 @@ mod tests {
         let anna = name("anna@example.com");
         for (service, password) in [("imap", "$6$i"), ("pop3", "$6$s")] {
             let query = Query { service, ..asked(&anna) };
-            let Ok(Found::Stored(user, stored)) = source.find(query).await else { panic!() };
+            let Ok(SourceAnswer::Stored(user, stored)) = source.find(query).await else { panic!() };
             let stored: Vec<&[u8]> = stored.iter().map(Secret::expose).collect();
             assert_eq!(stored, [password.as_bytes()], "{service}");
             assert_eq!(
@@ -212,7 +212,7 @@ mod tests {
             assert_eq!(user.maildir.as_deref(), Some("/srv/anna/Maildir"));
             assert_eq!(user.extra, [("quota".to_owned(), "10485760S".to_owned())]);
         }
-        let Ok(Found::Stored(bert, _)) = source.find(asked(&name("bert"))).await else { panic!() };
+        let Ok(SourceAnswer::Stored(bert, _)) = source.find(asked(&name("bert"))).await else { panic!() };
         assert!(!bert.may_use("imap") && bert.may_use("pop3"));
         assert_eq!(source.list().await.unwrap().len(), 2);
         let problems = source.problems().await.unwrap();
@@ -229,9 +229,9 @@ mod tests {
         let source = Userdb::new(directory.path().to_owned());
         for (login, known) in [("anna", true), ("bert", true), ("carl", false)] {
             let found = source.find(asked(&name(login))).await.unwrap();
-            assert_eq!(matches!(found, Found::Stored(..)), known, "{login}");
+            assert_eq!(matches!(found, SourceAnswer::Stored(..)), known, "{login}");
         }
         std::fs::remove_file(directory.path().join("a")).unwrap();
-        assert!(matches!(source.find(asked(&name("anna"))).await, Ok(Found::Unknown)));
+        assert!(matches!(source.find(asked(&name("anna"))).await, Ok(SourceAnswer::Unknown)));
     }
 }

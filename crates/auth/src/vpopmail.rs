@@ -12,7 +12,7 @@ mod user;
 use crate::cdb::{Cdb, Record};
 use crate::regular_file::{Links, open, read_all};
 use crate::secret::Secret;
-use crate::source::{Asking, Found, Query, Source, Unavailable, User};
+use crate::source::{Asking, Query, Source, SourceAnswer, Unavailable, User};
 use domain::Domain;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl Source for Vpopmail {
         &self.name
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         Box::pin(async move {
             let domain = query.name.domain().unwrap_or_default().to_owned();
             let local = query.name.local().to_owned();
@@ -64,7 +64,7 @@ impl Source for Vpopmail {
                     format!("{} has {}", domain.directory.display(), user.name)
                 }
             });
-            Ok(user.map_or(Found::Unknown, |(user, stored)| Found::Stored(user, stored)))
+            Ok(user.map_or(SourceAnswer::Unknown, |(user, stored)| SourceAnswer::Stored(user, stored)))
         })
     }
 

@@ -5,7 +5,7 @@
 
 use crate::admin;
 use crate::config_file::ConfigFile;
-use crate::maildirs::{self, Found};
+use crate::maildirs::{self, FoundMaildir};
 use crate::settings::Configuration;
 use crate::users::quota_of;
 use crate::{control, privileges, runtime, sources};
@@ -143,8 +143,8 @@ fn print_identity(user: &User, configuration: &Configuration) {
     println!("user: {}", harmless(&user.name));
     println!("home: {}", or_none(&user.home));
     match maildir(user, configuration) {
-        Ok(Found::There(path)) => println!("Maildir: {}", harmless(&path.to_string_lossy())),
-        Ok(Found::WouldBeMade(path)) => {
+        Ok(FoundMaildir::There(path)) => println!("Maildir: {}", harmless(&path.to_string_lossy())),
+        Ok(FoundMaildir::WouldBeMade(path)) => {
             println!("Maildir: {} (missing: made at the first log-in)", harmless(&path.to_string_lossy()));
         }
         Err(why) => println!("Maildir: unusable: {}", harmless(&why)),
@@ -161,7 +161,7 @@ fn print_identity(user: &User, configuration: &Configuration) {
 }
 
 /// The Maildir as the server finds it.
-fn maildir(user: &User, configuration: &Configuration) -> Result<Found, String> {
+fn maildir(user: &User, configuration: &Configuration) -> Result<FoundMaildir, String> {
     let look = || maildirs::look(user, configuration);
     match configuration.own_uids {
         Some(_) => look(),

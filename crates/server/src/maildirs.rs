@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// What a log-in would find.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Found {
+pub(crate) enum FoundMaildir {
     /// The Maildir is there, and can be used.
     There(PathBuf),
     /// It is missing, and would be made.
@@ -22,7 +22,7 @@ pub(crate) enum Found {
 
 /// Looks at a user's Maildir, as the one it belongs to where that is not the user of `[mail]`.
 /// Call it as the user of `[mail]`. `Err`: why the server would refuse the user, and what to do.
-pub(crate) fn look(user: &User, configuration: &Configuration) -> Result<Found, String> {
+pub(crate) fn look(user: &User, configuration: &Configuration) -> Result<FoundMaildir, String> {
     let place = MailPlace::of(user, configuration)?;
     let path = &place.root;
     let owner = owner_of(user, configuration.own_uids)?;
@@ -86,7 +86,7 @@ pub(crate) fn fixed_part(template: &str) -> Option<&Path> {
     Some(Path::new(&fixed[..=fixed.rfind('/')?])).filter(|path| *path != Path::new("/"))
 }
 
-fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
+fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<FoundMaildir, String> {
     if let Some(strange) = store::strange_directories(path).into_iter().next() {
         let strange = strange.display();
         return Err(format!("{strange} must be a directory, and no symbolic link; the inbox is not served"));
@@ -113,7 +113,7 @@ fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
             }
         }
         if path.join("cur").is_dir() {
-            return Ok(Found::There(path.to_owned()));
+            return Ok(FoundMaildir::There(path.to_owned()));
         }
     }
     if !create {
@@ -124,7 +124,7 @@ fn look_at(path: &Path, create: bool, as_whom: &str) -> Result<Found, String> {
     }
     let above = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("/"));
     usable(above, as_whom).map_err(|why| format!("the Maildir {} cannot be made: {why}", path.display()))?;
-    Ok(Found::WouldBeMade(path.to_owned()))
+    Ok(FoundMaildir::WouldBeMade(path.to_owned()))
 }
 
 /// Whether a directory can be read, entered and written.

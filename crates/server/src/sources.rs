@@ -70,7 +70,7 @@ pub(crate) fn open(kind: &SourceKind) -> Option<Box<dyn Source>> {
         },
         SourceKind::PasswdDirectory(path) => Box::new(PasswdDirectory::new(path.clone())),
         SourceKind::Userdb(path) => Box::new(Userdb::new(path.clone())),
-        SourceKind::Authdaemon(socket) => Box::new(Authdaemon::new(authdaemon::Settings {
+        SourceKind::Authdaemon(socket) => Box::new(Authdaemon::new(authdaemon::AuthdaemonSettings {
             socket: socket.clone(),
             timeout: AUTHDAEMON_TIMEOUT,
             connections_max: AUTHDAEMON_CONNECTIONS_MAX,

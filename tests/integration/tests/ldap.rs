@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use auth::ldap::{Attributes, Ldap, Mode, OwnBind, Settings};
-use auth::{Found, LoginName, Query, Secret, Source, Trace, Unavailable, User};
+use auth::ldap::{Attributes, Ldap, LdapSettings, Mode, OwnBind};
+use auth::{LoginName, Query, Secret, Source, SourceAnswer, Trace, Unavailable, User};
 use restante_tests::slapd::{PEOPLE, SERVICE, Slapd};
 use restante_tests::target::Connection;
 use restante_tests::target::restante::{Restante, binary};
@@ -17,8 +17,8 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// For users in Courier's schema, found by an address or an alias.
-fn settings(servers: &[String]) -> Settings {
-    let mut settings = Settings::new(servers.to_vec(), PEOPLE);
+fn settings(servers: &[String]) -> LdapSettings {
+    let mut settings = LdapSettings::new(servers.to_vec(), PEOPLE);
     settings.filter = some("(&(objectClass=CourierMailAccount)(|(mail=%u)(mailAlternateAddress=%u)))");
     settings.list_filter = some("(objectClass=CourierMailAccount)");
     settings.own_bind = OwnBind::Password(SERVICE.0.to_owned(), secret(SERVICE.1));
@@ -55,7 +55,7 @@ async fn ask(
     source: &Ldap,
     login: &str,
     password: Option<&str>,
-) -> (Result<Found, Unavailable>, Vec<String>) {
+) -> (Result<SourceAnswer, Unavailable>, Vec<String>) {
     let name = LoginName::new(login.as_bytes(), None).expect("a name");
     let password = password.map(secret);
     let trace = Trace::on();
@@ -74,10 +74,10 @@ async fn ask(
 /// What came of it, in a word: the user's name where there is one.
 async fn outcome(source: &Ldap, login: &str, password: Option<&str>) -> String {
     match ask(source, login, password).await.0 {
-        Ok(Found::Unknown) => "unknown".to_owned(),
-        Ok(Found::Known(user)) => format!("known {}", user.name),
-        Ok(Found::Checked(user, right)) => format!("{right} {}", user.name).trim().to_owned(),
-        Ok(Found::Stored(user, secrets)) => {
+        Ok(SourceAnswer::Unknown) => "unknown".to_owned(),
+        Ok(SourceAnswer::Known(user)) => format!("known {}", user.name),
+        Ok(SourceAnswer::Checked(user, right)) => format!("{right} {}", user.name).trim().to_owned(),
+        Ok(SourceAnswer::Stored(user, secrets)) => {
             let given = password.unwrap_or_default();
             let mut right = false;
             for one in &secrets {
@@ -90,9 +90,9 @@ async fn outcome(source: &Ldap, login: &str, password: Option<&str>) -> String {
     }
 }
 
-fn checked(found: Result<Found, Unavailable>) -> User {
+fn checked(found: Result<SourceAnswer, Unavailable>) -> User {
     match found {
-        Ok(Found::Checked(user, true)) => user,
+        Ok(SourceAnswer::Checked(user, true)) => user,
         other => panic!("{other:?}"),
     }
 }
@@ -199,13 +199,13 @@ fn every_way_to_connect() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("password");
         std::fs::write(&file, format!("{}\n", SERVICE.1)).unwrap();
-        let with = |url: String, change: &dyn Fn(&mut Settings)| {
+        let with = |url: String, change: &dyn Fn(&mut LdapSettings)| {
             let mut settings = settings(&[url]);
             settings.own_bind = OwnBind::PasswordFile(SERVICE.0.to_owned(), file.clone());
             change(&mut settings);
             Ldap::new(settings).unwrap()
         };
-        let trusted = |settings: &mut Settings| settings.ca_file = Some(slapd.authority());
+        let trusted = |settings: &mut LdapSettings| settings.ca_file = Some(slapd.authority());
         for source in [
             with(slapd.url(), &|_| {}),
             with(slapd.tls_url(), &trusted),
@@ -426,7 +426,7 @@ fn security_12_an_empty_password_never_reaches_a_bind() {
             wanted.user_dn = some(&format!("uid=%n,{PEOPLE}"));
             let source = Ldap::new(wanted).unwrap();
             let (found, steps) = ask(&source, "user1@example.com", Some("")).await;
-            assert!(matches!(found, Ok(Found::Checked(_, false))), "{found:?}");
+            assert!(matches!(found, Ok(SourceAnswer::Checked(_, false))), "{found:?}");
             assert!(!steps.iter().any(|step| step.contains("accepted")), "{steps:?}");
         }
     });

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use auth::sql::{Settings, Sql, Tls, Url};
-use auth::{Found, LoginName, Query, Source, Trace};
+use auth::sql::{Sql, SqlSettings, Tls, Url};
+use auth::{LoginName, Query, Source, SourceAnswer, Trace};
 use restante_tests::databases::{ACCOUNT, Database, Kind};
 use restante_tests::slapd::Slapd;
 use std::path::Path;
@@ -32,8 +32,8 @@ fn schema(kind: Kind) -> String {
     )
 }
 
-fn settings(database: &Database) -> Settings {
-    Settings {
+fn settings(database: &Database) -> SqlSettings {
+    SqlSettings {
         url: Url(database.socket_url()),
         password_file: None,
         tls: Tls::Off,
@@ -50,7 +50,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-async fn found(settings: Settings, login: &str) -> (String, Vec<String>) {
+async fn found(settings: SqlSettings, login: &str) -> (String, Vec<String>) {
     ask(&Sql::new(settings).unwrap(), login).await
 }
 
@@ -60,12 +60,12 @@ async fn ask(sql: &Sql, login: &str) -> (String, Vec<String>) {
     let (name, trace) = (LoginName::new(login.as_bytes(), None).unwrap(), Trace::on());
     let query = Query { name: &name, password: None, service: "imap", peer: None, trace: &trace };
     let outcome = match sql.find(query).await {
-        Ok(Found::Stored(user, secrets)) => {
+        Ok(SourceAnswer::Stored(user, secrets)) => {
             let secrets: Vec<_> =
                 secrets.iter().map(|one| String::from_utf8_lossy(one.expose()).into_owned()).collect();
             format!("{} {}", user.name, secrets.join(" ")).trim_end().to_owned()
         }
-        Ok(Found::Unknown) => "unknown".to_owned(),
+        Ok(SourceAnswer::Unknown) => "unknown".to_owned(),
         Ok(other) => panic!("{other:?}"),
         Err(error) => format!("unavailable {}", error.reason),
     };
@@ -101,7 +101,7 @@ fn answers(kind: Kind) {
         }
         let name = LoginName::new(b"user17@example.com", None).unwrap();
         let query = Query { name: &name, password: None, service: "imap", peer: None, trace: Trace::OFF };
-        let Ok(Found::Stored(user, _)) = sql.find(query).await else { panic!("no user17") };
+        let Ok(SourceAnswer::Stored(user, _)) = sql.find(query).await else { panic!("no user17") };
         assert_eq!((user.home.as_deref(), user.uid, user.gid), (Some("/srv/mail"), Some(5000), Some(50)));
         let extra = [("quota", "5000000000"), ("quota_messages", "123456")];
         assert_eq!(user.extra, extra.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -123,7 +123,7 @@ fn answers(kind: Kind) {
             Kind::Postgres => "(SELECT 1 FROM pg_sleep(600))",
             Kind::MariaDb => "SLEEP(600)",
         };
-        let late = Sql::new(Settings {
+        let late = Sql::new(SqlSettings {
             user_query: format!(
                 "SELECT username AS user, password, {late} AS late FROM mailbox WHERE username = '%u'"
             ),
@@ -154,7 +154,7 @@ fn security_13_mariadb_finds_other_spellings_that_are_nobodys() {
         let count = database.run(&format!("SELECT COUNT(*) FROM mailbox WHERE username = '{other}'"));
         assert_eq!(count, "1", "MariaDB finds anna as {other:?}: else this test shows nothing");
     }
-    let with = |query: &str| Settings { user_query: query.to_owned(), ..settings(&database) };
+    let with = |query: &str| SqlSettings { user_query: query.to_owned(), ..settings(&database) };
     runtime().block_on(async {
         let by_alias = "FROM mailbox JOIN alias ON goto = username WHERE address = %u";
         let (plain, aliased, asked) = (
@@ -204,7 +204,7 @@ fn every_way_to_connect(kind: Kind) {
         Some(path)
     };
     let right = password("right", &format!("{}\n", ACCOUNT.1));
-    let over_tcp = |tls: Tls, ca_file: Option<&Path>| Settings {
+    let over_tcp = |tls: Tls, ca_file: Option<&Path>| SqlSettings {
         url: Url(database.url()),
         password_file: right.clone(),
         tls,

@@ -6,7 +6,7 @@ use crate::hash_pool::Asker;
 use crate::login_name::LoginName;
 use crate::scheme::{self, Strength};
 use crate::secret::Secret;
-use crate::source::{Found, Query, Source, User};
+use crate::source::{Query, Source, SourceAnswer, User};
 use std::sync::Arc;
 
 /// What the sources say of a name and a password.
@@ -53,7 +53,7 @@ impl Authenticator {
         query: Query<'_>,
     ) -> Result<Checked, Refusal> {
         let (user, stored) = match chain.ask(source, query).await.map_err(unavailable)? {
-            Found::Stored(user, stored) => (user, stored),
+            SourceAnswer::Stored(user, stored) => (user, stored),
             other => return self.settle(source, query, other).await,
         };
         let place = place_of(source);
@@ -96,19 +96,24 @@ impl Authenticator {
         })
     }
 
-    async fn settle(&self, source: &dyn Source, query: Query<'_>, found: Found) -> Result<Checked, Refusal> {
+    async fn settle(
+        &self,
+        source: &dyn Source,
+        query: Query<'_>,
+        found: SourceAnswer,
+    ) -> Result<Checked, Refusal> {
         let (user, right) = match found {
-            Found::Unknown => return Ok(Checked::Unknown),
-            Found::Checked(user, right) => {
+            SourceAnswer::Unknown => return Ok(Checked::Unknown),
+            SourceAnswer::Checked(user, right) => {
                 let verdict = if right { "right" } else { "wrong" };
                 query.trace.step(|| format!("the source says that the password is {verdict}"));
                 (user, right)
             }
-            Found::Stored(user, stored) => {
+            SourceAnswer::Stored(user, stored) => {
                 let right = self.matches(source, query, &user, &stored).await?;
                 (user, right)
             }
-            Found::Known(user) => {
+            SourceAnswer::Known(user) => {
                 tracing::error!(user = ?user.name, source = source.name(), "it checked no password");
                 return Err(Refusal::Unavailable);
             }

@@ -43,7 +43,7 @@ impl Authenticator {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Settings;
+    use super::super::AuthenticatorSettings;
     use super::*;
     use crate::cache::CacheSettings;
     use crate::sasl::{Binding, Mechanism};
@@ -55,7 +55,7 @@ mod tests {
     fn authenticator() -> Authenticator {
         let second = Duration::from_secs(1);
         let cache = CacheSettings { lifetime: second, negative_lifetime: second, entries_max: 1 };
-        let settings = Settings {
+        let settings = AuthenticatorSettings {
             default_domain: None,
             master_separator: '*',
             hostname: "here.example".to_owned(),
@@ -64,7 +64,7 @@ mod tests {
             refuse_weak: false,
             rehash: false,
             cache,
-            delays: crate::delay::Settings::default(),
+            delays: crate::delay::DelaySettings::default(),
         };
         Authenticator::new(Vec::new(), Vec::new(), settings).unwrap()
     }

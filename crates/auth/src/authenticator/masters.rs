@@ -8,7 +8,7 @@ use super::check::Checked;
 use super::{Authenticator, Client, Outcome, Refusal, asked, unavailable, user_of};
 use crate::chain::Chain;
 use crate::login_name::LoginName;
-use crate::source::{Found, Query, User};
+use crate::source::{Query, SourceAnswer, User};
 
 /// Sources of masters.
 pub struct Masters {
@@ -59,10 +59,10 @@ impl Authenticator {
         &'a self,
         target: &'a Target,
         query: Query<'_>,
-    ) -> Result<Option<(&'a Masters, Found)>, Refusal> {
+    ) -> Result<Option<(&'a Masters, SourceAnswer)>, Refusal> {
         for masters in self.masters_for(target) {
             match masters.chain.find(query).await.map_err(unavailable)? {
-                Found::Unknown => {}
+                SourceAnswer::Unknown => {}
                 found => return Ok(Some((masters, found))),
             }
         }

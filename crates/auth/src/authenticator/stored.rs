@@ -3,7 +3,7 @@
 use super::{Authenticator, Client, Refusal, asked, unavailable};
 use crate::scheme::{Strength, strength};
 use crate::secret::Secret;
-use crate::source::Found;
+use crate::source::SourceAnswer;
 use tokio::time::Instant;
 
 /// What is stored for somebody who wants to prove that they know it.
@@ -55,7 +55,7 @@ impl Authenticator {
             Some(target) => self.master(&target, query).await?.map(|(_, found)| found),
             None => Some(self.users.find(query).await.map_err(unavailable)?),
         };
-        let Some(Found::Stored(_, mut stored)) = found else { return Ok(None) };
+        let Some(SourceAnswer::Stored(_, mut stored)) = found else { return Ok(None) };
         if self.settings.refuse_weak {
             stored.retain(|secret| strength(secret) == Strength::Strong);
         }

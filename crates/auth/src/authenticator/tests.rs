@@ -37,7 +37,7 @@ impl Source for Fixed {
         "fixed"
     }
 
-    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, Found> {
+    fn find<'a>(&'a self, query: Query<'a>) -> Asking<'a, SourceAnswer> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             if self.down {
@@ -48,8 +48,8 @@ impl Source for Fixed {
                 tokio::time::sleep(std::time::Duration::from_millis(takes_ms)).await;
             }
             Ok(match query.name.variants().find_map(|name| self.users.get(name)) {
-                Some((hash, user)) => Found::Stored(user.clone(), vec![secret(hash)]),
-                None => Found::Unknown,
+                Some((hash, user)) => SourceAnswer::Stored(user.clone(), vec![secret(hash)]),
+                None => SourceAnswer::Unknown,
             })
         })
     }
@@ -80,9 +80,9 @@ impl Source for Fixed {
 
 const NOBODY: Client<'_> = Client { peer: None, service: "imap", trace: Trace::OFF };
 
-fn settings(domain: Option<&str>) -> Settings {
+fn settings(domain: Option<&str>) -> AuthenticatorSettings {
     let seconds = std::time::Duration::from_secs;
-    Settings {
+    AuthenticatorSettings {
         default_domain: domain.map(str::to_owned),
         master_separator: '*',
         hostname: "here.example".to_owned(),
@@ -91,7 +91,7 @@ fn settings(domain: Option<&str>) -> Settings {
         refuse_weak: false,
         rehash: false,
         cache: CacheSettings { lifetime: seconds(60), negative_lifetime: seconds(10), entries_max: 100 },
-        delays: delay::Settings::default(),
+        delays: delay::DelaySettings::default(),
     }
 }
 
@@ -194,7 +194,7 @@ async fn a_reload_forgives_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_banned_address_learns_nothing() {
-    let settings = crate::delay::Settings {
+    let settings = crate::delay::DelaySettings {
         ban_after: 3,
         ban_for: std::time::Duration::from_secs(60),
         trusted: Vec::new(),
@@ -202,7 +202,7 @@ async fn a_banned_address_learns_nothing() {
     let authenticator = Authenticator::new(
         links(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])]),
         Vec::new(),
-        Settings { delays: settings, ..self::settings(None) },
+        AuthenticatorSettings { delays: settings, ..self::settings(None) },
     )
     .unwrap();
     for password in ["1", "2", "3"] {
@@ -336,7 +336,7 @@ async fn weak_schemes_are_counted_and_refused_or_stored_anew() {
     for (refuse_weak, rehash) in [(false, false), (true, false), (false, true)] {
         let source = Fixed::with(&[("anna", "{SHA}hvfkN/qlp/zhXR3cuerq6jd2Z7g=")]);
         let rehashed = source.rehashed.clone();
-        let wanted = Settings { refuse_weak, rehash, ..settings(None) };
+        let wanted = AuthenticatorSettings { refuse_weak, rehash, ..settings(None) };
         let authenticator = Authenticator::new(links(vec![source]), Vec::new(), wanted).unwrap();
         let expected = if refuse_weak { Err(Refusal::Weak) } else { Ok("anna".to_owned()) };
         assert_eq!(outcome(&authenticator, "anna", "a").await, expected);
@@ -397,9 +397,10 @@ const PEER: [u8; 4] = [192, 0, 2, 1];
 #[tokio::test(start_paused = true)]
 async fn security_14_proofs_are_counted_banned_and_delayed_as_passwords_are() {
     let ban_for = std::time::Duration::from_secs(600);
-    let delays = delay::Settings { ban_after: 3, ban_for, ..delay::Settings::default() };
+    let delays = delay::DelaySettings { ban_after: 3, ban_for, ..delay::DelaySettings::default() };
     let links = links(vec![Fixed::with(&[("anna", "{PLAIN}a")])]);
-    let authenticator = Authenticator::new(links, Vec::new(), Settings { delays, ..settings(None) }).unwrap();
+    let authenticator =
+        Authenticator::new(links, Vec::new(), AuthenticatorSettings { delays, ..settings(None) }).unwrap();
     assert!(authenticator.stored(b"anna", None, from(PEER)).await.unwrap().secrets.is_some());
     for _ in 0..3 {
         assert_eq!(authenticator.disproven(b"anna", from(PEER), Instant::now()).await, Refusal::Credentials);
@@ -412,7 +413,7 @@ async fn security_14_proofs_are_counted_banned_and_delayed_as_passwords_are() {
 #[tokio::test(start_paused = true)]
 async fn security_14_a_weakly_stored_password_proves_nothing_where_it_is_refused() {
     let users = [("anna", "{PLAIN}a"), ("bert", "{CRYPT}$6$salt$hash")];
-    let settings = Settings { refuse_weak: true, ..settings(None) };
+    let settings = AuthenticatorSettings { refuse_weak: true, ..settings(None) };
     let authenticator = Authenticator::new(links(vec![Fixed::with(&users)]), Vec::new(), settings).unwrap();
     for (user, expected) in [("anna", 0), ("bert", 1)] {
         let stored = authenticator.stored(user.as_bytes(), None, from(PEER)).await.unwrap();
@@ -486,17 +487,20 @@ async fn security_14_names_that_others_vouch_for_are_not_folded_into_one() {
 }
 
 /// Over users whose checks take as long as the schemes did.
-fn over_schemes(delays: delay::Settings) -> Authenticator {
+fn over_schemes(delays: delay::DelaySettings) -> Authenticator {
     let users = ["des", "sha512", "bcrypt", "slow", "slower"].map(|name| (name, "{PLAIN}a"));
     let takes_ms = [("des", 2), ("sha512", 4), ("bcrypt", 51), ("slow", 183), ("slower", 4_321)].into();
     let source = Fixed { takes_ms: Some(takes_ms), ..Fixed::with(&users) };
-    Authenticator::new(links(vec![source]), Vec::new(), Settings { delays, ..settings(None) }).unwrap()
+    Authenticator::new(links(vec![source]), Vec::new(), AuthenticatorSettings { delays, ..settings(None) })
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn security_30_when_a_failure_is_answered_does_not_tell_who_is_there() {
-    let trusted = || delay::Settings { trusted: vec!["192.0.2.0/24".parse().unwrap()], ..Default::default() };
-    for (delays, usual_ms, slower_ms) in [(delay::Settings::default(), 2_000, 6_000), (trusted(), 250, 4_500)]
+    let trusted =
+        || delay::DelaySettings { trusted: vec!["192.0.2.0/24".parse().unwrap()], ..Default::default() };
+    for (delays, usual_ms, slower_ms) in
+        [(delay::DelaySettings::default(), 2_000, 6_000), (trusted(), 250, 4_500)]
     {
         let authenticator = over_schemes(delays);
         let users = ["nobody", "../", "des", "sha512", "bcrypt", "slow", "slower"];
@@ -511,7 +515,7 @@ async fn security_30_when_a_failure_is_answered_does_not_tell_who_is_there() {
         }
     }
     // Of a proof, the time that it took to check is in it too.
-    let (authenticator, began) = (over_schemes(delay::Settings::default()), Instant::now());
+    let (authenticator, began) = (over_schemes(delay::DelaySettings::default()), Instant::now());
     tokio::time::sleep(std::time::Duration::from_millis(30)).await;
     authenticator.disproven(b"bcrypt", from(PEER), began).await;
     assert_eq!(began.elapsed().as_millis(), 2_000);
@@ -538,7 +542,8 @@ async fn security_29_an_address_that_fills_the_queue_refuses_nobody_else() {
     let links = links(vec![Fixed::with(&[("anna", "{PLAIN}a"), ("bert", "{PLAIN}b")])]);
     let zero = std::time::Duration::ZERO;
     let cache = CacheSettings { lifetime: zero, negative_lifetime: zero, entries_max: 1 };
-    let settings = Settings { hashes_at_once: 1, hashes_waiting_max: 10, cache, ..settings(None) };
+    let settings =
+        AuthenticatorSettings { hashes_at_once: 1, hashes_waiting_max: 10, cache, ..settings(None) };
     let authenticator = Arc::new(Authenticator::new(links, Vec::new(), settings).unwrap());
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let pool = authenticator.clone();

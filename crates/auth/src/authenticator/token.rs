@@ -63,7 +63,7 @@ impl Authenticator {
 mod tests {
     use super::super::tests::{Fixed, over};
     use super::*;
-    use crate::oauth::Settings;
+    use crate::oauth::OAuthSettings;
     use crate::oauth::claims::Rules;
     use crate::trace::Trace;
     use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -87,7 +87,8 @@ mod tests {
         std::fs::write(&secret, KEY).unwrap();
         let rules = Rules { scopes: vec![scope.to_owned()], ..Rules::default() };
         let algorithms = vec!["HS256".to_owned()];
-        let settings = Settings { hmac_secret: Some(secret), algorithms, rules, ..Settings::default() };
+        let settings =
+            OAuthSettings { hmac_secret: Some(secret), algorithms, rules, ..OAuthSettings::default() };
         Tokens::new(settings).unwrap()
     }
 

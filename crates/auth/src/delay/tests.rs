@@ -11,7 +11,7 @@ fn ip(text: &str) -> IpAddr {
 
 fn banning(ban_after: u32) -> Delays {
     let trusted = vec!["198.51.100.0/24".parse().unwrap(), "2001:db8:9::/48".parse().unwrap()];
-    Delays::new(Settings { ban_after, ban_for: Duration::from_secs(900), trusted })
+    Delays::new(DelaySettings { ban_after, ban_for: Duration::from_secs(900), trusted })
 }
 
 /// Fails `count` times from `peer`, with passwords that start with `prefix`.
@@ -180,7 +180,7 @@ fn a_neighbour_s_ban_does_not_keep_a_familiar_user_out() {
 fn settings_change_and_bans_stay() {
     let (delays, now) = (banning(20), Instant::now());
     fail(&delays, "192.0.2.1", "anna", "p", 20, now);
-    delays.configure(Settings::default());
+    delays.configure(DelaySettings::default());
     assert!(delays.check(ip("192.0.2.1"), b"bert", now).is_err());
     fail(&delays, "192.0.2.2", "anna", "p", 200, now);
     assert!(delays.check(ip("192.0.2.2"), b"bert", now).is_ok());

@@ -140,8 +140,8 @@ fn decode_setup(frame: &[u8]) -> Option<Vec<Check>> {
     let mut reader = wire::Reader(frame);
     let checks = reader.list(|reader| {
         Some(match reader.number()? {
-            0 => Check::CheckPassword(checkpassword::Settings::decode(reader)?),
-            1 => Check::Pam(pam::Settings::decode(reader)?),
+            0 => Check::CheckPassword(checkpassword::CheckPasswordSettings::decode(reader)?),
+            1 => Check::Pam(pam::PamSettings::decode(reader)?),
             _ => return None,
         })
     })?;
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn checks_come_over_as_they_are() {
         let checks = vec![
-            Check::CheckPassword(checkpassword::Settings {
+            Check::CheckPassword(checkpassword::CheckPasswordSettings {
                 program: vec!["/bin/true".to_owned(), "a b".to_owned()],
                 user_name: "%n".to_owned(),
                 run_as: Some("nobody".to_owned()),
                 at_once: 7,
                 timeout: Duration::from_millis(1_500),
             }),
-            Check::Pam(pam::Settings {
+            Check::Pam(pam::PamSettings {
                 service: "imap".to_owned(),
                 directory: Some("/etc/pam.d".to_owned()),
                 minimum_uid: 1000,

@@ -7,7 +7,7 @@
 use super::address::Address;
 use super::entry::Entry;
 use super::fault::{Bound, Fault, FaultKind};
-use super::settings::{Deref, OwnBind, Scope, Settings};
+use super::settings::{Deref, LdapSettings, OwnBind, Scope};
 use crate::secret::Secret;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{DerefAliases, Ldap, LdapConnAsync, LdapConnSettings, SearchOptions, StdStream};
@@ -42,7 +42,7 @@ pub(super) struct Search {
 
 /// Connects and secures the connection; it is not bound yet.
 pub(super) async fn connect(
-    settings: &Settings,
+    settings: &LdapSettings,
     url: &str,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Ldap, Fault> {

@@ -11,7 +11,7 @@
 use super::connection::{Search, bind_own, bind_user, connect, isolated, search, search_all, tls_config};
 use super::entry::Entry;
 use super::fault::{Bound, Fault, FaultKind};
-use super::settings::Settings;
+use super::settings::LdapSettings;
 use crate::secret::Secret;
 use crate::trace::Trace;
 use ldap3::Ldap;
@@ -45,7 +45,7 @@ pub(super) struct Servers {
 
 struct Server {
     url: String,
-    settings: Arc<Settings>,
+    settings: Arc<LdapSettings>,
     tls: Mutex<Option<Arc<ClientConfig>>>,
     searchers: Vec<Searcher>,
     next_searcher: AtomicUsize,
@@ -74,7 +74,7 @@ struct Down {
 }
 
 impl Servers {
-    pub(super) fn new(settings: &Arc<Settings>) -> Self {
+    pub(super) fn new(settings: &Arc<LdapSettings>) -> Self {
         let server = |url: &String| Server {
             url: url.clone(),
             settings: settings.clone(),

@@ -1,6 +1,6 @@
 //! What a site says of its directory.
 
-use super::template::{Kind, Template};
+use super::template::{Template, TemplateKind};
 use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub enum Deref {
 
 /// All that a site says. Times and numbers are within the bounds of the settings' table.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct LdapSettings {
     /// `ldap://`, `ldaps://` or `ldapi://` URLs. The first that answers is asked.
     pub servers: Vec<String>,
     /// StartTLS on `ldap://` connections.
@@ -158,7 +158,7 @@ pub struct Attributes {
     pub status: Option<String>,
 }
 
-/// Settings with their templates taken apart.
+/// LdapSettings with their templates taken apart.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
     pub(super) base: Template,
@@ -169,7 +169,7 @@ pub(super) struct Compiled {
     pub(super) group_filter: Option<Template>,
 }
 
-impl Settings {
+impl LdapSettings {
     /// With every default but the servers and the base.
     pub fn new(servers: Vec<String>, base: &str) -> Self {
         Self {
@@ -220,12 +220,12 @@ impl Settings {
             text.as_deref().map(|text| template(setting, kind, text, allowed)).transpose()
         };
         let compiled = Compiled {
-            base: template("base", Kind::Dn, &self.base, "und")?,
-            filter: optional("filter", Kind::Filter, &self.filter, "und")?,
-            user_dn: optional("user-dn", Kind::Dn, &self.user_dn, "und")?,
-            list_filter: optional("list-filter", Kind::Filter, &self.list_filter, "")?,
-            group_base: optional("group-base", Kind::Dn, &self.groups.base, "und")?,
-            group_filter: optional("group-filter", Kind::Filter, &self.groups.filter, "undD")?,
+            base: template("base", TemplateKind::Dn, &self.base, "und")?,
+            filter: optional("filter", TemplateKind::Filter, &self.filter, "und")?,
+            user_dn: optional("user-dn", TemplateKind::Dn, &self.user_dn, "und")?,
+            list_filter: optional("list-filter", TemplateKind::Filter, &self.list_filter, "")?,
+            group_base: optional("group-base", TemplateKind::Dn, &self.groups.base, "und")?,
+            group_filter: optional("group-filter", TemplateKind::Filter, &self.groups.filter, "undD")?,
         };
         let attributes = &self.attributes;
         match self.mode {

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 /// What the text is, and so how values are escaped in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum TemplateKind {
     /// A search filter.
     Filter,
     /// A distinguished name, or what a server takes for one in a bind.
@@ -20,7 +20,7 @@ pub enum Kind {
 /// what stands behind it, `%D` the DN of the user's entry, `%%` a percent sign.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Template {
-    kind: Kind,
+    kind: TemplateKind,
     parts: Vec<Part>,
 }
 
@@ -44,7 +44,7 @@ pub struct Values<'a> {
 impl Template {
     /// Takes a text apart; `allowed` are the letters of its variables. The error follows "the
     /// setting …".
-    pub fn parse(kind: Kind, text: &str, allowed: &str) -> Result<Self, String> {
+    pub fn parse(kind: TemplateKind, text: &str, allowed: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut characters = text.chars();
@@ -67,7 +67,8 @@ impl Template {
         parts.retain(|part| *part != Part::Text(String::new()));
         let template = Self { kind, parts };
         // With plain letters in the place of its variables it must be a filter.
-        if kind == Kind::Filter && ldap3::parse_filter(template.put_together(|_| Some("x"))?).is_err() {
+        if kind == TemplateKind::Filter && ldap3::parse_filter(template.put_together(|_| Some("x"))?).is_err()
+        {
             return Err("is no filter, such as (mail=%u)".to_owned());
         }
         Ok(template)
@@ -104,8 +105,8 @@ impl Template {
                 (Part::Variable(letter), kind) => {
                     let value = value(*letter).ok_or_else(|| format!("has no value for %{letter}"))?;
                     match kind {
-                        Kind::Filter => escape_filter(value, &mut out),
-                        Kind::Dn => escape_dn(value, &mut out),
+                        TemplateKind::Filter => escape_filter(value, &mut out),
+                        TemplateKind::Dn => escape_dn(value, &mut out),
                     }
                 }
             }
@@ -154,7 +155,7 @@ mod tests {
     use crate::testing::name;
     use proptest::prelude::*;
 
-    fn filled(kind: Kind, text: &str, user: &str) -> String {
+    fn filled(kind: TemplateKind, text: &str, user: &str) -> String {
         let name = name("anna@example.com");
         let template = Template::parse(kind, text, "undD").expect("a template");
         template.fill(Values { user, name: &name, dn: Some("cn=a,dc=b") }).expect("all values")
@@ -169,9 +170,9 @@ mod tests {
             ("(a=%u)", "%d%%u", "(a=%d%%u)"),
             ("(member=%D)", "x", "(member=cn\\3da,dc\\3db)"),
         ] {
-            assert_eq!(filled(Kind::Filter, text, user), expected, "{text}");
+            assert_eq!(filled(TemplateKind::Filter, text, user), expected, "{text}");
         }
-        assert_eq!(filled(Kind::Dn, "uid=%n,o=%d", "x"), "uid=anna,o=example.com");
+        assert_eq!(filled(TemplateKind::Dn, "uid=%n,o=%d", "x"), "uid=anna,o=example.com");
     }
 
     #[test]
@@ -199,12 +200,12 @@ mod tests {
     #[test]
     fn what_is_no_template_is_said() {
         for (kind, text, why) in [
-            (Kind::Filter, "(mail=%x)", "has %x; known are %u, %n, %d and %%"),
-            (Kind::Filter, "(mail=%", "ends in the middle of a variable"),
-            (Kind::Filter, "(mail=%u", "is no filter, such as (mail=%u)"),
-            (Kind::Filter, "(&(mail=%u)", "is no filter, such as (mail=%u)"),
-            (Kind::Filter, "(mail=%u))", "is no filter, such as (mail=%u)"),
-            (Kind::Dn, "uid=%D", "has %D; known are %u, %n, %d and %%"),
+            (TemplateKind::Filter, "(mail=%x)", "has %x; known are %u, %n, %d and %%"),
+            (TemplateKind::Filter, "(mail=%", "ends in the middle of a variable"),
+            (TemplateKind::Filter, "(mail=%u", "is no filter, such as (mail=%u)"),
+            (TemplateKind::Filter, "(&(mail=%u)", "is no filter, such as (mail=%u)"),
+            (TemplateKind::Filter, "(mail=%u))", "is no filter, such as (mail=%u)"),
+            (TemplateKind::Dn, "uid=%D", "has %D; known are %u, %n, %d and %%"),
         ] {
             assert_eq!(Template::parse(kind, text, "und"), Err(why.to_owned()), "{text}");
         }
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_name_without_a_domain_has_no_value_for_it() {
         let name = name("anna");
-        let template = Template::parse(Kind::Filter, "(mail=%n@%d)", "und").unwrap();
+        let template = Template::parse(TemplateKind::Filter, "(mail=%n@%d)", "und").unwrap();
         assert_eq!(template.fill(Values { user: "anna", name: &name, dn: None }), None);
         assert!(template.has_variables() && template.fixed().is_none());
     }
@@ -222,7 +223,7 @@ mod tests {
         /// Of whatever value: one equality with that value, between the two that the site wrote.
         #[test]
         fn security_12_no_value_changes_a_filters_structure(value in "(?s).{1,40}") {
-            let filter = filled(Kind::Filter, "(&(a=1)(mail=%u)(b=2))", &value);
+            let filter = filled(TemplateKind::Filter, "(&(a=1)(mail=%u)(b=2))", &value);
             let parsed = ldap3::parse_filter(&filter).expect("it is a filter");
             let plain = ldap3::parse_filter("(&(a=1)(mail=VALUE)(b=2))").expect("a filter");
             let debugged = format!("{plain:?}").replace(&format!("{:?}", b"VALUE"), &format!("{:?}", value.as_bytes()));
@@ -232,7 +233,7 @@ mod tests {
         /// Of whatever value: as many parts as the site wrote, and the value comes out of it again.
         #[test]
         fn security_12_no_value_changes_a_dns_structure(value in "(?s).{1,40}") {
-            let dn = filled(Kind::Dn, "uid=%u,dc=x", &value);
+            let dn = filled(TemplateKind::Dn, "uid=%u,dc=x", &value);
             let inner = dn.strip_prefix("uid=").and_then(|rest| rest.strip_suffix(",dc=x")).expect("as written");
             prop_assert!(!inner.contains([',', '+', '=', ';', '"', '<', '>']), "{}", dn);
             prop_assert_eq!(unescaped(inner), value.as_bytes());

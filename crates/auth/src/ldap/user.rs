@@ -1,13 +1,13 @@
 //! From an entry's attributes to a user.
 
 use super::entry::Entry;
-use super::settings::Settings;
+use super::settings::LdapSettings;
 use crate::dovecot_location;
 use crate::secret::Secret;
 use crate::source::{User, is_true};
 
 /// The attributes to ask for; with those of passwords where they are compared here.
-pub(super) fn wanted(settings: &Settings, passwords: bool) -> Vec<String> {
+pub(super) fn wanted(settings: &LdapSettings, passwords: bool) -> Vec<String> {
     let all = &settings.attributes;
     let single = [
         &all.name,
@@ -37,7 +37,7 @@ pub(super) fn wanted(settings: &Settings, passwords: bool) -> Vec<String> {
 }
 
 /// The user that an entry tells of. The error is the site's to mend.
-pub(super) fn user(settings: &Settings, entry: &Entry) -> Result<User, String> {
+pub(super) fn user(settings: &LdapSettings, entry: &Entry) -> Result<User, String> {
     let names = &settings.attributes;
     let text = |name: &Option<String>| match name {
         Some(name) => entry.text(name),
@@ -80,7 +80,7 @@ pub(super) fn user(settings: &Settings, entry: &Entry) -> Result<User, String> {
 }
 
 /// What is stored as passwords, each with a scheme.
-pub(super) fn secrets(settings: &Settings, entry: &Entry) -> Vec<Secret> {
+pub(super) fn secrets(settings: &LdapSettings, entry: &Entry) -> Vec<Secret> {
     let with = |scheme: &[u8], value: &[u8]| Secret::new([scheme, value].concat());
     let mut secrets = Vec::new();
     for name in &settings.attributes.password {
@@ -113,7 +113,7 @@ pub(super) fn group_name(value: &str) -> String {
     name.trim().to_lowercase()
 }
 
-fn groups(settings: &Settings, entry: &Entry) -> Result<Vec<String>, String> {
+fn groups(settings: &LdapSettings, entry: &Entry) -> Result<Vec<String>, String> {
     let Some(attribute) = &settings.groups.attribute else { return Ok(Vec::new()) };
     Ok(entry.texts(attribute)?.into_iter().map(group_name).filter(|name| !name.is_empty()).collect())
 }
@@ -138,7 +138,7 @@ fn maildir(user: &mut User, value: &str) -> Result<(), String> {
 }
 
 /// Courier's form is passed on; of qmail-ldap's two numbers it is made. A limit of 0 is none.
-fn quota(settings: &Settings, entry: &Entry) -> Result<Option<String>, String> {
+fn quota(settings: &LdapSettings, entry: &Entry) -> Result<Option<String>, String> {
     let names = &settings.attributes;
     if let Some(name) = &names.quota
         && let Some(quota) = entry.text(name)?
@@ -158,7 +158,7 @@ fn quota(settings: &Settings, entry: &Entry) -> Result<Option<String>, String> {
     Ok((!limits.is_empty()).then(|| limits.join(",")))
 }
 
-fn services(settings: &Settings, entry: &Entry, user: &mut User) -> Result<(), String> {
+fn services(settings: &LdapSettings, entry: &Entry, user: &mut User) -> Result<(), String> {
     let names = &settings.attributes;
     for (attribute, service) in &names.disabling {
         if entry.texts(attribute)?.into_iter().any(is_true) {
@@ -195,9 +195,9 @@ mod tests {
     use super::super::settings::Attributes;
     use super::*;
 
-    fn settings() -> Settings {
+    fn settings() -> LdapSettings {
         let some = |name: &str| Some(name.to_owned());
-        let mut settings = Settings::new(vec!["ldap://x".to_owned()], "dc=x");
+        let mut settings = LdapSettings::new(vec!["ldap://x".to_owned()], "dc=x");
         settings.attributes = Attributes {
             name: some("mail"),
             list_name: None,

@@ -31,7 +31,7 @@ const REMEMBERED_MAX: usize = 10_000;
 
 /// How to ask.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IntrospectionSettings {
     /// `https://…`; `http://…` only to this machine.
     pub url: String,
     /// Who asks, and the proof. Without it, the server must know us otherwise.
@@ -57,7 +57,7 @@ pub enum ClientSecret {
 
 /// See the module.
 pub(super) struct Introspection {
-    settings: Settings,
+    settings: IntrospectionSettings,
     agent: Agent,
     places: Arc<Semaphore>,
     /// Of the remembered hashes.
@@ -67,7 +67,7 @@ pub(super) struct Introspection {
 
 impl Introspection {
     /// Asks nothing yet. Fails where the settings cannot be followed.
-    pub(super) fn new(settings: Settings) -> Result<Self, String> {
+    pub(super) fn new(settings: IntrospectionSettings) -> Result<Self, String> {
         let is_https = is_https(&settings.url)?;
         if settings.client.as_ref().is_some_and(|(id, secret)| id.is_empty() || secret.is_missing()) {
             return Err("an id of the client that asks, and a secret, go together".to_owned());
@@ -180,7 +180,11 @@ impl ClientSecret {
 }
 
 /// One question. Blocks as long as the timeout. The error is for the log.
-fn ask(agent: &Agent, settings: &Settings, token: &Secret) -> Result<Map<String, Value>, String> {
+fn ask(
+    agent: &Agent,
+    settings: &IntrospectionSettings,
+    token: &Secret,
+) -> Result<Map<String, Value>, String> {
     let mut form = Zeroizing::new(String::from("token="));
     escape(token.expose(), &mut form);
     form.push_str("&token_type_hint=access_token");
@@ -245,7 +249,7 @@ fn is_https(url: &str) -> Result<bool, String> {
 }
 
 /// Authorities that the server's certificate may be from.
-fn roots(settings: &Settings) -> Result<Vec<Certificate<'static>>, String> {
+fn roots(settings: &IntrospectionSettings) -> Result<Vec<Certificate<'static>>, String> {
     let of = |der: &CertificateDer<'_>| Certificate::from_der(der).to_owned();
     let Some(path) = &settings.ca else {
         let found = rustls_native_certs::load_native_certs().certs;

@@ -45,7 +45,7 @@ fn header(algorithm: Algorithm, kid: Option<&str>) -> Header {
     Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) }
 }
 
-fn settings(dir: &Path) -> Settings {
+fn settings(dir: &Path) -> OAuthSettings {
     let keys = dir.join("keys");
     if !keys.exists() {
         std::fs::create_dir(&keys).unwrap();
@@ -53,7 +53,7 @@ fn settings(dir: &Path) -> Settings {
         std::fs::write(keys.join("ec-1.pem"), EC.public_key_pem()).unwrap();
     }
     let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-    Settings {
+    OAuthSettings {
         keys: vec![keys],
         algorithms: texts(&["RS256", "ES256"]),
         rules: Rules {
@@ -62,12 +62,12 @@ fn settings(dir: &Path) -> Settings {
             scopes: texts(&["mail"]),
             ..Rules::default()
         },
-        ..Settings::default()
+        ..OAuthSettings::default()
     }
 }
 
 /// Who comes in, or why nobody does.
-async fn outcome(settings: Settings, token: &str) -> String {
+async fn outcome(settings: OAuthSettings, token: &str) -> String {
     match Tokens::new(settings).unwrap().check(&secret(token)).await {
         Ok(user) => user.name,
         Err(refusal) => refusal.to_string(),
@@ -257,12 +257,12 @@ async fn keys_of_a_jwk_set() {
     ] {
         let set = json!({"keys": [key]});
         std::fs::write(&file, set.to_string()).unwrap();
-        let settings = Settings { keys: Vec::new(), jwks: Some(file.clone()), ..settings(dir.path()) };
+        let settings = OAuthSettings { keys: Vec::new(), jwks: Some(file.clone()), ..settings(dir.path()) };
         let token = sign(&header(Algorithm::ES256, Some("e")), &claims(&json!({})));
         assert_eq!(outcome(settings, &token).await, expected, "{set}");
     }
     std::fs::write(&file, "{").unwrap();
-    let settings = Settings { keys: Vec::new(), jwks: Some(file), ..settings(dir.path()) };
+    let settings = OAuthSettings { keys: Vec::new(), jwks: Some(file), ..settings(dir.path()) };
     let token = sign(&header(Algorithm::ES256, Some("e")), &claims(&json!({})));
     assert!(outcome(settings, &token).await.starts_with("tokens cannot be checked: "));
 }
@@ -271,7 +271,7 @@ async fn keys_of_a_jwk_set() {
 fn what_a_refused_client_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let url = Some("https://id.example/.well-known/openid-configuration".to_owned());
-    let tokens = Tokens::new(Settings { openid_configuration: url, ..settings(dir.path()) }).unwrap();
+    let tokens = Tokens::new(OAuthSettings { openid_configuration: url, ..settings(dir.path()) }).unwrap();
     let told =
         |refusal| tokens.error_json(&refusal).map(|text| serde_json::from_str::<Value>(&text).unwrap());
     let expected = |status| {
@@ -286,11 +286,12 @@ fn what_a_refused_client_is_told() {
 #[test]
 fn settings_that_cannot_be_followed() {
     let dir = tempfile::tempdir().unwrap();
-    let with = |algorithms: &[&str]| Settings {
+    let with = |algorithms: &[&str]| OAuthSettings {
         algorithms: algorithms.iter().map(|one| (*one).to_owned()).collect(),
         ..settings(dir.path())
     };
-    for settings in [with(&["none"]), with(&["HS256"]), with(&["RS257"]), with(&[]), Settings::default()] {
+    for settings in [with(&["none"]), with(&["HS256"]), with(&["RS257"]), with(&[]), OAuthSettings::default()]
+    {
         assert!(Tokens::new(settings.clone()).is_err(), "{settings:?}");
     }
 }

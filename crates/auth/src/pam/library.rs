@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code, reason = "libpam has a C interface")]
 
-use super::{Settings, Verdict};
+use super::{PamSettings, Verdict};
 use crate::helper::wire::Login;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr;
@@ -95,7 +95,7 @@ struct Given {
 }
 
 /// Checks password and account.
-pub(super) fn check(settings: &Settings, login: &Login) -> Verdict {
+pub(super) fn check(settings: &PamSettings, login: &Login) -> Verdict {
     let wrong = |why: &str| Verdict::Wrong(why.to_owned());
     let Ok(user) = CString::new(login.name.as_str()) else { return wrong("the name has a NUL") };
     if login.password.contains(&0) {
@@ -154,7 +154,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn start(settings: &Settings, user: &CStr, conversation: &'a Conversation) -> Result<Self, String> {
+    fn start(settings: &PamSettings, user: &CStr, conversation: &'a Conversation) -> Result<Self, String> {
         let text = |text: &str| CString::new(text).map_err(|_| "a setting has a NUL".to_owned());
         let service = text(&settings.service)?;
         let directory = settings.directory.as_deref().map(text).transpose()?;
@@ -269,7 +269,7 @@ mod tests {
     fn said_by(lines: &str, password: &[u8]) -> Verdict {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("test"), lines).unwrap();
-        let settings = Settings {
+        let settings = PamSettings {
             service: "test".to_owned(),
             directory: Some(directory.path().to_str().unwrap().to_owned()),
             minimum_uid: 1000,

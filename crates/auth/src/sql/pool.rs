@@ -6,7 +6,7 @@
 
 use super::column::columns;
 use super::row::Columns;
-use super::{Database, Settings, Tls};
+use super::{Database, SqlSettings, Tls};
 use crate::secret::Secret;
 use sqlx::mysql::{MySqlPool, MySqlPoolOptions, MySqlSslMode};
 use sqlx::postgres::{PgPool, PgPoolOptions, PgSslMode};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// The connections, made when they are first needed.
 #[derive(Debug)]
 pub(super) struct Pools {
-    settings: Settings,
+    settings: SqlSettings,
     database: Database,
     open: Mutex<Option<Open>>,
 }
@@ -69,7 +69,7 @@ macro_rules! in_time {
 }
 
 impl Pools {
-    pub(super) fn new(settings: Settings, database: Database) -> Self {
+    pub(super) fn new(settings: SqlSettings, database: Database) -> Self {
         Self { settings, database, open: Mutex::default() }
     }
 
@@ -157,7 +157,7 @@ impl Pools {
     }
 
     fn make(&self, password: Option<&str>) -> Result<Pool, String> {
-        let Settings { url, ca_file, connections_max, timeout, .. } = &self.settings;
+        let SqlSettings { url, ca_file, connections_max, timeout, .. } = &self.settings;
         Ok(match self.database {
             Database::Postgres => {
                 let mut options =

@@ -18,7 +18,7 @@ pub enum Tls {
 
 /// What a site says of its database.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub struct SqlSettings {
     /// Where it is, without a password or with it. Unix sockets by `?host=/run/postgresql` and
     /// `?socket=/run/mysqld/mysqld.sock`.
     pub url: Url,
@@ -40,7 +40,7 @@ pub struct Settings {
     pub update_query: Option<String>,
 }
 
-/// Settings that can be gone by.
+/// SqlSettings that can be gone by.
 pub(super) struct Compiled {
     pub(super) database: Database,
     pub(super) user: Template,
@@ -48,7 +48,7 @@ pub(super) struct Compiled {
     pub(super) update: Option<Template>,
 }
 
-impl Settings {
+impl SqlSettings {
     /// What is wrong with them, as far as it can be seen without the database.
     pub fn check(&self) -> Result<(), String> {
         self.compile().map(drop)

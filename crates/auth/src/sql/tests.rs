@@ -30,8 +30,8 @@ fn url(path: &Path) -> Url {
     Url(format!("sqlite:{}", path.display()))
 }
 
-fn settings(path: &Path) -> Settings {
-    Settings {
+fn settings(path: &Path) -> SqlSettings {
+    SqlSettings {
         url: url(path),
         password_file: None,
         tls: Tls::Off,
@@ -48,7 +48,7 @@ fn login(name: &str) -> LoginName {
     LoginName::new(name.as_bytes(), None).expect("a name")
 }
 
-async fn find(sql: &Sql, name: &str, trace: &Trace) -> Result<Found, Unavailable> {
+async fn find(sql: &Sql, name: &str, trace: &Trace) -> Result<SourceAnswer, Unavailable> {
     let name = login(name);
     sql.find(Query { name: &name, password: None, service: "imap", peer: None, trace }).await
 }
@@ -62,7 +62,7 @@ async fn a_row_is_a_user() {
     assert_eq!(sql.problems().await, Ok(Vec::new()));
 
     let trace = Trace::on();
-    let Ok(Found::Stored(user, secrets)) = find(&sql, "anna@example.com", &trace).await else {
+    let Ok(SourceAnswer::Stored(user, secrets)) = find(&sql, "anna@example.com", &trace).await else {
         panic!("no anna")
     };
     assert_eq!(
@@ -77,9 +77,9 @@ async fn a_row_is_a_user() {
         "{steps}"
     );
 
-    assert!(matches!(find(&sql, "nobody", Trace::OFF).await, Ok(Found::Unknown)));
+    assert!(matches!(find(&sql, "nobody", Trace::OFF).await, Ok(SourceAnswer::Unknown)));
     assert!(
-        matches!(find(&sql, "null@example.com", Trace::OFF).await, Ok(Found::Stored(_, none)) if none.is_empty())
+        matches!(find(&sql, "null@example.com", Trace::OFF).await, Ok(SourceAnswer::Stored(_, none)) if none.is_empty())
     );
     for (name, part) in
         [("two@example.com", "more than one row"), ("real@example.com", "column ratio has type REAL")]
@@ -130,7 +130,7 @@ async fn a_new_hash_is_stored_for_one_user() {
     fill(&path, SCHEMA).await;
     let update_query =
         Some("UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'".to_owned());
-    let sql = Sql::new(Settings { update_query, ..settings(&path) }).expect("settings");
+    let sql = Sql::new(SqlSettings { update_query, ..settings(&path) }).expect("settings");
     let hash = "$6$it's';--";
     let (apple, pear) = (secret("{PLAIN}apple"), secret("{PLAIN}pear"));
     assert_eq!(
@@ -141,12 +141,14 @@ async fn a_new_hash_is_stored_for_one_user() {
     assert_eq!(sql.store_password(&login("anna@example.com"), &apple, hash).await, Ok(true));
     assert_eq!(sql.store_password(&login("nobody"), &apple, hash).await, Ok(false));
     let two = Some("UPDATE mailbox SET password = '%w' WHERE username = '%u'".to_owned());
-    let sql = Sql::new(Settings { update_query: two, ..settings(&path) }).expect("settings");
+    let sql = Sql::new(SqlSettings { update_query: two, ..settings(&path) }).expect("settings");
     assert!(sql.store_password(&login("two@example.com"), &apple, hash).await.is_err());
     for (name, stored) in [("anna@example.com", hash), ("real@example.com", "a")] {
         let query = "SELECT password FROM mailbox WHERE username = %u".to_owned();
-        let sql = Sql::new(Settings { user_query: query, ..settings(&path) }).expect("settings");
-        let Ok(Found::Stored(_, secrets)) = find(&sql, name, Trace::OFF).await else { panic!("{name}") };
+        let sql = Sql::new(SqlSettings { user_query: query, ..settings(&path) }).expect("settings");
+        let Ok(SourceAnswer::Stored(_, secrets)) = find(&sql, name, Trace::OFF).await else {
+            panic!("{name}")
+        };
         assert_eq!(secrets[0].expose(), stored.as_bytes());
     }
 }
@@ -159,7 +161,7 @@ async fn a_file_may_be_missing_come_and_be_replaced() {
     assert!(find(&sql, "anna@example.com", Trace::OFF).await.is_err());
     assert!(!path.exists(), "looking makes no file");
     fill(&path, SCHEMA).await;
-    assert!(matches!(find(&sql, "anna@example.com", Trace::OFF).await, Ok(Found::Stored(..))));
+    assert!(matches!(find(&sql, "anna@example.com", Trace::OFF).await, Ok(SourceAnswer::Stored(..))));
     let other = directory.path().join("other.db");
     fill(
         &other,
@@ -167,7 +169,7 @@ async fn a_file_may_be_missing_come_and_be_replaced() {
     )
     .await;
     std::fs::rename(&other, &path).expect("replaced");
-    assert!(matches!(find(&sql, "anna@example.com", Trace::OFF).await, Ok(Found::Unknown)));
+    assert!(matches!(find(&sql, "anna@example.com", Trace::OFF).await, Ok(SourceAnswer::Unknown)));
 }
 
 #[tokio::test]
@@ -179,13 +181,15 @@ async fn what_is_wrong_is_said() {
         ("SELECT username FROM mailbox WHERE username = %u", "no column password"),
         ("SELECT password FROM users WHERE username = %u", "no such table"),
     ] {
-        let sql = Sql::new(Settings { user_query: query.to_owned(), ..settings(&path) }).expect("settings");
+        let sql =
+            Sql::new(SqlSettings { user_query: query.to_owned(), ..settings(&path) }).expect("settings");
         let problems = sql.problems().await.expect("an answer");
         assert!(problems.iter().any(|problem| problem.contains(part)), "{problems:?}");
         assert!(find(&sql, "anna@example.com", Trace::OFF).await.is_err());
     }
     for (query, part) in [("SELECT 1", "asks for no name"), ("SELECT %u, %w", "%w")] {
-        let error = Sql::new(Settings { user_query: query.to_owned(), ..settings(&path) }).expect_err(query);
+        let error =
+            Sql::new(SqlSettings { user_query: query.to_owned(), ..settings(&path) }).expect_err(query);
         assert!(error.contains(part), "{error}");
     }
 }
@@ -197,14 +201,15 @@ fn security_11_an_answer_for_one_address_is_for_no_other() {
         (format!("{QUERY} AND net = '%r'"), true),
         (format!("{QUERY} AND net = '%%r'"), false),
     ] {
-        let sql = Sql::new(Settings { user_query: query.clone(), ..settings(Path::new("x")) });
+        let sql = Sql::new(SqlSettings { user_query: query.clone(), ..settings(Path::new("x")) });
         assert_eq!(sql.expect("settings").looks_at_peer(), expected, "{query}");
     }
 }
 
 #[test]
 fn security_16_a_url_is_never_shown() {
-    let settings = Settings { url: Url("postgres://a:hunter2@h/d".to_owned()), ..settings(Path::new("x")) };
+    let settings =
+        SqlSettings { url: Url("postgres://a:hunter2@h/d".to_owned()), ..settings(Path::new("x")) };
     assert!(!format!("{settings:?}").contains("hunter2"));
     assert!(!format!("{:?}", Sql::new(settings)).contains("hunter2"));
 }

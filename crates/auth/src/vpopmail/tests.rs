@@ -47,17 +47,17 @@ impl Site {
         std::fs::write(self.at(name), bytes).unwrap();
     }
 
-    async fn find(&self, login: &str) -> Result<Found, Unavailable> {
+    async fn find(&self, login: &str) -> Result<SourceAnswer, Unavailable> {
         self.source.find(asked(&name(login))).await
     }
 
     /// Who that is, and what is stored of them; `None`: nobody.
     async fn known(&self, login: &str) -> Option<(User, Vec<Vec<u8>>)> {
         match self.find(login).await.unwrap() {
-            Found::Stored(user, stored) => {
+            SourceAnswer::Stored(user, stored) => {
                 Some((user, stored.iter().map(|secret| secret.expose().to_vec()).collect()))
             }
-            Found::Unknown => None,
+            SourceAnswer::Unknown => None,
             other => panic!("{other:?}"),
         }
     }

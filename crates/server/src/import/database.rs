@@ -18,8 +18,8 @@ pub(super) fn escaped_path(path: &str) -> String {
 /// must be read by our parser.
 #[cfg(feature = "sql")]
 pub(super) fn sql_problem(url: &str, user_query: &str, list_query: Option<&str>) -> Option<String> {
-    use auth::sql::{Settings, Tls, Url};
-    let settings = Settings {
+    use auth::sql::{SqlSettings, Tls, Url};
+    let settings = SqlSettings {
         url: Url(url.to_owned()),
         password_file: None,
         tls: Tls::Verify,

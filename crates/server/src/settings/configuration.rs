@@ -65,7 +65,7 @@ pub(crate) struct Configuration {
     /// Where users come from, in the order in which they are asked.
     pub(crate) sources: Vec<UserSource>,
     /// What access tokens are checked by.
-    pub(crate) oauth: Option<auth::oauth::Settings>,
+    pub(crate) oauth: Option<auth::oauth::OAuthSettings>,
     /// Networks from which a password may come in clear.
     pub(crate) cleartext_from: Vec<IpNet>,
     /// Where `restante reload` and `restante auth` ask.
@@ -73,7 +73,7 @@ pub(crate) struct Configuration {
     /// The file says where.
     pub(crate) control_socket_is_given: bool,
     /// How log-ins are decided.
-    pub(crate) log_ins: auth::authenticator::Settings,
+    pub(crate) log_ins: auth::authenticator::AuthenticatorSettings,
     /// Who may connect.
     pub(crate) connections: admission::Limits,
     /// In milliseconds.
@@ -303,9 +303,9 @@ impl Configuration {
     }
 }
 
-fn log_ins(login: &Reader<'_>, hostname: &str) -> auth::authenticator::Settings {
+fn log_ins(login: &Reader<'_>, hostname: &str) -> auth::authenticator::AuthenticatorSettings {
     let time = |key| Duration::from_millis(login.number(key));
-    auth::authenticator::Settings {
+    auth::authenticator::AuthenticatorSettings {
         default_domain: login.text_if("default-domain"),
         master_separator: login.text("master-separator").chars().next().unwrap_or('*'),
         hostname: hostname.to_owned(),
@@ -318,7 +318,7 @@ fn log_ins(login: &Reader<'_>, hostname: &str) -> auth::authenticator::Settings 
             negative_lifetime: time("cache-negative-lifetime"),
             entries_max: login.count("cache-entries"),
         },
-        delays: auth::delay::Settings {
+        delays: auth::delay::DelaySettings {
             ban_after: u32::try_from(login.count("ban-after")).unwrap_or(u32::MAX),
             ban_for: time("ban-for"),
             trusted: login.networks("trusted-networks"),

@@ -7,7 +7,7 @@ use toml_edit::Value as Toml;
 
 /// What may be said for a setting.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     /// Any text that is not empty.
     Text,
     /// One character of punctuation, such as stands between names.
@@ -58,7 +58,7 @@ pub(crate) enum Value {
     Quota(QuotaLimits),
 }
 
-impl Kind {
+impl ValueKind {
     /// Reads a value; `None` when it is not allowed.
     pub(crate) fn read(self, toml: &Toml) -> Option<Value> {
         let text = || toml.as_str().filter(|text| !text.trim().is_empty());

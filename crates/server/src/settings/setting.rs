@@ -1,6 +1,6 @@
 //! What a row of the table of settings is, and what stands above rows.
 
-use super::kind::Kind;
+use super::kind::ValueKind;
 
 /// A table of the file.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Setting {
     /// Its name.
     pub(crate) key: &'static str,
     /// What may be said.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ValueKind,
     /// As it would be written in the file; `None` where it must be given, or has no default.
     pub(crate) default: Option<&'static str>,
     /// What the sample file shows where there is no default.
@@ -56,7 +56,7 @@ pub(crate) struct Setting {
 /// One with a default.
 pub(super) const fn setting(
     key: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     default: &'static str,
     why: &'static str,
 ) -> Setting {
@@ -66,7 +66,7 @@ pub(super) const fn setting(
 /// One that must be given.
 pub(super) const fn required(
     key: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     example: &'static str,
     why: &'static str,
 ) -> Setting {
@@ -76,7 +76,7 @@ pub(super) const fn required(
 /// One that may be left out, and has no default.
 pub(super) const fn optional(
     key: &'static str,
-    kind: Kind,
+    kind: ValueKind,
     example: &'static str,
     why: &'static str,
 ) -> Setting {

@@ -8,7 +8,7 @@ pub(super) mod helped;
 pub(super) mod ldap;
 pub(super) mod sql;
 
-use super::kind::Kind;
+use super::kind::ValueKind;
 use super::reader::Reader;
 use super::setting::{Section, in_sample, optional};
 use super::values::{Entries, Values};
@@ -23,43 +23,43 @@ pub(super) static USERS: Section = Section {
     settings: &[
         optional(
             "domains",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"example.com\"]",
             "Only users of these domains are looked up here; \"\" is that of names without a domain. Without it, everybody is.",
         ),
         optional(
             "masters-of",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"example.com\"]",
             "The users of this source are masters: they may act for the users of these domains (\"*\": of all), by logging in as anna@example.com*master, or by an authorization identity. For themselves they have no mail here.",
         ),
         in_sample(optional(
             "passwd-file",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/users\"",
             "A file in the form of passwd(5), as Dovecot has it; kept with `restante user`. Read again when it changes.",
         )),
         optional(
             "passwd-directory",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/users.d\"",
             "A directory of passwd files, one a domain: the file's name is the domain, and names in it stand without one.",
         ),
         optional(
             "userdb",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/courier/userdb\"",
             "Courier's userdb in its text form: a file, or a directory of files. Read again when it changes.",
         ),
         optional(
             "authdaemon",
-            Kind::Path,
+            ValueKind::Path,
             "\"/run/courier/authdaemon/socket\"",
             "The socket of Courier's authdaemond, which then decides about passwords.",
         ),
         optional(
             "vpopmail",
-            Kind::Path,
+            ValueKind::Path,
             "\"/var/qmail/users/cdb\"",
             "qmail's users/cdb, where vpopmail keeps its users in files: it names the directory of each domain, which has them in vpasswd.cdb or vpasswd. The user of [mail] must be able to read those. Changes are seen at once.",
         ),
@@ -85,10 +85,10 @@ pub(crate) enum SourceKind {
     /// What the helper process asks.
     Helped(Check),
     /// An LDAP directory.
-    Ldap(Box<auth::ldap::Settings>),
+    Ldap(Box<auth::ldap::LdapSettings>),
     /// A database.
     #[cfg(feature = "sql")]
-    Sql(Box<auth::sql::Settings>),
+    Sql(Box<auth::sql::SqlSettings>),
     /// A directory of passwd files.
     PasswdDirectory(PathBuf),
     /// Courier's userdb.

@@ -2,7 +2,7 @@
 //! slow and broken answers.
 
 use super::*;
-use crate::oauth::{Settings as TokenSettings, Tokens};
+use crate::oauth::{OAuthSettings, Tokens};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use std::sync::Mutex;
@@ -94,8 +94,8 @@ impl Server {
         server
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
+    fn settings(&self) -> IntrospectionSettings {
+        IntrospectionSettings {
             url: self.url.clone(),
             client: Some(("imap server".to_owned(), ClientSecret::Given(Secret::new(b"p:w%".to_vec())))),
             ca: Some(self.dir.path().join("ca.pem")),
@@ -117,8 +117,8 @@ fn is_whole(request: &[u8]) -> bool {
     }
 }
 
-fn tokens(settings: Settings) -> Tokens {
-    Tokens::new(TokenSettings { introspection: Some(settings), ..TokenSettings::default() }).unwrap()
+fn tokens(settings: IntrospectionSettings) -> Tokens {
+    Tokens::new(OAuthSettings { introspection: Some(settings), ..OAuthSettings::default() }).unwrap()
 }
 
 async fn outcome(tokens: &Tokens, token: &str) -> String {
@@ -194,7 +194,7 @@ async fn good_tokens_are_remembered_and_bad_ones_are_not() {
         assert_eq!(outcome(&checked, "three").await, "the token is not good: it is not active");
         assert_eq!(asked(), expected);
     }
-    let forgetful = tokens(Settings { remember: Duration::ZERO, ..server.settings() });
+    let forgetful = tokens(IntrospectionSettings { remember: Duration::ZERO, ..server.settings() });
     *server.behaviour.lock().unwrap() = answer(r#"{"active":true,"email":"a"}"#);
     for expected in [6, 7] {
         assert_eq!((outcome(&forgetful, "one").await.as_str(), asked()), ("a", expected));
@@ -204,18 +204,22 @@ async fn good_tokens_are_remembered_and_bad_ones_are_not() {
 #[tokio::test]
 async fn a_server_that_hangs_or_is_gone_or_a_stranger() {
     let server = Server::start(Behaviour::Hang).await;
-    let hurried = Settings { timeout: Duration::from_millis(300), at_once: 1, ..server.settings() };
+    let hurried =
+        IntrospectionSettings { timeout: Duration::from_millis(300), at_once: 1, ..server.settings() };
     let hurried = tokens(hurried);
     let (first, second) = tokio::join!(outcome(&hurried, "one"), outcome(&hurried, "two"));
     assert_eq!((first.as_str(), second.as_str()), ("unavailable", "unavailable"));
     let other = Server::start(answer(r#"{"active":true,"email":"a"}"#)).await;
-    let stranger = Settings { ca: server.settings().ca, ..other.settings() };
+    let stranger = IntrospectionSettings { ca: server.settings().ca, ..other.settings() };
     assert_eq!(outcome(&tokens(stranger), "one").await, "unavailable");
     assert_eq!(other.asked.load(Ordering::SeqCst), 0, "a stranger got to see a token");
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://127.0.0.1:{}/", closed.local_addr().unwrap().port());
     drop(closed);
-    assert_eq!(outcome(&tokens(Settings { url, ..server.settings() }), "one").await, "unavailable");
+    assert_eq!(
+        outcome(&tokens(IntrospectionSettings { url, ..server.settings() }), "one").await,
+        "unavailable"
+    );
 }
 
 #[tokio::test]
@@ -223,7 +227,7 @@ async fn the_client_secret_of_a_file_is_read_at_each_question() {
     let server = Server::start(answer(r#"{"active":true,"email":"a"}"#)).await;
     let file = server.dir.path().join("secret");
     let client = Some(("c".to_owned(), ClientSecret::File(file.clone())));
-    let checked = tokens(Settings { client, remember: Duration::ZERO, ..server.settings() });
+    let checked = tokens(IntrospectionSettings { client, remember: Duration::ZERO, ..server.settings() });
     assert_eq!(outcome(&checked, "one").await, "unavailable");
     for secret in ["old", "new"] {
         std::fs::write(&file, format!("{secret}\n")).unwrap();

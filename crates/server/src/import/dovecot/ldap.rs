@@ -4,7 +4,7 @@ use super::Import;
 use crate::import::draft::{Literal, Origin};
 use crate::import::input::{read_if_there, text};
 use crate::import::shell::LINE_MAX;
-use auth::ldap::template::{Kind, Template};
+use auth::ldap::template::{Template, TemplateKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -95,7 +95,7 @@ impl Import {
     fn ldap_connection(&mut self, file: &File<'_>, in_clear: bool) {
         for (theirs, ours) in PLAIN {
             let Some(value) = file.get(theirs) else { continue };
-            match (*ours, variables(Kind::Dn, value)) {
+            match (*ours, variables(TemplateKind::Dn, value)) {
                 ("base" | "user-dn", Err(why)) => self.draft.lose(file.origin(theirs), why),
                 ("base" | "user-dn", Ok(value)) => {
                     self.draft.set(SECTION, ours, value, &[file.origin(theirs)]);
@@ -143,7 +143,7 @@ impl Import {
             if direct { ("user_filter", "pass_filter") } else { ("pass_filter", "user_filter") };
         let key = if file.get(first).is_some() { first } else { second };
         let given = file.get(key).unwrap_or("(&(objectClass=posixAccount)(uid=%u))");
-        match variables(Kind::Filter, given) {
+        match variables(TemplateKind::Filter, given) {
             Ok(filter) => drop(self.draft.set(SECTION, "filter", filter, &[file.origin(key)])),
             Err(why) => self.draft.lose(file.origin(key), why),
         }
@@ -207,7 +207,7 @@ fn servers(file: &File<'_>) -> (Vec<String>, Origin) {
 }
 
 /// Dovecot's variables in our words; names are in lower case anyway.
-fn variables(kind: Kind, text: &str) -> Result<String, String> {
+fn variables(kind: TemplateKind, text: &str) -> Result<String, String> {
     let mut out = text.to_owned();
     for (theirs, ours) in [
         ("%L", "%"),

@@ -1,6 +1,6 @@
 //! `[users.checkpassword]` and `[users.pam]`: what the helper process asks.
 
-use super::super::kind::Kind;
+use super::super::kind::ValueKind;
 use super::super::reader::Reader;
 use super::super::setting::{Section, at_start, optional, required, setting};
 use auth::{checkpassword, pam};
@@ -14,19 +14,19 @@ pub(in super::super) static CHECKPASSWORD: Section = Section {
     settings: &[
         at_start(required(
             "program",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"/home/vpopmail/bin/vchkpw\"]",
             "The program with its arguments; what it is to run is added.",
         )),
         at_start(setting(
             "user-name",
-            Kind::Text,
+            ValueKind::Text,
             "\"%u\"",
             "The name that the program is given: %u is the whole one, %n the part before the @, %d the domain.",
         )),
         at_start(optional(
             "run-as",
-            Kind::Text,
+            ValueKind::Text,
             "\"vpopmail\"",
             "The system user as whom it is run. Without it: as who started the server, root.",
         )),
@@ -41,16 +41,21 @@ pub(in super::super) static PAM: Section = Section {
     repeats: false,
     about: "Users whom PAM lets in; where they are system users, with their home, uid and gid of passwd(5). PAM is asked by a process that stays root when the server gives that up.",
     settings: &[
-        at_start(setting("service", Kind::Text, "\"imap\"", "The service's name: a file in /etc/pam.d.")),
+        at_start(setting(
+            "service",
+            ValueKind::Text,
+            "\"imap\"",
+            "The service's name: a file in /etc/pam.d.",
+        )),
         at_start(optional(
             "directory",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/pam.d\"",
             "Where such files are, if not in PAM's own places.",
         )),
         at_start(setting(
             "minimum-uid",
-            Kind::Count { min: 0, max: 4_294_967_295 },
+            ValueKind::Count { min: 0, max: 4_294_967_295 },
             "1000",
             "System users with smaller uids have no mail: root and daemons.",
         )),
@@ -59,12 +64,12 @@ pub(in super::super) static PAM: Section = Section {
     ],
 };
 
-const AT_ONCE: Kind = Kind::Count { min: 1, max: 1_000 };
-const TIMEOUT: Kind = Kind::Duration { min_ms: 100, max_ms: 300_000 };
+const AT_ONCE: ValueKind = ValueKind::Count { min: 1, max: 1_000 };
+const TIMEOUT: ValueKind = ValueKind::Duration { min_ms: 100, max_ms: 300_000 };
 
 /// `[users.checkpassword]`.
-pub(super) fn checkpassword(reader: &Reader<'_>) -> checkpassword::Settings {
-    checkpassword::Settings {
+pub(super) fn checkpassword(reader: &Reader<'_>) -> checkpassword::CheckPasswordSettings {
+    checkpassword::CheckPasswordSettings {
         program: reader.texts("program"),
         user_name: reader.text("user-name"),
         run_as: reader.text_if("run-as"),
@@ -74,8 +79,8 @@ pub(super) fn checkpassword(reader: &Reader<'_>) -> checkpassword::Settings {
 }
 
 /// `[users.pam]`.
-pub(super) fn pam(reader: &Reader<'_>) -> pam::Settings {
-    pam::Settings {
+pub(super) fn pam(reader: &Reader<'_>) -> pam::PamSettings {
+    pam::PamSettings {
         service: reader.text("service"),
         directory: reader.text_if("directory"),
         minimum_uid: u32::try_from(reader.number("minimum-uid")).unwrap_or(u32::MAX),
@@ -85,7 +90,7 @@ pub(super) fn pam(reader: &Reader<'_>) -> pam::Settings {
 }
 
 /// What of a program's settings could not work.
-pub(super) fn problem(settings: &checkpassword::Settings) -> Option<&'static str> {
+pub(super) fn problem(settings: &checkpassword::CheckPasswordSettings) -> Option<&'static str> {
     if !settings.program.first().is_some_and(|program| program.starts_with('/')) {
         return Some("wants an absolute path first in program");
     }

@@ -1,10 +1,10 @@
 //! `[users.ldap]`: an LDAP directory.
 
-use super::super::kind::Kind;
+use super::super::kind::ValueKind;
 use super::super::reader::Reader;
 use super::super::setting::{Section, optional, required, setting};
 use auth::Secret;
-use auth::ldap::{Attributes, Deref, Groups, Mode, OwnBind, Scope, Settings};
+use auth::ldap::{Attributes, Deref, Groups, LdapSettings, Mode, OwnBind, Scope};
 use std::time::Duration;
 
 /// `[users.ldap]`.
@@ -15,43 +15,43 @@ pub(in super::super) static LDAP: Section = Section {
     settings: &[
         required(
             "servers",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"ldaps://ldap1.example.com\", \"ldaps://ldap2.example.com\"]",
             "Servers, ldap://, ldaps:// or ldapi:///path. They are asked in this order: the next one when one does not answer; that one again when it does. Referrals to others are not followed.",
         ),
         setting(
             "start-tls",
-            Kind::Bool,
+            ValueKind::Bool,
             "false",
             "StartTLS on ldap:// connections, without which nothing is sent.",
         ),
         optional(
             "ca-file",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/ldap-ca.pem\"",
             "The authorities (PEM) that may have signed the servers' certificates. The system's where it is not given.",
         ),
         optional(
             "bind-dn",
-            Kind::Text,
+            ValueKind::Text,
             "\"cn=restante,ou=services,dc=example,dc=com\"",
             "With whom Restante itself binds. Without it, its searches are anonymous.",
         ),
         optional(
             "bind-password",
-            Kind::Text,
+            ValueKind::Text,
             "\"secret\"",
             "Its password, if this file is nobody else's to read.",
         ),
         optional(
             "bind-password-file",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/ldap-password\"",
             "Or a file of which the first line is that password; read at each connection.",
         ),
         setting(
             "sasl-external",
-            Kind::Bool,
+            ValueKind::Bool,
             "false",
             "Restante binds by SASL EXTERNAL: the server knows its uid. For ldapi:// alone.",
         ),
@@ -70,176 +70,181 @@ pub(in super::super) static LDAP: Section = Section {
         ),
         setting(
             "search-connections",
-            Kind::Count { min: 1, max: 64 },
+            ValueKind::Count { min: 1, max: 64 },
             "2",
             "Connections for searches to each server; many searches are under way on each at once.",
         ),
         setting(
             "bind-connections",
-            Kind::Count { min: 1, max: 1_000 },
+            ValueKind::Count { min: 1, max: 1_000 },
             "16",
             "Connections for checking passwords to each server, at most; one password at a time on each.",
         ),
         setting(
             "mode",
-            Kind::Choice(&["search", "direct", "compare"]),
+            ValueKind::Choice(&["search", "direct", "compare"]),
             "\"search\"",
             "How passwords are checked: \"search\" finds the user's entry and binds with its DN; \"direct\" binds with user-dn, without searching first; \"compare\" reads password-attributes and compares here.",
         ),
         required(
             "base",
-            Kind::Text,
+            ValueKind::Text,
             "\"ou=people,dc=example,dc=com\"",
             "Where users are; it may have variables (\"o=%d,dc=example,dc=com\").",
         ),
         setting(
             "scope",
-            Kind::Choice(&["base", "one", "subtree"]),
+            ValueKind::Choice(&["base", "one", "subtree"]),
             "\"subtree\"",
             "How far below the base is searched.",
         ),
         setting(
             "deref",
-            Kind::Choice(&["never", "searching", "finding", "always"]),
+            ValueKind::Choice(&["never", "searching", "finding", "always"]),
             "\"never\"",
             "Whether aliases of the directory are followed, as in ldap.conf(5).",
         ),
         optional(
             "filter",
-            Kind::Text,
+            ValueKind::Text,
             "\"(&(objectClass=CourierMailAccount)(mail=%u))\"",
             "Which entry is the user. Exactly one must be found. With mode \"direct\" it is not needed: the entry at user-dn is read.",
         ),
         optional(
             "user-dn",
-            Kind::Text,
+            ValueKind::Text,
             "\"uid=%n,ou=people,dc=example,dc=com\"",
             "For mode \"direct\": the DN to bind with. Who is refused is not looked up in further sources, as a server does not tell an unknown user from a wrong password.",
         ),
         optional(
             "list-filter",
-            Kind::Text,
+            ValueKind::Text,
             "\"(objectClass=CourierMailAccount)\"",
             "Which entries are users, for `restante user list` and `restante migrate --all`. Without variables.",
         ),
         optional(
             "list-name-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"mail\"",
             "The name of a user in that list, where there is no name-attribute.",
         ),
         setting(
             "page-size",
-            Kind::Count { min: 1, max: 10_000 },
+            ValueKind::Count { min: 1, max: 10_000 },
             "500",
             "Entries in a page of that list (RFC 2696); Active Directory allows 1000.",
         ),
         optional(
             "name-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"mail\"",
             "The user's one name, by which mail is filed, where the filter finds them by several. It must have one value. Without it, that is the name that was given.",
         ),
         setting(
             "password-attributes",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"userPassword\"]",
             "For mode \"compare\": passwords with their scheme; without one, they are of crypt(3). Each value may match.",
         ),
         optional(
             "clear-password-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"clearPassword\"",
             "For mode \"compare\": a password in clear text.",
         ),
-        optional("home-attribute", Kind::Text, "\"homeDirectory\"", "The home directory."),
-        optional("mail-root", Kind::Path, "\"/srv/mail\"", "What is put before the home directory."),
+        optional("home-attribute", ValueKind::Text, "\"homeDirectory\"", "The home directory."),
+        optional("mail-root", ValueKind::Path, "\"/srv/mail\"", "What is put before the home directory."),
         optional(
             "maildir-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"mailbox\"",
             "The Maildir: an absolute path, or one below the home directory.",
         ),
         optional(
             "uid-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"uidNumber\"",
             "Whom the user's files belong to, as a number.",
         ),
-        optional("gid-attribute", Kind::Text, "\"gidNumber\"", "Their group."),
+        optional("gid-attribute", ValueKind::Text, "\"gidNumber\"", "Their group."),
         optional(
             "uid",
-            Kind::Count { min: 1, max: 4_294_967_294 },
+            ValueKind::Count { min: 1, max: 4_294_967_294 },
             "5000",
             "Whom everybody's files belong to, whatever entries say.",
         ),
-        optional("gid", Kind::Count { min: 1, max: 4_294_967_294 }, "5000", "Their group."),
-        optional("quota-attribute", Kind::Text, "\"quota\"", "A quota in Courier's form: 10000000S,1000C."),
-        optional("quota-size-attribute", Kind::Text, "\"mailQuotaSize\"", "A quota in bytes."),
-        optional("quota-count-attribute", Kind::Text, "\"mailQuotaCount\"", "A quota in messages."),
-        optional("mailhost-attribute", Kind::Text, "\"mailHost\"", "The host that has the user's mail."),
+        optional("gid", ValueKind::Count { min: 1, max: 4_294_967_294 }, "5000", "Their group."),
+        optional(
+            "quota-attribute",
+            ValueKind::Text,
+            "\"quota\"",
+            "A quota in Courier's form: 10000000S,1000C.",
+        ),
+        optional("quota-size-attribute", ValueKind::Text, "\"mailQuotaSize\"", "A quota in bytes."),
+        optional("quota-count-attribute", ValueKind::Text, "\"mailQuotaCount\"", "A quota in messages."),
+        optional("mailhost-attribute", ValueKind::Text, "\"mailHost\"", "The host that has the user's mail."),
         optional(
             "disabling-attributes",
-            Kind::TextList,
+            ValueKind::TextList,
             "[\"disableimap=imap\", \"disablepop3=pop3\"]",
             "Attributes that forbid a service unless they are 0, no or false, and which one.",
         ),
         optional(
             "disabled-services-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"mailDisabledService\"",
             "Names of services that the user may not use.",
         ),
         optional(
             "allowed-services-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"mailAllowedService\"",
             "Names of services; where there is one, the user may use no others.",
         ),
         optional(
             "status-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"accountStatus\"",
             "State of the account, as qmail-ldap has it: nopop, noaccess, disabled and deleted do not come in.",
         ),
         optional(
             "groups-attribute",
-            Kind::Text,
+            ValueKind::Text,
             "\"memberOf\"",
             "Groups of the user, by name or DN (of which the first part is the name).",
         ),
         optional(
             "group-filter",
-            Kind::Text,
+            ValueKind::Text,
             "\"(&(objectClass=groupOfNames)(member=%D))\"",
             "Or which entries are the user's groups; %D is the DN of the user's entry.",
         ),
         optional(
             "group-base",
-            Kind::Text,
+            ValueKind::Text,
             "\"ou=groups,dc=example,dc=com\"",
             "Where groups are, if not below base.",
         ),
-        setting("group-name-attribute", Kind::Text, "\"cn\"", "The name of a group."),
+        setting("group-name-attribute", ValueKind::Text, "\"cn\"", "The name of a group."),
     ],
 };
 
-const TIME: Kind = Kind::Duration { min_ms: 100, max_ms: 300_000 };
+const TIME: ValueKind = ValueKind::Duration { min_ms: 100, max_ms: 300_000 };
 
 /// What `[users.ldap]` says.
-pub(super) fn build(reader: &Reader<'_>) -> Result<Settings, String> {
+pub(super) fn build(reader: &Reader<'_>) -> Result<LdapSettings, String> {
     let settings = settings(reader).and_then(|settings| settings.check().map(|()| settings));
     settings.map_err(|why| format!("has a wrong [users.ldap]: {why}"))
 }
 
-fn settings(reader: &Reader<'_>) -> Result<Settings, String> {
+fn settings(reader: &Reader<'_>) -> Result<LdapSettings, String> {
     let time = |key: &str| Duration::from_millis(reader.number(key));
     let id = |key: &str| {
         let given = reader.entries.contains_key(key);
         // The kind of the setting bounds it.
         given.then(|| u32::try_from(reader.number(key)).unwrap_or(u32::MAX))
     };
-    Ok(Settings {
+    Ok(LdapSettings {
         servers: reader.texts("servers"),
         start_tls: reader.bool("start-tls"),
         ca_file: reader.text_if("ca-file").map(Into::into),
@@ -346,7 +351,7 @@ mod tests {
     #[test]
     fn what_is_not_given_has_defaults() {
         let SourceKind::Ldap(settings) = source(LEAST) else { panic!("{:?}", source(LEAST)) };
-        let mut expected = Settings::new(vec!["ldap://127.0.0.1".to_owned()], "dc=x");
+        let mut expected = LdapSettings::new(vec!["ldap://127.0.0.1".to_owned()], "dc=x");
         expected.filter = Some("(mail=%u)".to_owned());
         expected.attributes.password = vec!["userPassword".to_owned()];
         assert_eq!(*settings, expected);

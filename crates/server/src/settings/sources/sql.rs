@@ -1,6 +1,6 @@
 //! `[users.sql]`: PostgreSQL, MySQL (MariaDB) or SQLite.
 
-use super::super::kind::Kind;
+use super::super::kind::ValueKind;
 #[cfg(feature = "sql")]
 use super::super::reader::Reader;
 use super::super::setting::{Section, optional, required, setting};
@@ -13,50 +13,55 @@ pub(in super::super) static SQL: Section = Section {
     settings: &[
         required(
             "url",
-            Kind::Text,
+            ValueKind::Text,
             "\"postgres://restante@db.example.com/mail\"",
             "Where the database is: postgres://, mysql:// or sqlite:/path. Unix sockets: postgres://restante@localhost/mail?host=/run/postgresql, mysql://restante@localhost/mail?socket=/run/mysqld/mysqld.sock. It may have a password (user:password@), if this file is nobody else's to read.",
         ),
         optional(
             "password-file",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/sql-password\"",
             "A file of which the first line is the password. Read again on SIGHUP.",
         ),
         optional(
             "tls",
-            Kind::Choice(&["off", "prefer", "verify"]),
+            ValueKind::Choice(&["off", "prefer", "verify"]),
             "\"verify\"",
             "TLS towards the server: \"verify\" wants a certificate for its name; \"prefer\" takes any, or none. Without it: \"verify\", and \"off\" on this machine.",
         ),
         optional(
             "ca-file",
-            Kind::Path,
+            ValueKind::Path,
             "\"/etc/restante/sql-ca.pem\"",
             "The authorities (PEM) that may have signed the server's certificate. Those of the web where it is not given.",
         ),
-        setting("connections", Kind::Count { min: 1, max: 1_000 }, "8", "Connections at a time, at most."),
+        setting(
+            "connections",
+            ValueKind::Count { min: 1, max: 1_000 },
+            "8",
+            "Connections at a time, at most.",
+        ),
         setting(
             "timeout",
-            Kind::Duration { min_ms: 100, max_ms: 300_000 },
+            ValueKind::Duration { min_ms: 100, max_ms: 300_000 },
             "\"10s\"",
             "Longest wait for a connection, and again for each row. Who waits in vain is told to come again, never that a password is wrong.",
         ),
         required(
             "user-query",
-            Kind::Text,
+            ValueKind::Text,
             "\"SELECT username AS user, password, home FROM mailbox WHERE username = '%u' AND active\"",
             "Finds a user. password is with its scheme; without one, it is of crypt(3); NULL or empty lets nobody in. user is the one name by which mail is filed. MySQL finds other spellings too (ánna for anna): there a row must have user, and it must be the name that was asked for, unless a column asked has that (the address of an alias).",
         ),
         optional(
             "list-query",
-            Kind::Text,
+            ValueKind::Text,
             "\"SELECT username AS user, home FROM mailbox WHERE active\"",
             "Finds all users, for `restante migrate --all` and `restante quota --all`. Without variables.",
         ),
         optional(
             "update-query",
-            Kind::Text,
+            ValueKind::Text,
             "\"UPDATE mailbox SET password = '%w' WHERE username = '%u' AND password = '%o'\"",
             "Stores %w, a new hash, in the place of %o, where [login] has rehash. More than one row are left as they were.",
         ),
@@ -65,7 +70,7 @@ pub(in super::super) static SQL: Section = Section {
 
 /// What `[users.sql]` says.
 #[cfg(feature = "sql")]
-pub(super) fn build(reader: &Reader<'_>) -> Result<auth::sql::Settings, String> {
+pub(super) fn build(reader: &Reader<'_>) -> Result<auth::sql::SqlSettings, String> {
     let settings = settings(reader);
     match settings.check() {
         Ok(()) => Ok(settings),
@@ -74,10 +79,10 @@ pub(super) fn build(reader: &Reader<'_>) -> Result<auth::sql::Settings, String> 
 }
 
 #[cfg(feature = "sql")]
-fn settings(reader: &Reader<'_>) -> auth::sql::Settings {
-    use auth::sql::{Settings, Tls, Url};
+fn settings(reader: &Reader<'_>) -> auth::sql::SqlSettings {
+    use auth::sql::{SqlSettings, Tls, Url};
     let url = Url(reader.text("url"));
-    Settings {
+    SqlSettings {
         tls: match reader.text_if("tls").as_deref() {
             Some("off") => Tls::Off,
             Some("prefer") => Tls::Prefer,
