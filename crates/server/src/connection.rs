@@ -139,6 +139,13 @@ enum Waited {
     Broken(String),
 }
 
+/// Why there is no more work.
+struct Failed {
+    why: &'static str,
+    /// For the client, where it would not take them for something else.
+    last_words: Option<LastWords<'static>>,
+}
+
 impl Driver {
     fn new(
         server: Arc<Server>,
@@ -198,28 +205,62 @@ impl Driver {
                 self.pieces = 0;
             }
             let done = match step {
-                Step::Write(bytes) => self.write(&bytes).await,
-                Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
-                Step::Watch { deadline_ms } => self.wait(deadline_ms, true).await,
-                Step::Work => self.work().await,
-                Step::Authenticate(attempt) => self.authenticate(attempt).await,
-                Step::Open(name) => {
-                    let outcome = self.log_in.open(&name, &self.party).await;
-                    if let Some(machine) = &mut self.machine {
-                        machine.opened(outcome);
-                    }
-                    Ok(())
-                }
-                Step::Transport(Transport::StartTls) => self.start_tls().await,
-                Step::Close => {
-                    let ended = self.machine.as_ref().and_then(|machine| machine.stats().ended);
-                    return ended.unwrap_or("closed").to_owned();
-                }
+                Step::Write(bytes) => self.write_and_go_on(&bytes).await,
+                step => self.perform(step).await,
             };
             if let Err(why) = done {
                 return why;
             }
         }
+    }
+
+    /// Does a step; why the connection ends, if it does.
+    async fn perform(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Write(bytes) => self.write(&bytes).await,
+            Step::Read { deadline_ms } => self.wait(deadline_ms, false).await,
+            Step::Watch { deadline_ms } => self.wait(deadline_ms, true).await,
+            Step::Work => {
+                let worked = self.work().await;
+                self.end_if_failed(worked).await
+            }
+            Step::Authenticate(attempt) => self.authenticate(attempt).await,
+            Step::Open(name) => {
+                let outcome = self.log_in.open(&name, &self.party).await;
+                if let Some(machine) = &mut self.machine {
+                    machine.opened(outcome);
+                }
+                Ok(())
+            }
+            Step::Transport(Transport::StartTls) => self.start_tls().await,
+            Step::Close => {
+                let ended = self.machine.as_ref().and_then(|machine| machine.stats().ended);
+                Err(ended.unwrap_or("closed").to_owned())
+            }
+        }
+    }
+
+    /// Writes. A machine in the middle of an answer prepares the next piece meanwhile: so there
+    /// are two, and no more, however slowly the client reads.
+    async fn write_and_go_on(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let now = self.now();
+        let next = self.machine.as_mut().filter(|machine| machine.only_answers());
+        let next = next.map(|machine| machine.step(now));
+        if !matches!(next, Some(Step::Work)) {
+            self.write(bytes).await?;
+            return match next {
+                Some(step) => self.perform(step).await,
+                None => Ok(()),
+            };
+        }
+        let mut stream = self.stream.take();
+        let within = self.write_timeout();
+        // The work is first, so that it is begun before bytes are copied.
+        let (worked, written) = tokio::join!(self.work(), write(stream.as_mut(), bytes, within));
+        self.stream = stream;
+        written?;
+        self.bytes_out += bytes.len() as u64;
+        self.end_if_failed(worked).await
     }
 
     /// Has an attempt to log in decided. A client that hangs up meanwhile has its connection
@@ -263,20 +304,14 @@ impl Driver {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let within = Duration::from_millis(self.server.configuration().write_timeout_ms);
-        let stream = self.stream.as_mut().ok_or("the connection is gone")?;
-        let written = async {
-            stream.write_all(bytes).await?;
-            stream.flush().await
-        };
-        match tokio::time::timeout(within, written).await {
-            Ok(Ok(())) => {
-                self.bytes_out += bytes.len() as u64;
-                Ok(())
-            }
-            Ok(Err(error)) => Err(broken("writing", &error)),
-            Err(_) => Err("the client took too long to read".to_owned()),
-        }
+        let within = self.write_timeout();
+        write(self.stream.as_mut(), bytes, within).await?;
+        self.bytes_out += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.server.configuration().write_timeout_ms)
     }
 
     /// Waits for bytes and feeds them, or for the deadline, or for the mailbox's wake if
@@ -317,13 +352,15 @@ impl Driver {
     }
 
     /// Lets the machine work where blocking is allowed, when its turn comes.
-    async fn work(&mut self) -> Result<(), String> {
+    async fn work(&mut self) -> Result<(), Failed> {
         let _job = self.server.jobs.begin(&self.party).await;
         if self.pieces > 0 && self.works_for_nobody() {
-            return Err(HUNG_UP.to_owned());
+            return Err(Failed { why: HUNG_UP, last_words: None });
         }
         self.pieces += 1;
-        let Some(machine) = self.machine.take() else { return Err(PANICKED.to_owned()) };
+        let Some(machine) = self.machine.take() else {
+            return Err(Failed { why: PANICKED, last_words: None });
+        };
         let may_be_cut = machine.may_be_cut();
         let now = self.now();
         let owner = self.log_in.owner();
@@ -345,22 +382,24 @@ impl Driver {
             Ok(Err((machine, error))) => {
                 self.machine = Some(machine);
                 tracing::error!(peer = %self.peer, %error, "cannot work as the user's own uid");
-                self.cut(may_be_cut, LastWords::Unreachable).await;
-                Err("the uid could not be changed".to_owned())
+                let last_words = may_be_cut.then_some(LastWords::Unreachable);
+                Err(Failed { why: "the uid could not be changed", last_words })
             }
             Err(_) => {
                 self.server.note_panic(&self.peer.to_string());
-                self.cut(may_be_cut, LastWords::InternalError).await;
-                Err(PANICKED.to_owned())
+                let last_words = may_be_cut.then_some(LastWords::InternalError);
+                Err(Failed { why: PANICKED, last_words })
             }
         }
     }
 
     /// Tells the client why the connection ends, if it would not take it for something else.
-    async fn cut(&mut self, may_be_cut: bool, why: LastWords<'_>) {
-        if may_be_cut {
-            let _ = self.write(&(self.protocol.last_words)(why)).await;
+    async fn end_if_failed(&mut self, worked: Result<(), Failed>) -> Result<(), String> {
+        let Err(Failed { why, last_words }) = worked else { return Ok(()) };
+        if let Some(last_words) = last_words {
+            let _ = self.write(&(self.protocol.last_words)(last_words)).await;
         }
+        Err(why.to_owned())
     }
 
     /// Whether the client hung up in the middle of a command that does nothing but answer. The
@@ -445,6 +484,20 @@ impl Drop for Driver {
         {
             drop(runtime.spawn(self.let_go()));
         }
+    }
+}
+
+/// Writes all, within the time that a client may take to read it.
+async fn write(stream: Option<&mut Stream>, bytes: &[u8], within: Duration) -> Result<(), String> {
+    let stream = stream.ok_or("the connection is gone")?;
+    let written = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    match tokio::time::timeout(within, written).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(broken("writing", &error)),
+        Err(_) => Err("the client took too long to read".to_owned()),
     }
 }
 

@@ -33,6 +33,12 @@ static ECHO: Protocol = Protocol {
 /// Machines that were dropped where blocking is allowed, and where it is not.
 static DROPPED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
+/// A piece of a long line: more than the system takes off a server whose client does not read.
+const PIECE: usize = 16 * 1024 * 1024;
+
+/// Pieces of long lines that were prepared.
+static PREPARED: AtomicUsize = AtomicUsize::new(0);
+
 struct Echo {
     connection: Connection,
     wake: Wake,
@@ -50,6 +56,8 @@ enum Doing {
     Nothing,
     Ask(Option<Attempt>),
     Work(String),
+    /// So many pieces of a line are still to come, the last of which may be a panic.
+    Long(usize, bool),
     Open(Option<String>),
     Watch,
     StartTls,
@@ -88,6 +96,17 @@ impl Echo {
         self.doing = Doing::Closing;
     }
 
+    fn prepare(&mut self, left: usize, panics: bool) {
+        PREPARED.fetch_add(1, Ordering::SeqCst);
+        assert!(left > 1 || !panics, "a panic that a test wanted");
+        self.output.resize(PIECE, b'x');
+        self.is_in_line = left > 1;
+        self.doing = if left > 1 { Doing::Long(left - 1, panics) } else { Doing::Nothing };
+        if left == 1 {
+            self.say("");
+        }
+    }
+
     fn take_line(&mut self) {
         let Some(at) = self.input.iter().position(|byte| *byte == b'\n') else { return };
         let line: Vec<u8> = self.input.drain(..=at).collect();
@@ -100,6 +119,7 @@ impl Echo {
                 self.doing = Doing::Ask(Some(attempt));
             }
             ("work", what) => self.doing = Doing::Work(what.to_owned()),
+            ("long", how) => self.doing = Doing::Long(3, how == "panic"),
             ("watch", _) => {
                 self.doing = Doing::Watch;
                 let account = self.account.expect("a user came in");
@@ -139,7 +159,7 @@ impl Machine for Echo {
             Doing::Ask(attempt) => attempt.take().map_or(Step::Read { deadline_ms }, Step::Authenticate),
             Doing::Open(name) => name.take().map_or(Step::Read { deadline_ms }, Step::Open),
             Doing::Nothing => Step::Read { deadline_ms },
-            Doing::Work(_) => Step::Work,
+            Doing::Work(_) | Doing::Long(..) => Step::Work,
             Doing::Watch => {
                 self.doing = Doing::Nothing;
                 self.say("woken");
@@ -152,8 +172,11 @@ impl Machine for Echo {
 
     fn work(&mut self, _: Now) {
         assert!(may_block(), "it works where others are served");
-        let Doing::Work(what) = &self.doing else { return };
-        let what = what.clone();
+        let what = match &self.doing {
+            Doing::Work(what) => what.clone(),
+            Doing::Long(left, panics) => return self.prepare(*left, *panics),
+            _ => return,
+        };
         match what.as_str() {
             "half" => {
                 self.output.extend_from_slice(b"half");
@@ -202,7 +225,7 @@ impl Machine for Echo {
     }
 
     fn only_answers(&self) -> bool {
-        false
+        matches!(self.doing, Doing::Long(..))
     }
 
     fn may_be_cut(&self) -> bool {
@@ -329,5 +352,45 @@ fn a_refused_client_is_told_in_words_of_its_protocol() {
     check(&mut second, "", "sorry, Too many connections: at most 1");
     assert_eq!(second.line(), "");
     check(&mut first, "on\nbye\n", "on");
+    stop(running);
+}
+
+#[test]
+fn a_piece_is_prepared_while_the_one_before_is_written_and_no_more() {
+    let running = Running::with(&ECHO, &[], "", &[]);
+    let mut other = Client::connect(running.address);
+    check(&mut other, "", "hello, tls false, starttls false");
+    let mut prepared = |count| {
+        while PREPARED.load(Ordering::SeqCst) < count {
+            std::thread::yield_now();
+        }
+        // Others are served meanwhile, and work.
+        for _ in 0..100 {
+            check(&mut other, "work hard\n", "worked hard");
+        }
+        assert_eq!(PREPARED.load(Ordering::SeqCst), count);
+    };
+    let begin = |line| {
+        let mut client = Client::connect(running.address);
+        check(&mut client, line, "hello, tls false, starttls false");
+        client
+    };
+
+    let mut slow = begin("long\n");
+    prepared(2);
+    assert_eq!(slow.line().len(), 3 * PIECE + 1);
+    check(&mut slow, "on\nbye\n", "on");
+
+    let hung_up = begin("long\n");
+    prepared(5);
+    drop(hung_up);
+
+    // What was prepared before comes, and no words in the middle of a line.
+    let mut unlucky = begin("long panic\n");
+    prepared(7);
+    assert_eq!(unlucky.line().len(), 2 * PIECE);
+    assert_eq!(unlucky.line(), "");
+    assert_eq!(running.server.panics(), 1);
+    check(&mut other, "bye\n", "");
     stop(running);
 }
