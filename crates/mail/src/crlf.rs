@@ -33,9 +33,11 @@ impl ToWire {
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', chunk) {
             let cr = if at == 0 { self.after_cr } else { chunk[at - 1] == b'\r' };
-            out.extend_from_slice(&chunk[start..at]);
-            out.extend_from_slice(if cr { b"\n" } else { b"\r\n" });
-            start = at + 1;
+            if !cr {
+                out.extend_from_slice(&chunk[start..at]);
+                out.push(b'\r');
+                start = at;
+            }
         }
         out.extend_from_slice(&chunk[start..]);
         if let Some(&last) = chunk.last() {

@@ -29,6 +29,7 @@ mod output;
 mod pattern;
 mod protocol;
 mod rights;
+mod room;
 mod settings;
 mod step;
 mod task;

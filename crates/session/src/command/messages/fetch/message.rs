@@ -8,6 +8,7 @@ use super::section::{self, Needs};
 use super::stream::{Measure, Measured, Place, Stream};
 use crate::command::messages::header_fields::{self, Index, Names};
 use crate::command::shared::pace::Pace;
+use crate::room::Room;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
 use codec::response::Revision;
 use codec::response::body_structure::body_structure;
@@ -64,6 +65,8 @@ struct Loaded {
     bytes: Vec<u8>,
     /// It is all of it.
     whole: bool,
+    /// Leave to keep it until the client has read it.
+    room: Option<Room>,
 }
 
 /// A header of the message or of a part, and where its fields are.
@@ -117,7 +120,7 @@ struct Literal {
 enum Body {
     /// All octets of the section.
     Held(Vec<u8>),
-    /// To be read from the file.
+    /// To be read from the file, or from what is loaded of it.
     InFile(Measured),
     /// Header fields picked from the header that lies in this range.
     Fields(Range<u64>),
@@ -152,12 +155,13 @@ fn old_section(which: Rfc822) -> (&'static str, Section) {
 impl Message {
     /// Longest header that is read by itself (bytes): past it the whole file is parsed.
     const HEADER_MAX: usize = 1024 * 1024;
-    /// Longest range that is kept in memory from when it is measured (bytes): it is read once
-    /// and not twice.
+    /// Longest part that is kept in memory from when it is measured (bytes): it is read once and
+    /// not twice.
     const HELD_MAX: u64 = 64 * 1024;
-    /// And of all such ranges together.
+    /// And of all such ranges of a message together.
     const HELD_SUM_MAX: usize = 256 * 1024;
-    /// Longest file that is read at once when several items are found in it (bytes).
+    /// Longest file that is read at once, as several items are found in it or all of it is sent
+    /// (bytes).
     const LOADED_MAX: u64 = 1024 * 1024;
     const ENVELOPE: CacheKind = CacheKind::named(b"ENVELOPE");
     // What follows from a message's structure has a number behind its name, which rises when
@@ -369,6 +373,11 @@ impl Message {
             };
             match self.locate(section, size, pass, pace)? {
                 Located::At(range) => {
+                    let whole = section::needs(section) == Needs::Size;
+                    if whole && let Some(measured) = self.load_to_send(size, partial, pass, pace)? {
+                        let octets = measured.octets;
+                        return Ok(Found::literal((Body::InFile(measured), octets), partial));
+                    }
                     if let Some(held) = self.hold(section, range.clone(), pace)? {
                         if let (Some(kind), Body::Held(octets)) = (kind, &held.0) {
                             header_fields::keep(pass, self.uid, kind, octets);

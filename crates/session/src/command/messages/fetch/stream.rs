@@ -12,7 +12,7 @@ use std::ops::Range;
 use store::MessageFile;
 
 /// Bytes read at once.
-const CHUNK: u64 = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// Counts the octets of a range.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl Measure {
 
     /// Reads on; `None` when the piece is spent before the range is read.
     pub(super) fn go_on(&mut self, file: &MessageFile, pace: &mut Pace) -> store::Result<Option<Measured>> {
-        let mut buffer = buffer(self.end.saturating_sub(self.position));
+        let mut buffer = Vec::new();
         while self.position < self.end {
             if pace.is_spent() {
                 return Ok(None);
             }
-            let bytes = read(file, &mut buffer, self.position..self.end, pace)?;
+            let bytes = Source::File(file).read(&mut buffer, self.position..self.end, pace)?;
             let Some(last) = bytes.last() else { break };
             self.octets += crlf::octets(bytes, self.after_cr);
             self.after_cr = *last == b'\r';
@@ -108,37 +108,70 @@ impl Stream {
     /// Writes on.
     pub(super) fn go_on(
         &mut self,
-        file: &MessageFile,
+        source: Source<'_>,
         out: &mut Output,
         pace: &mut Pace,
     ) -> store::Result<Sent> {
-        let mut buffer = buffer(self.end.saturating_sub(self.at.position));
-        let mut octets = Vec::new();
+        let mut buffer = Vec::new();
         while self.left > 0 {
             if out.is_full() || pace.is_spent() {
                 return Ok(Sent::Part);
             }
-            let room = at_most(buffer.len(), out.room() as u64);
-            let bytes = read(file, &mut buffer[..room], self.at.position..self.end, pace)?;
+            let end = self.end.min(self.at.position.saturating_add(out.room() as u64));
+            let bytes = source.read(&mut buffer, self.at.position..end, pace)?;
             if bytes.is_empty() {
                 return Ok(Sent::Short);
             }
             self.last = self.at.clone();
-            octets.clear();
-            self.at.wire.convert(bytes, &mut octets);
-            self.at.position += bytes.len() as u64;
-            self.at.octet += octets.len() as u64;
-            self.write(&octets, out);
+            self.write(bytes, out);
         }
         Ok(Sent::All)
     }
 
-    fn write(&mut self, octets: &[u8], out: &mut Output) {
-        let skipped = at_most(octets.len(), self.skip);
-        let taken = at_most(octets.len() - skipped, self.left);
-        out.buffer().extend_from_slice(&octets[skipped..skipped + taken]);
+    fn write(&mut self, bytes: &[u8], out: &mut Output) {
+        let out = out.buffer_for(bytes.len());
+        let from = out.len();
+        self.at.wire.convert(bytes, out);
+        let octets = out.len() - from;
+        self.at.position += bytes.len() as u64;
+        self.at.octet += octets as u64;
+        let skipped = at_most(octets, self.skip);
+        let taken = at_most(octets - skipped, self.left);
+        out.drain(from..from + skipped);
+        out.truncate(from + taken);
         self.skip -= skipped as u64;
         self.left -= taken as u64;
+    }
+}
+
+/// Where a range is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    File(&'a MessageFile),
+    /// All of the file, in memory.
+    Loaded(&'a [u8]),
+}
+
+impl<'a> Source<'a> {
+    /// The beginning of a range; empty only at the end of the file.
+    fn read<'b>(self, buffer: &'b mut Vec<u8>, range: Range<u64>, pace: &mut Pace) -> store::Result<&'b [u8]>
+    where
+        'a: 'b,
+    {
+        let wanted = at_most(CHUNK, range.end.saturating_sub(range.start));
+        let bytes: &'b [u8] = match self {
+            Self::File(file) => {
+                buffer.clear();
+                file.append_to(buffer, wanted, range.start)?;
+                buffer
+            }
+            Self::Loaded(bytes) => {
+                let start = at_most(bytes.len(), range.start);
+                &bytes[start..bytes.len().min(start + wanted)]
+            }
+        };
+        pace.read(bytes.len());
+        Ok(bytes)
     }
 }
 
@@ -149,22 +182,6 @@ pub(super) fn read_range(file: &MessageFile, range: Range<u64>, pace: &mut Pace)
     file.append_to(&mut bytes, wanted, range.start)?;
     pace.read(bytes.len());
     Ok(bytes)
-}
-
-fn buffer(needed: u64) -> Vec<u8> {
-    vec![0; at_most(CHUNK as usize, needed)]
-}
-
-fn read<'a>(
-    file: &MessageFile,
-    buffer: &'a mut [u8],
-    range: Range<u64>,
-    pace: &mut Pace,
-) -> store::Result<&'a [u8]> {
-    let wanted = at_most(buffer.len(), range.end.saturating_sub(range.start));
-    let length = file.read_at(&mut buffer[..wanted], range.start)?;
-    pace.read(length);
-    Ok(&buffer[..length])
 }
 
 fn at_most(length: usize, limit: u64) -> usize {

@@ -5,10 +5,12 @@ use super::super::stream::{Measured, read_range};
 use super::{Body, Fields, Loaded, Message};
 use crate::command::messages::header_fields::Index;
 use crate::command::shared::pace::Pace;
-use codec::command::{Section, SectionText};
+use crate::room::Room;
+use codec::command::{Partial, Section, SectionText};
 use mail::crlf::{self, ToWire};
 use mail::header::Header;
 use mail::mime::Structure;
+use std::borrow::Cow;
 use std::ops::Range;
 use store::{MessageFile, Pass};
 
@@ -27,7 +29,6 @@ impl Message {
         range: Range<u64>,
         pace: &mut Pace,
     ) -> store::Result<Option<(Body, u64)>> {
-        let Some(file) = &self.file else { return Ok(None) };
         let room = Self::HELD_SUM_MAX.saturating_sub(self.held) as u64;
         let holdable = |octets: u64| octets <= Self::HELD_MAX.min(room);
         let octets = match &section.text {
@@ -39,7 +40,10 @@ impl Message {
                 octets
             }
             _ if !holdable(range.end.saturating_sub(range.start)) => return Ok(None),
-            _ => to_wire(&read_range(file, range, pace)?),
+            _ => match self.bytes_of(&range, pace)? {
+                Some(bytes) => to_wire(&bytes),
+                None => return Ok(None),
+            },
         };
         pace.parse(octets.len());
         self.held += octets.len();
@@ -56,14 +60,10 @@ impl Message {
         range: &Range<u64>,
         pace: &mut Pace,
     ) -> store::Result<Option<Vec<u8>>> {
-        let Some(file) = &self.file else { return Ok(None) };
         if self.fields.as_ref().is_none_or(|fields| fields.range != *range) {
-            let loaded = self.loaded.as_ref().and_then(|loaded| {
-                loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
-            });
-            let bytes =
-                loaded.map_or_else(|| read_range(file, range.clone(), pace), |bytes| Ok(bytes.to_vec()))?;
+            let Some(bytes) = self.bytes_of(range, pace)? else { return Ok(None) };
             pace.parse(bytes.len());
+            let bytes = bytes.into_owned();
             let index = Index::of(&bytes, &self.names);
             self.fields = Some(Fields { range: range.clone(), bytes, index });
         }
@@ -74,6 +74,18 @@ impl Message {
         let octets = to_wire(&fields.index.pick(&fields.bytes, &self.names, not, wanted));
         pace.read(octets.len());
         Ok(Some(octets))
+    }
+
+    /// The bytes of a range: of what is loaded, else from the file. `None` when the message is gone.
+    fn bytes_of(&self, range: &Range<u64>, pace: &mut Pace) -> store::Result<Option<Cow<'_, [u8]>>> {
+        let loaded = self.loaded.as_ref().and_then(|loaded| {
+            loaded.bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
+        });
+        if let Some(bytes) = loaded {
+            return Ok(Some(bytes.into()));
+        }
+        let Some(file) = &self.file else { return Ok(None) };
+        Ok(Some(read_range(file, range.clone(), pace)?.into()))
     }
 
     pub(super) fn locate(
@@ -143,12 +155,48 @@ impl Message {
             }
             let whole = bytes.len() as u64 >= file.size();
             pace.parse(bytes.len());
-            self.loaded = Some(Loaded { bytes, whole });
+            self.loaded = Some(Loaded { bytes, whole, room: None });
         }
         let Some(loaded) = &self.loaded else { return Ok(None) };
         let header = Header::of(&loaded.bytes);
         self.header = Some(header.bytes().len() as u64);
         Ok(Some(header))
+    }
+
+    /// Loads a file to be sent from memory, as then it is read once. `None` where that would take
+    /// too much memory, or more reading than sending: of a long message that its client reads
+    /// window by window.
+    pub(super) fn load_to_send(
+        &mut self,
+        size: u64,
+        partial: Option<Partial>,
+        pass: &mut Pass,
+        pace: &mut Pace,
+    ) -> store::Result<Option<Measured>> {
+        let size_max = if partial.is_some() { Self::HELD_MAX } else { Self::LOADED_MAX };
+        let Some(file) = self.file.as_ref().filter(|_| size <= size_max) else { return Ok(None) };
+        let loaded = match self.loaded.take() {
+            Some(loaded) if loaded.room.is_some() => loaded,
+            loaded => {
+                let Some(room) = Room::take(size) else { return Ok(None) };
+                let bytes = match loaded {
+                    Some(loaded) if loaded.whole => loaded.bytes,
+                    _ => file.read_all()?,
+                };
+                pace.read(bytes.len());
+                Loaded { bytes, whole: true, room: Some(room) }
+            }
+        };
+        let octets = crlf::octets(&loaded.bytes, false);
+        let measured = Measured { range: 0..loaded.bytes.len() as u64, octets };
+        self.loaded = Some(loaded);
+        self.counted(octets, pass);
+        Ok(Some(measured))
+    }
+
+    /// Forgets what there is no leave for to keep until the client has read the response.
+    pub(super) fn unload(&mut self) {
+        self.loaded = self.loaded.take().filter(|loaded| loaded.room.is_some());
     }
 
     /// All of the file. `None` when the message is gone.
@@ -158,7 +206,7 @@ impl Message {
             let bytes = file.read_all()?;
             pace.parse(bytes.len());
             self.counted(crlf::octets(&bytes, false), pass);
-            self.loaded = Some(Loaded { bytes, whole: true });
+            self.loaded = Some(Loaded { bytes, whole: true, room: None });
         }
         Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
     }

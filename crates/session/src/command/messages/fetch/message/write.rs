@@ -1,7 +1,7 @@
 //! The response, once all that it says is found out.
 
 use super::super::Item;
-use super::super::stream::{Sent, Stream};
+use super::super::stream::{Sent, Source, Stream};
 use super::{Body, Literal, Message, Value, Written, old_section};
 use crate::command::shared::pace::Pace;
 use crate::output::Output;
@@ -14,6 +14,7 @@ use store::SaveDate;
 impl Message {
     /// Begins the response; the caller writes what comes from the snapshot.
     pub(in crate::command::messages::fetch) fn begin(&mut self, out: &mut Vec<u8>) -> &mut Writer {
+        self.unload();
         self.writer.insert(Writer::new(out, self.number))
     }
 
@@ -25,8 +26,11 @@ impl Message {
         pace: &mut Pace,
     ) -> Written {
         loop {
-            if let (Some(stream), Some(file)) = (self.stream.as_mut(), self.file.as_ref()) {
-                match stream.go_on(file, out, pace) {
+            let loaded = self.loaded.as_ref().filter(|loaded| loaded.whole);
+            let source = loaded.map(|loaded| Source::Loaded(&loaded.bytes));
+            let source = source.or(self.file.as_ref().map(Source::File));
+            if let (Some(stream), Some(source)) = (self.stream.as_mut(), source) {
+                match stream.go_on(source, out, pace) {
                     Ok(Sent::All) => self.end_stream(),
                     Ok(Sent::Part) => return Written::Part,
                     Ok(Sent::Short) => return Written::Broken("a message's file shrank while it was sent"),
