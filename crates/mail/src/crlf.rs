@@ -2,16 +2,24 @@
 
 /// How many bytes `bytes` has with every bare LF as CRLF. `after_cr`: the byte before was CR.
 pub fn octets(bytes: &[u8], after_cr: bool) -> u64 {
-    let mut count = bytes.len() as u64;
+    count(bytes, after_cr).0
+}
+
+/// Likewise, and how many line ends there are.
+pub(crate) fn count(bytes: &[u8], after_cr: bool) -> (u64, u64) {
+    let length = bytes.len() as u64;
     if !after_cr && memchr::memchr(b'\r', bytes).is_none() {
         // As most files are: counting takes a fraction of the time of looking at each.
-        return count + memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let ends = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        return (length + ends, ends);
     }
+    let (mut ends, mut bare) = (0, 0);
     for at in memchr::memchr_iter(b'\n', bytes) {
         let cr = if at == 0 { after_cr } else { bytes[at - 1] == b'\r' };
-        count += u64::from(!cr);
+        ends += 1;
+        bare += u64::from(!cr);
     }
-    count
+    (length + bare, ends)
 }
 
 /// Converts a stream chunk by chunk to what is sent: bare LF becomes CRLF, and NUL, which no

@@ -120,6 +120,11 @@ impl Structure {
         scan::structure(message, scan::Detail::Outline)
     }
 
+    /// Length of the whole message with CRLF line ends.
+    pub fn octets(&self) -> u64 {
+        self.parts.first().map_or(0, |message| message.header.octets + message.body.octets)
+    }
+
     /// The part that a section's numbers name (RFC 3501 section 6.4.5), `[]` being part 0.
     ///
     /// In a message that is not multipart, `1` names its only part: the message itself. Numbers

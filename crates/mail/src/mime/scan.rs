@@ -287,9 +287,9 @@ impl<S: Source + ?Sized> Scanner<'_, S> {
     /// Goes behind `length` bytes, which come next.
     fn pass(&mut self, length: usize) -> Result<(), S::Error> {
         let bytes = &self.input.peek(length)?[..length];
-        let ends = memchr::memchr_iter(b'\n', bytes).count();
+        let (octets, ends) = crate::crlf::count(bytes, self.last[1] == b'\r');
         self.at.offset += length as u64;
-        self.at.octets += crate::crlf::octets(bytes, self.last[1] == b'\r');
+        self.at.octets += octets;
         self.at.lines = self.at.lines.saturating_add(u32::try_from(ends).unwrap_or(u32::MAX));
         self.last = match bytes {
             [] => self.last,

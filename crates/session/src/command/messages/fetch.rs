@@ -39,6 +39,7 @@ pub(crate) fn fetch(mut command: Fetch) -> Box<dyn MailboxTask> {
         pass: None,
         next_row: 0,
         current: None,
+        spare: Vec::new(),
         gone: false,
         failed: None,
     })
@@ -162,6 +163,8 @@ struct FetchTask {
     next_row: usize,
     /// The message under way.
     current: Option<Message>,
+    /// Memory that the next message is read into.
+    spare: Vec<u8>,
     /// Something was left out, as its message is gone.
     gone: bool,
     /// The first failure; messages after it are sent all the same.
@@ -197,7 +200,7 @@ impl MailboxTask for FetchTask {
             }
             if let Some(mut message) = self.current.take() {
                 match self.advance(context, selected, &mut message, &mut pace)? {
-                    Written::All => {}
+                    Written::All => self.spare = message.into_spare(),
                     Written::Part => self.current = Some(message),
                     Written::Broken(why) => return Ok(Progress::Broken(why)),
                 }
@@ -280,7 +283,10 @@ impl FetchTask {
             }
             None => self.withheld(selected, uid).is_some_and(|withheld| self.is_wanted((&withheld).into())),
         };
-        wanted.then(|| Message::new(number, uid, selected.mark.take(), self.plan.names.clone()))
+        wanted.then(|| {
+            let (names, spare) = (self.plan.names.clone(), std::mem::take(&mut self.spare));
+            Message::new(number, uid, selected.mark.take(), names, spare)
+        })
     }
 
     /// Prepares a message or, once that is done, writes it. A message left out counts as written.

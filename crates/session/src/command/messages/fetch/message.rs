@@ -14,6 +14,7 @@ use codec::response::Revision;
 use codec::response::body_structure::body_structure;
 use codec::response::envelope::envelope;
 use codec::response::fetch::Writer;
+use mail::crlf;
 use mail::date::DateTime;
 use mail::envelope::Envelope;
 use mail::mime::Structure;
@@ -33,6 +34,8 @@ pub(super) struct Message {
     gone: bool,
     /// What was read of it and may serve for other items.
     loaded: Option<Loaded>,
+    /// Memory to read it into.
+    spare: Vec<u8>,
     /// The header that fields were picked from last.
     fields: Option<Fields>,
     /// The names of all fields that the command asks for.
@@ -163,6 +166,8 @@ impl Message {
     /// Longest file that is read at once, as several items are found in it or all of it is sent
     /// (bytes).
     const LOADED_MAX: u64 = 1024 * 1024;
+    /// How long an ENVELOPE or BODYSTRUCTURE is at most, as a rule (bytes).
+    const READY: usize = 1024;
     const ENVELOPE: CacheKind = CacheKind::named(b"ENVELOPE");
     // What follows from a message's structure has a number behind its name, which rises when
     // another version takes messages apart in another way: what the old one kept counts no more.
@@ -171,9 +176,16 @@ impl Message {
     /// Ranges of the parts.
     const PARTS: CacheKind = CacheKind::named(b"PARTS 2");
 
-    /// `mark` is what the last message left.
-    pub(super) fn new(number: SeqNum, uid: Uid, mark: Option<Mark>, names: Arc<Names>) -> Self {
+    /// `mark` and `spare` are what the last message left.
+    pub(super) fn new(
+        number: SeqNum,
+        uid: Uid,
+        mark: Option<Mark>,
+        names: Arc<Names>,
+        spare: Vec<u8>,
+    ) -> Self {
         Self {
+            spare,
             number,
             uid,
             file: None,
@@ -245,6 +257,9 @@ impl Message {
                 Found::Gone => self.values.push(Value::Gone),
             }
         }
+        if self.size.is_none() && self.values.iter().any(|value| matches!(value, Value::Size)) {
+            self.size = pass.size(self.uid)?;
+        }
         if self.date.is_none() && items.iter().any(|item| item.item == FetchItem::InternalDate) {
             // Asked for last: a file that had to be opened tells it.
             let of_file = self.file.as_ref().map(MessageFile::internal_date);
@@ -279,7 +294,7 @@ impl Message {
             FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Found::Value(Value::OfSnapshot),
             FetchItem::InternalDate => Found::Value(Value::Date),
             FetchItem::SaveDate => Found::some(pass.save_date(self.uid).map(Value::Saved)),
-            FetchItem::Rfc822Size => Found::some(self.find_size(pass, pace)?.map(|()| Value::Size)),
+            FetchItem::Rfc822Size => Found::some(self.find_size(items, pass, pace)?.map(|()| Value::Size)),
             FetchItem::Envelope => Found::some(self.envelope(items, pass, pace)?.map(Value::Ready)),
             FetchItem::Body => Found::some(self.body(false, pass, pace)?.map(Value::Ready)),
             FetchItem::BodyStructure => Found::some(self.body(true, pass, pace)?.map(Value::Ready)),
@@ -291,23 +306,36 @@ impl Message {
     }
 
     /// Finds the size out; `None` when the message is gone.
-    fn find_size(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<()>> {
+    fn find_size(&mut self, items: &[Item], pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<()>> {
         if self.size.is_none() {
-            self.size = match self.file {
-                // To open it told as much as a look would.
-                Some(_) => pass.known_size(self.uid),
-                None => pass.size_unread(self.uid)?,
-            };
+            self.size = pass.known_size(self.uid);
+        }
+        if self.size.is_none() && self.will_parse(items, pass) && self.open(pass, pace)?.is_some() {
+            // Then all of it is read, and its octets are counted.
+            return Ok(Some(()));
+        }
+        if self.size.is_none() && self.file.is_none() {
+            self.size = pass.size_unread(self.uid)?;
         }
         if self.size.is_none() {
             let Some(file) = self.open(pass, pace)? else { return Ok(None) };
             if file.size() > Self::LOADED_MAX {
                 self.size = pass.size(self.uid)?;
-            } else {
-                self.load_whole(pass, pace)?;
+            } else if let Some(bytes) = self.load_whole(pass, pace)? {
+                let octets = crlf::octets(bytes, false);
+                self.counted(octets, pass);
             }
         }
         Ok(self.size.map(|_| ()))
+    }
+
+    /// Whether an item is asked for that needs all of the message, taken apart.
+    fn will_parse(&self, items: &[Item], pass: &mut Pass) -> bool {
+        items.iter().any(|item| match item.item {
+            FetchItem::Body => pass.cached(self.uid, Self::BODY).is_none(),
+            FetchItem::BodyStructure => pass.cached(self.uid, Self::BODY_STRUCTURE).is_none(),
+            _ => false,
+        })
     }
 
     /// All of the message was read, and has so many octets: RFC822.SIZE is that and nothing else.
@@ -326,15 +354,14 @@ impl Message {
             return Ok(Some(ready.to_vec()));
         }
         // Where all of the file is needed next, it is read once.
-        let parses = items.iter().any(|item| matches!(item.item, FetchItem::BodyStructure | FetchItem::Body));
-        if parses && pass.cached(self.uid, Self::BODY_STRUCTURE).is_none() {
+        if self.will_parse(items, pass) {
             let size = self.open(pass, pace)?.map(MessageFile::size);
             if size.is_some_and(|size| size <= Self::LOADED_MAX) {
                 self.load_whole(pass, pace)?;
             }
         }
         let Some(header) = self.load_header(pass, pace)? else { return Ok(None) };
-        let mut ready = Vec::new();
+        let mut ready = Vec::with_capacity(Self::READY);
         envelope(&mut ready, &Envelope::of(&header));
         pass.keep(self.uid, Self::ENVELOPE, &ready);
         Ok(Some(ready))
@@ -346,7 +373,7 @@ impl Message {
             return Ok(Some(ready.to_vec()));
         }
         let Some(structure) = self.parse(pass, pace)? else { return Ok(None) };
-        let mut ready = Vec::new();
+        let mut ready = Vec::with_capacity(Self::READY);
         body_structure(&mut ready, &structure, extended, Revision::Rev1);
         pass.keep(self.uid, kind, &ready);
         self.structure = Some(structure);

@@ -135,6 +135,7 @@ impl Message {
                 None => return Ok(None),
             },
         };
+        self.counted(structure.octets(), pass);
         if structure.parts.len() > 1 {
             pass.keep(self.uid, Self::PARTS, &section::encode(&structure));
         }
@@ -174,14 +175,16 @@ impl Message {
         pace: &mut Pace,
     ) -> store::Result<Option<Measured>> {
         let size_max = if partial.is_some() { Self::HELD_MAX } else { Self::LOADED_MAX };
-        let Some(file) = self.file.as_ref().filter(|_| size <= size_max) else { return Ok(None) };
+        if size > size_max {
+            return Ok(None);
+        }
         let loaded = match self.loaded.take() {
             Some(loaded) if loaded.room.is_some() => loaded,
             loaded => {
                 let Some(room) = Room::take(size) else { return Ok(None) };
                 let bytes = match loaded {
                     Some(loaded) if loaded.whole => loaded.bytes,
-                    _ => file.read_all()?,
+                    _ => self.read_all()?,
                 };
                 pace.read(bytes.len());
                 Loaded { bytes, whole: true, room: Some(room) }
@@ -196,16 +199,35 @@ impl Message {
 
     /// Forgets what there is no leave for to keep until the client has read the response.
     pub(super) fn unload(&mut self) {
-        self.loaded = self.loaded.take().filter(|loaded| loaded.room.is_some());
+        match self.loaded.take() {
+            Some(Loaded { bytes, room: None, .. }) => self.spare = spare(bytes),
+            loaded => self.loaded = loaded,
+        }
+    }
+
+    /// Its memory, for the next message.
+    pub(in crate::command::messages::fetch) fn into_spare(self) -> Vec<u8> {
+        self.loaded.map_or(self.spare, |loaded| spare(loaded.bytes))
+    }
+
+    /// All bytes of its file, which is open.
+    fn read_all(&mut self) -> store::Result<Vec<u8>> {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        if let Some(file) = &self.file {
+            file.append_to(&mut bytes, usize::try_from(file.size()).unwrap_or(usize::MAX), 0)?;
+        }
+        Ok(bytes)
     }
 
     /// All of the file. `None` when the message is gone.
     pub(super) fn load_whole(&mut self, pass: &mut Pass, pace: &mut Pace) -> store::Result<Option<&[u8]>> {
         if !self.loaded.as_ref().is_some_and(|loaded| loaded.whole) {
-            let Some(file) = self.open(pass, pace)? else { return Ok(None) };
-            let bytes = file.read_all()?;
+            if self.open(pass, pace)?.is_none() {
+                return Ok(None);
+            }
+            let bytes = self.read_all()?;
             pace.parse(bytes.len());
-            self.counted(crlf::octets(&bytes, false), pass);
             self.loaded = Some(Loaded { bytes, whole: true, room: None });
         }
         Ok(self.loaded.as_ref().map(|loaded| loaded.bytes.as_slice()))
@@ -230,6 +252,11 @@ pub(super) enum Located {
     Nowhere,
     /// The message is gone.
     Gone,
+}
+
+/// Memory that may be kept, unless it is much.
+fn spare(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.capacity() as u64 <= Message::HELD_MAX { bytes } else { Vec::new() }
 }
 
 /// As octets to send.
