@@ -70,6 +70,11 @@ impl Client {
         Ok(client)
     }
 
+    /// Reads much at once from now on.
+    pub(crate) fn expect_much(&mut self) {
+        self.buffer.resize(PIECE, 0);
+    }
+
     pub(crate) fn log_in(&mut self, user: &str) -> Result<()> {
         self.log_in_with(user, crate::servers::PASSWORD)
     }

