@@ -94,6 +94,17 @@ impl Times {
     }
 }
 
+/// Memory that the kernel has taken for itself, in KiB: for sockets, watches, files. All that runs
+/// on the machine takes part in it.
+pub(crate) fn kernel_kib() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let of = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    Ok(["SUnreclaim", "PageTables", "KernelStack"].into_iter().filter_map(of).sum())
+}
+
 fn process_seconds(clock: ClockId) -> Option<f64> {
     let time = clock_gettime(clock).ok()?;
     Some(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)

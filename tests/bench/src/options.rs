@@ -48,7 +48,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     clients: Option<usize>,
 
-    /// The same for Dovecot and Courier, which have a process for each.
+    /// Clients in IDLE that have an INBOX each [default: 5000].
+    #[arg(long, value_name = "N")]
+    own_clients: Option<usize>,
+
+    /// Clients in IDLE beside which log-ins and deliveries are timed [default: 100000].
+    #[arg(long, value_name = "N")]
+    crowd: Option<usize>,
+
+    /// The most of these for Dovecot and Courier, which have a process for each.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     peer_clients: usize,
 
@@ -110,7 +118,23 @@ impl Options {
     }
 
     pub(crate) fn clients(&self, kind: Kind) -> usize {
-        let clients = self.clients.unwrap_or_else(|| self.sized(10_000, 1000, 20));
+        self.most(self.clients.unwrap_or_else(|| self.sized(10_000, 1000, 20)), kind)
+    }
+
+    /// Users that are in IDLE with one client each.
+    pub(crate) fn own_clients(&self, kind: Kind) -> usize {
+        self.most(self.own_users(), kind)
+    }
+
+    pub(crate) fn own_users(&self) -> usize {
+        self.own_clients.unwrap_or_else(|| self.sized(5000, 500, 20))
+    }
+
+    pub(crate) fn crowd(&self, kind: Kind) -> usize {
+        self.most(self.crowd.unwrap_or_else(|| self.sized(100_000, 5000, 20)), kind)
+    }
+
+    fn most(&self, clients: usize, kind: Kind) -> usize {
         match kind {
             Kind::Restante => clients,
             Kind::Dovecot | Kind::Dovecot24 | Kind::Courier => clients.min(self.peer_clients),

@@ -160,9 +160,12 @@ fn chosen(options: &Options) -> Result<Vec<&'static Workload>> {
     Ok(workloads::all().filter(wanted).collect())
 }
 
-/// Thousands of connections have two ends here; servers inherit the limit.
+/// Thousands of connections have two ends here; servers inherit the limit. Only root can raise
+/// what the system allows at first.
 fn raise_descriptors() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+    const WANTED: u64 = 1 << 20;
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, WANTED, WANTED);
+    if let (Err(_), Ok((_, hard))) = (raised, getrlimit(Resource::RLIMIT_NOFILE)) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

@@ -152,12 +152,12 @@ impl Users {
     }
 
     /// A passwd-file with [`users`], as Restante and Dovecot take it.
-    fn passwd_file(self) -> Result<String> {
+    fn passwd_file(self, options: &Options) -> Result<String> {
         let stored = match self {
             Self::Sha512 => format!("{{CRYPT}}{}", sha512_hash()?),
             _ => format!("{{PLAIN}}{PASSWORD}"),
         };
-        Ok(users().iter().map(|user| format!("{user}:{stored}::::::\n")).collect())
+        Ok(users(options).iter().map(|user| format!("{user}:{stored}::::::\n")).collect())
     }
 }
 
@@ -205,12 +205,13 @@ fn tls(certificate: CertificateDer<'static>) -> Result<rustls::ClientConfig> {
 }
 
 /// The users that every server has.
-pub(crate) fn users() -> Vec<String> {
+pub(crate) fn users(options: &Options) -> Vec<String> {
     let single = ["small", "realistic", "store", "append", "deliver", "other"];
     let numbered = ["first", "idle"]
         .iter()
         .flat_map(|name| (0..NUMBERED_USERS).map(move |number| format!("{name}{number}")));
-    single.into_iter().map(str::to_owned).chain(numbered).collect()
+    let own = (0..options.own_users()).map(|number| format!("own{number}"));
+    single.into_iter().map(str::to_owned).chain(numbered).chain(own).collect()
 }
 
 /// The password's hash as passwd(1) makes it: 5,000 rounds of SHA-512.

@@ -2,6 +2,7 @@
 
 mod change;
 mod fetch;
+mod idle;
 mod many;
 mod search;
 mod select;
@@ -10,5 +11,5 @@ mod wait;
 use crate::workload::Workload;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Workload> {
-    [select::ALL, fetch::ALL, search::ALL, change::ALL, wait::ALL, many::ALL].into_iter().flatten()
+    [select::ALL, fetch::ALL, search::ALL, change::ALL, wait::ALL, many::ALL, idle::ALL].into_iter().flatten()
 }

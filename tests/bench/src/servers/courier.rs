@@ -36,7 +36,7 @@ pub(super) fn start(place: &Place, options: &Options) -> Result<Server> {
     if mail.exists() {
         std::fs::remove_dir_all(&mail)?;
     }
-    let users = super::users();
+    let users = super::users(options);
     let triples = users.into_iter().flat_map(|user| {
         let home = format!("{MAIL}/{user}");
         [user, PASSWORD.to_owned(), home]

@@ -82,7 +82,7 @@ exec chroot \"$1\" \"$3\" -F -c \"$4\"";
 
 /// The installed Dovecot of Debian 12.
 pub(super) fn start(users: Users, place: &Place, options: &Options) -> Result<Server> {
-    let directory = Directory::new("dovecot", users, place)?;
+    let directory = Directory::new("dovecot", users, place, options)?;
     if users.are_in_a_directory() {
         let settings = settings_23::ldap(&place.directory_url(options)?);
         std::fs::write(directory.path.join("ldap"), settings)?;
@@ -97,7 +97,7 @@ pub(super) fn start(users: Users, place: &Place, options: &Options) -> Result<Se
 pub(super) fn start_24(users: Users, place: &Place, options: &Options) -> Result<Server> {
     let path = options.dovecot.as_deref().ok_or("--dovecot says where it is")?;
     let installed = Installed::at(path)?;
-    let directory = Directory::new("dovecot24", users, place)?;
+    let directory = Directory::new("dovecot24", users, place, options)?;
     let url = users.are_in_a_directory().then(|| place.directory_url(options)).transpose()?;
     let settings = settings_24::text(users, place, &directory.path, &installed.version()?, url.as_deref());
     directory.start(Kind::Dovecot24, settings, options, |configuration| {
@@ -119,13 +119,13 @@ struct Directory {
 }
 
 impl Directory {
-    fn new(name: &str, users: Users, place: &Place) -> Result<Self> {
+    fn new(name: &str, users: Users, place: &Place, options: &Options) -> Result<Self> {
         let path = place.directory.join(format!("{name}{}", users.suffix()));
         let mail = path.join("mail");
         std::fs::create_dir_all(&mail)?;
         let owner = super::owner()?;
         crate::corpus::give(&mail, owner)?;
-        std::fs::write(path.join("users"), users.passwd_file()?)?;
+        std::fs::write(path.join("users"), users.passwd_file(options)?)?;
         Ok(Self { path, mail, owner })
     }
 

@@ -31,7 +31,7 @@ pub(super) fn start(users: Users, place: &Place, options: &Options) -> Result<Se
     std::fs::create_dir_all(&mail)?;
     let owner = super::owner()?;
     let (port, tls_port) = (super::free_port()?, super::free_port()?);
-    std::fs::write(directory.join("users"), users.passwd_file()?)?;
+    std::fs::write(directory.join("users"), users.passwd_file(options)?)?;
     for path in [&directory, &mail, &place.certificate, &place.key, &directory.join("users")] {
         crate::corpus::give(path, owner)?;
     }
@@ -117,9 +117,9 @@ create = true
 cleartext-from = [\"127.0.0.0/8\"]
 {cache}
 [limits]
-connections = 50000
-connections-per-address = 50000
-connections-per-user-and-address = 50000
+connections = 500000
+connections-per-address = 500000
+connections-per-user-and-address = 500000
 [[listen]]
 address = \"127.0.0.1:{port}\"
 tls = \"starttls\"

@@ -1,24 +1,15 @@
-//! Many clients, and many messages.
+//! Many log-ins, and many messages.
 
 use crate::client::Client;
-use crate::corpus;
 use crate::servers::{NUMBERED_USERS, Server, Users};
 use crate::workload::{Aim, Rounds, Sample, Stage, Workload};
 use crate::{Error, Result};
 use rustls::ClientConfig;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Messages in the INBOX of each client in IDLE.
-const IDLE_MESSAGES: usize = 1000;
 
 /// Clients that log in at the same time.
 const AT_ONCE: usize = 4;
-
-/// How long clients wait in IDLE before the memory is looked at: a server may shrink what it
-/// does not need then.
-const SETTLE_SECONDS: u64 = 5;
 
 pub(super) const ALL: &[Workload] = &[
     Workload {
@@ -62,16 +53,6 @@ pub(super) const ALL: &[Workload] = &[
         limit: None,
     },
     Workload {
-        name: "idle-memory",
-        what: "memory for a client in IDLE over TLS",
-        aims: &[Aim::AtMost(32.0)],
-        unit: "KiB",
-        rounds: Rounds::JustStarted,
-        users: Users::Plain,
-        run: idle_memory,
-        limit: None,
-    },
-    Workload {
         name: "open-memory",
         what: "memory for the largest mailbox, selected for the first time",
         aims: &[Aim::AtMost(100.0)],
@@ -83,7 +64,7 @@ pub(super) const ALL: &[Workload] = &[
     },
 ];
 
-fn log_in(stage: &Stage) -> Result<Sample> {
+pub(super) fn log_in(stage: &Stage) -> Result<Sample> {
     log_in_at(stage, &stage.server, Users::Plain)
 }
 
@@ -106,36 +87,6 @@ fn log_in_at(stage: &Stage, server: &Server, users: Users) -> Result<Sample> {
     };
     let times = server.processes.measure(|| in_threads(AT_ONCE, work))?.divided_by(each * AT_ONCE);
     Ok(Sample { figure: Some(1.0 / times.wall), ..times.into() })
-}
-
-/// Clients of a hundred users, all in IDLE at the same time.
-fn idle_memory(stage: &Stage) -> Result<Sample> {
-    let clients = stage.options.clients(stage.server.kind);
-    for number in 0..NUMBERED_USERS.min(clients) {
-        let maildir = stage.server.maildir(&format!("idle{number}"));
-        corpus::fill_with_links(&maildir, stage.server.owner, IDLE_MESSAGES)?;
-    }
-    // What is there for the first client is not counted for all.
-    let first = idling(stage, 0)?;
-    let before = stage.server.processes.memory_kib()?;
-    let mut all = Vec::with_capacity(clients);
-    for number in 0..clients {
-        all.push(idling(stage, number).map_err(|error| format!("client {number}: {error}"))?);
-    }
-    std::thread::sleep(Duration::from_secs(if stage.options.tiny { 0 } else { SETTLE_SECONDS }));
-    let after = stage.server.processes.memory_kib()?;
-    drop((first, all));
-    let figure = (after as f64 - before as f64) / clients as f64;
-    eprintln!("  {}: {clients} clients in IDLE, {figure:.1} KiB each", stage.server.kind.name());
-    Ok(Sample { figure: Some(figure), ..Sample::default() })
-}
-
-fn idling(stage: &Stage, number: usize) -> Result<Client> {
-    let mut client = connect(stage.server.tls_port, &stage.place.tls)?;
-    client.log_in(&format!("idle{}", number % NUMBERED_USERS))?;
-    client.select(IDLE_MESSAGES)?;
-    client.idle()?;
-    Ok(client)
 }
 
 /// In MB of 1,000,000 octets.

@@ -41,7 +41,7 @@ pub(super) const ALL: &[Workload] = &[
     },
 ];
 
-fn delivery_idle(stage: &Stage) -> Result<Sample> {
+pub(super) fn delivery_idle(stage: &Stage) -> Result<Sample> {
     let user = "other";
     stage.mailbox(user, Mail::Realistic)?;
     let mut count = stage.messages(user)?;
