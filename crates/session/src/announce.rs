@@ -37,6 +37,7 @@ impl Selected {
     /// Looks at the mailbox and announces what changed; `false` when the output is full before
     /// all of it is said.
     pub(crate) fn announce(&mut self, telling: Telling, out: &mut Output) -> Result<bool, Gone> {
+        self.wake();
         self.refresh()?;
         self.view.tell_keywords(self.read_only, out);
         let newest = self.view.snapshot().clone();

@@ -10,7 +10,7 @@ use crate::view::{Telling, View};
 use codec::Tag;
 use codec::response::{Code, Condition, bye, tagged, untagged};
 use std::sync::Arc;
-use store::{Account, Mailbox, Wake, Watch};
+use store::{Account, Mailbox, Rest, Wake, Watch};
 
 /// What a command works with. Commands of one session run one at a time.
 pub(crate) struct Context<'a> {
@@ -81,9 +81,30 @@ pub(crate) struct Selected {
     pub(crate) watch: Watch,
     /// Where FETCH is in a section that the client reads window by window.
     pub(crate) mark: Option<Mark>,
+    /// The view is set down: nothing happens in an IDLE.
+    pub(crate) rest: Option<Rest>,
 }
 
 impl Selected {
+    /// Sets the view down in few bytes, until [`Selected::wake`].
+    pub(crate) fn rest(&mut self) {
+        if let Some(snapshot) = self.view.set_down() {
+            self.rest = Some(self.mailbox.rest(snapshot));
+        }
+    }
+
+    /// Whether the view is set down and nothing has happened since.
+    pub(crate) fn rests_on(&self) -> bool {
+        self.rest.as_ref().is_some_and(Rest::goes_on)
+    }
+
+    /// Takes the view up again.
+    pub(crate) fn wake(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            self.view.take_up(rest.snapshot());
+        }
+    }
+
     /// Whether a client means this mailbox.
     pub(crate) fn is(&self, named: &MailboxRef) -> bool {
         Arc::ptr_eq(&self.account, &named.account) && *self.mailbox.name() == named.name

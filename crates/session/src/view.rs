@@ -83,6 +83,23 @@ impl View {
         }
     }
 
+    /// Gives the snapshot up, for a while in which nothing is asked of the view. `None` while
+    /// something is left to tell.
+    pub(crate) fn set_down(&mut self) -> Option<Arc<Snapshot>> {
+        if !Arc::ptr_eq(&self.uids, self.snapshot.uids()) {
+            return None;
+        }
+        let empty = Snapshot::empty();
+        self.uids = empty.uids().clone();
+        Some(std::mem::replace(&mut self.snapshot, empty.clone()))
+    }
+
+    /// Takes up again what was set down.
+    pub(crate) fn take_up(&mut self, snapshot: Arc<Snapshot>) {
+        self.uids = snapshot.uids().clone();
+        self.snapshot = snapshot;
+    }
+
     /// How many messages the client knows of.
     pub(crate) fn len(&self) -> usize {
         self.uids.len()

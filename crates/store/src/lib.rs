@@ -39,6 +39,7 @@ mod names;
 mod odd;
 mod open_ahead;
 mod own_files;
+mod packed;
 mod quota;
 mod rename;
 mod root;

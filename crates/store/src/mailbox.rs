@@ -44,6 +44,7 @@ use crate::list_file::ListFile;
 use crate::lock::Lock;
 use crate::message::{Looked, MessageFile};
 use crate::own_files;
+use crate::packed::Published;
 use crate::scan::Place;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -101,7 +102,7 @@ struct Inner {
     list: ListFile,
     /// `None` before the first look.
     state: Option<State>,
-    snapshot: Arc<Snapshot>,
+    published: Published,
     /// How far the directories are known; `None`: a scan has to tell.
     seen: Option<Seen>,
     /// UIDVALIDITY as it was published.
@@ -180,7 +181,7 @@ impl Mailbox {
         let index_directory = shared.index_directory(&directory);
         directory::refuse_strange(&directory)?;
         clean_tmp(&directory);
-        let snapshot = State::new(UidValidity::MIN).snapshot();
+        let published = Published::Open(State::new(UidValidity::MIN).snapshot(), None);
         let list = ListFile::new(&directory);
         let watched = shared
             .watcher
@@ -188,7 +189,7 @@ impl Mailbox {
         let inner = Mutex::new(Inner {
             list,
             state: None,
-            snapshot,
+            published,
             seen: None,
             told: None,
             is_fresh: false,
@@ -258,7 +259,7 @@ impl Mailbox {
 
     /// The newest published state; empty before the first refresh. Touches no disk.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.lock().snapshot.clone()
+        self.lock().published.snapshot()
     }
 
     /// Opens a message's file. `None` when it is gone. `Compressed` for a message that is
@@ -513,12 +514,12 @@ impl Inner {
     }
 
     fn uid_validity(&self) -> UidValidity {
-        self.state.as_ref().map_or(self.snapshot.uid_validity(), |state| state.uid_validity)
+        self.state.as_ref().map_or(self.published.head().uid_validity(), |state| state.uid_validity)
     }
 
     fn publish(&mut self) {
         if let Some(state) = &mut self.state {
-            self.snapshot = state.snapshot();
+            self.published = Published::Open(state.snapshot(), None);
             self.told = Some(state.uid_validity);
             self.unsaved = true;
         }

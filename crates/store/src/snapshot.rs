@@ -122,6 +122,33 @@ impl Snapshot {
         &self.uids
     }
 
+    /// The same without its messages.
+    pub(crate) fn without_rows(&self) -> Self {
+        Self {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next,
+            highest_modseq: self.highest_modseq,
+            recent_from: self.recent_from,
+            uids: Self::empty().uids.clone(),
+            flags: Column::new(),
+            modseqs: ModSeqs::new(),
+            keyword_set_of: Column::new(),
+            keyword_sets: self.keyword_sets.clone(),
+            keywords: self.keywords.clone(),
+            first_unseen: self.first_unseen.clone(),
+        }
+    }
+
+    /// A mailbox without messages; always the same one.
+    pub fn empty() -> &'static Arc<Self> {
+        static EMPTY: OnceLock<Arc<Snapshot>> = OnceLock::new();
+        EMPTY.get_or_init(|| {
+            let sets: Arc<[Box<[Keyword]>]> = Arc::new([Box::default()]);
+            let builder = SnapshotBuilder::new(UidValidity::MIN, Uid::MIN, ModSeq(1), sets, Arc::new([]));
+            Arc::new(builder.build(None))
+        })
+    }
+
     /// How many messages.
     pub fn len(&self) -> usize {
         self.uids.len()

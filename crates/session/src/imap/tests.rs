@@ -316,6 +316,43 @@ fn silence_ends_a_session() {
 }
 
 #[test]
+fn an_idle_that_rests_tells_what_happened_meanwhile() {
+    let (_directory, site) = site_with(&["S", "ST", "", "F"]);
+    let mut clients = [site.select("INBOX"), site.select("INBOX")];
+    let rest = |client: &mut Client| {
+        assert!(client.command("IDLE").starts_with("+ "));
+        assert!(client.wait(10_000).is_empty() && client.watches());
+    };
+    clients.iter_mut().for_each(rest);
+    // Nothing happened: the client is told so, and all is as before.
+    let told = text(clients[0].send(b"DONE\r\n"));
+    assert_eq!(told, "a OK Idle ended\r\n");
+    assert!(clients[0].command("FETCH 4 FLAGS").starts_with("* 4 FETCH (FLAGS (\\Flagged"));
+    rest(&mut clients[0]);
+    assert_eq!(text(clients[0].wait(site.settings.idle_keepalive_ms)), "* OK Still here\r\n");
+    let mut other = site.select("INBOX");
+    assert!(other.command("EXPUNGE").contains("* 2 EXPUNGE\r\n"));
+    assert!(other.command("STORE 2 +FLAGS (\\Seen work)").contains("a OK"));
+    assert!(other.command("APPEND INBOX (\\Answered) {5+}\r\nS: x\n").contains("a OK"));
+    for client in &mut clients {
+        let told = text(client.take());
+        for expected in ["* 2 EXPUNGE\r\n", "* 4 EXISTS\r\n", "* 2 FETCH (FLAGS (\\Seen work"] {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+        assert!(!told.contains("* 1 FETCH") && !told.contains("* 3 FETCH"), "{told}");
+        assert!(client.wait(10_000).is_empty());
+    }
+    // Woken by DONE alone.
+    assert!(other.command("STORE 1 +FLAGS.SILENT (\\Deleted)").contains("a OK"));
+    assert!(other.command("EXPUNGE").contains("* 1 EXPUNGE\r\n"));
+    for client in &mut clients {
+        let told = text(client.send(b"DONE\r\n"));
+        assert!(told.contains("* 1 EXPUNGE\r\n") && told.ends_with("a OK Idle ended\r\n"), "{told}");
+        assert!(client.command("FETCH 3 FLAGS").contains("* 3 FETCH (FLAGS (\\Answered"));
+    }
+}
+
+#[test]
 fn idle_tells_of_changes_and_that_it_is_there() {
     let (_directory, site) = site_with(&["S"]);
     let mut client = site.select("INBOX");

@@ -177,13 +177,15 @@ struct Session {
     /// What was true of each message in the last state that the view saw it in, and what the
     /// client changed since.
     last: BTreeMap<Uid, (Names, ModSeq)>,
+    /// The view is set down.
+    resting: Option<Arc<Snapshot>>,
 }
 
 impl Session {
     fn new(mailbox: &Mailbox, condstore: bool) -> Self {
         let view = View::new(mailbox.published.clone(), UidSet::new());
         let client = Client { messages: vec![Known::default(); view.len()] };
-        let mut session = Self { view, client, condstore, last: BTreeMap::new() };
+        let mut session = Self { view, client, condstore, last: BTreeMap::new(), resting: None };
         session.note(mailbox);
         session
     }
@@ -211,6 +213,25 @@ impl Session {
         }
         self.client.read(&out.take());
         self.check(mailbox, expunges);
+    }
+
+    /// IDLE in which nothing happens.
+    fn rest(&mut self) {
+        self.resting = self.view.set_down();
+        assert!(self.resting.is_some(), "all was told");
+    }
+
+    /// The view gets a snapshot of the same content, as when nobody else had it meanwhile.
+    fn wake(&mut self) {
+        let Some(before) = self.resting.take() else { return };
+        let message = |row: store::Row<'_>| Message {
+            uid: row.uid(),
+            system: row.system_flags(),
+            work: !row.keywords().is_empty(),
+            modseq: row.modseq(),
+        };
+        let messages: Vec<Message> = before.rows().map(message).collect();
+        self.view.take_up(snapshot(&messages, before.uid_next().get(), before.highest_modseq()));
     }
 
     /// FETCH (UID FLAGS) of a message by number.
@@ -326,6 +347,7 @@ fn number_set(number: usize) -> NumberSet {
 fn play(random: &mut Random, mailbox: &mut Mailbox, sessions: &mut [Session]) {
     let who = random.below(sessions.len());
     let session = &mut sessions[who];
+    session.wake();
     let length = session.view.len();
     match random.below(12) {
         0 => mailbox.arrive(1 + random.below(3)),
@@ -357,7 +379,12 @@ fn play(random: &mut Random, mailbox: &mut Mailbox, sessions: &mut [Session]) {
             mailbox.flip(index, random.below(6));
             session.advance(mailbox, true, true);
         }
-        _ => session.advance(mailbox, true, random.below(2) == 0),
+        _ => {
+            session.advance(mailbox, true, random.below(2) == 0);
+            if random.below(2) == 0 {
+                session.rest();
+            }
+        }
     }
 }
 
@@ -374,6 +401,7 @@ fn clients_know_what_they_are_told_and_that_is_true() {
             }
         }
         for session in &mut sessions {
+            session.wake();
             session.advance(&mailbox, true, false);
         }
     }

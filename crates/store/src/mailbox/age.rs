@@ -130,7 +130,7 @@ pub(super) struct Beside {
 impl Beside {
     /// Before a list is looked at.
     pub(super) fn of(inner: &Inner) -> Self {
-        Self { known: None, told: inner.told.map(|_| Reached::of_snapshot(&inner.snapshot)) }
+        Self { known: None, told: inner.told.map(|_| Reached::of_snapshot(inner.published.head())) }
     }
 }
 

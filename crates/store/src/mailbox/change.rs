@@ -130,7 +130,7 @@ pub(super) fn store_flags(
         inner.publish();
         mailbox.after_change(&mut inner);
     }
-    Ok(FlagsStored { snapshot: inner.snapshot.clone(), changed, modified, gone, refused, refusal })
+    Ok(FlagsStored { snapshot: inner.published.snapshot(), changed, modified, gone, refused, refusal })
 }
 
 /// Indices of the keywords that the change names; lines that define new ones go to `lines`.
@@ -253,7 +253,7 @@ fn remove(mailbox: &Mailbox, uids: Option<&UidSet>, removed: &mut Removed) -> Re
         mailbox.after_change(&mut inner);
     }
     outcome?;
-    Ok(inner.snapshot.clone())
+    Ok(inner.published.snapshot())
 }
 
 /// Removes the files of messages that are marked; `removed` are those that are gone, also when

@@ -2,14 +2,16 @@
 
 use super::departed::Known;
 use super::index;
-use super::look::Seen;
+use super::look::{self, Seen};
 use super::pass::Learned;
 use super::state::State;
 use super::{Inner, Mailbox};
 use crate::cache::{self, Cache, Identity, Whose};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::packed::Packed;
 use crate::scan::Stamp;
+use crate::snapshot::Snapshot;
 use mail::Uid;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +23,7 @@ use std::time::SystemTime;
 #[must_use]
 pub struct Rest {
     mailbox: Arc<Mailbox>,
+    packed: Arc<Packed>,
 }
 
 /// There is none: no file has these numbers.
@@ -32,19 +35,15 @@ const RECORDS_SPARE: usize = 1000;
 /// Resting.
 impl Mailbox {
     /// Says that a session which watches the mailbox waits and will do nothing before it is
-    /// woken. When all of them rest, what only commands need is given up; the next look loads
-    /// it again. Blocks like any look.
-    pub fn rest(self: &Arc<Self>) -> Rest {
-        let resting = self.resting.fetch_add(1, Relaxed) + 1;
-        if resting >= self.watched.wakes()
-            && let Ok(_entered) = self.shared.enter()
-        {
-            let mut inner = self.lock();
-            if let Err(error) = self.give_up(&mut inner) {
-                tracing::debug!(%error, "a mailbox stays in memory");
-            }
-        }
-        Rest { mailbox: self.clone() }
+    /// woken; its snapshot is kept in few bytes. When all of them rest, what only commands need is
+    /// given up; the next look loads it again. Blocks like any look.
+    pub fn rest(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Rest {
+        let packed = self.lock().published.pack(&snapshot);
+        drop(snapshot);
+        self.resting.fetch_add(1, Relaxed);
+        let rest = Rest { mailbox: self.clone(), packed };
+        rest.settle();
+        rest
     }
 
     /// Gives the state up, once the index has it.
@@ -59,6 +58,7 @@ impl Mailbox {
             self.save(inner)?;
         }
         inner.state = None;
+        inner.published.rest();
         self.bytes.store(0, Relaxed);
         Ok(())
     }
@@ -80,6 +80,40 @@ impl Mailbox {
     /// Bytes of memory that its messages take; an estimate.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Relaxed)
+    }
+}
+
+impl Rest {
+    /// Whether a look would find what the session knows; if so, it rests on.
+    pub fn goes_on(&self) -> bool {
+        let is_undisturbed = || {
+            let _entered = self.mailbox.shared.enter()?;
+            let inner = self.mailbox.lock();
+            self.mailbox.check_identity()?;
+            let is_known = inner.published.is(&self.packed) && !inner.read_only;
+            Ok::<_, Error>(is_known && look::is_unchanged(&self.mailbox, &inner)?)
+        };
+        let goes_on = is_undisturbed().unwrap_or(false);
+        if goes_on {
+            self.settle();
+        }
+        goes_on
+    }
+
+    /// The snapshot that the session rests on.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.packed.unpack()
+    }
+
+    /// Gives up what commands of others may have loaded, if all rest.
+    fn settle(&self) {
+        let mailbox = &self.mailbox;
+        if mailbox.resting.load(Relaxed) >= mailbox.watched.wakes()
+            && let Ok(_entered) = mailbox.shared.enter()
+            && let Err(error) = mailbox.give_up(&mut mailbox.lock())
+        {
+            tracing::debug!(%error, "a mailbox stays in memory");
+        }
     }
 }
 
@@ -180,7 +214,7 @@ impl Mailbox {
         }
         inner.cache = saved.cache;
         let mut state = saved.state;
-        let is_published = state.share(&inner.snapshot);
+        let is_published = state.share(&inner.published.wake());
         inner.state = Some(state);
         inner.records = inner.live_records();
         if !is_published {
@@ -234,7 +268,7 @@ impl Mailbox {
         let Ok(_entered) = self.shared.enter() else { return };
         let mut places: Option<(Identity, Vec<u32>)> = None;
         if !records.is_empty() && self.is_there() {
-            let validity = self.snapshot().uid_validity();
+            let validity = self.lock().published.head().uid_validity();
             places = self
                 .index_to_write()
                 .and_then(|directory| cache::append(directory, validity, records))

@@ -38,11 +38,11 @@ const NEW_TO_SAVE: usize = 1000;
 pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Result<Refreshed> {
     mailbox.check_identity()?;
     // Of what was published: a mailbox that rests has nothing else, and is not loaded for a look.
-    let published = &inner.snapshot;
-    let unclaimed = published.uids.last().is_some_and(|last| *last >= published.recent_from);
+    let published = &inner.published;
+    let unclaimed = published.last_uid().is_some_and(|last| last >= published.head().recent_from);
     // Whoever claims is told whether that can be done at all.
     if !(claim && (unclaimed || inner.read_only)) && is_unchanged(mailbox, inner)? {
-        return Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed: UidSet::new() });
+        return Ok(Refreshed { snapshot: inner.published.snapshot(), claimed: UidSet::new() });
     }
     let claimed = if claim {
         let _lock = mailbox.lock_file()?;
@@ -53,7 +53,7 @@ pub(super) fn refresh(mailbox: &Mailbox, inner: &mut Inner, claim: bool) -> Resu
         UidSet::new()
     };
     mailbox.count_bytes(inner);
-    Ok(Refreshed { snapshot: inner.snapshot.clone(), claimed })
+    Ok(Refreshed { snapshot: inner.published.snapshot(), claimed })
 }
 
 /// See [`Mailbox::look`]. With `inner.read_only` no more is written than can be.
@@ -106,7 +106,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
 
 /// Whether list and directories are as they were at the last look, as far as that can be told
 /// without reading them.
-fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
+pub(super) fn is_unchanged(mailbox: &Mailbox, inner: &Inner) -> Result<bool> {
     if !inner.list.is_current() {
         return Ok(false);
     }
@@ -345,7 +345,7 @@ fn make_whole(mailbox: &Mailbox, inner: &Inner, stamp: &Stamp) -> Result<()> {
 fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> Result<()> {
     let fresh = std::mem::take(&mut inner.is_fresh).then(|| first_recent(inner, differences)).flatten();
     if differences.is_empty() && fresh.is_none() {
-        if inner.snapshot.uid_validity() != inner.uid_validity() {
+        if inner.published.head().uid_validity() != inner.uid_validity() {
             inner.publish();
         }
         return Ok(());

@@ -143,7 +143,7 @@ fn who_rests_wakes_to_what_happened() {
     append(&inbox, "two\n", Flags::default());
     inbox.refresh(true).unwrap();
     let (before, snapshot) = (shown(&inbox), inbox.snapshot());
-    let rest = inbox.rest();
+    let rest = inbox.rest(inbox.snapshot());
     assert_eq!(inbox.bytes(), 0, "the state is given up");
     for claim in [false, true] {
         let looked = inbox.refresh(claim).unwrap().snapshot;
@@ -153,13 +153,13 @@ fn who_rests_wakes_to_what_happened() {
     assert_eq!(content(inbox.open_message(uid(2)).unwrap()), "two\n");
     assert!(Arc::ptr_eq(inbox.snapshot().uids(), snapshot.uids()));
     drop(rest);
-    let rest = inbox.rest();
+    let rest = inbox.rest(inbox.snapshot());
     site.deliver("1.qmail", "delivered");
     let scanned = scans(|| assert_eq!(inbox.refresh(true).unwrap().claimed.len(), 1));
     assert_eq!((scanned, &shown(&inbox)[..2]), (0, &before[..]));
     drop(rest);
     // Nor is the index needed: list and scan do as well.
-    let _rest = inbox.rest();
+    let _rest = inbox.rest(inbox.snapshot());
     std::fs::remove_file(site.root().join("restante-index")).unwrap();
     site.deliver("2.qmail", "delivered");
     assert_eq!(inbox.refresh(false).unwrap().snapshot.len(), 4);

@@ -139,7 +139,7 @@ impl World {
                 self.model.remove(&text);
             }
             Step::Reopen => self.mailboxes[who] = self.site.inbox(),
-            Step::Rest => drop(mailbox.rest()),
+            Step::Rest => drop(mailbox.rest(mailbox.snapshot())),
             Step::Look => {}
         }
     }

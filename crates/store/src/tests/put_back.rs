@@ -327,7 +327,7 @@ fn under_a_running_server_its_memory_is_the_witness() {
         let mut history = History::new();
         let a = history.open();
         let validity = history.client.look(&a);
-        let rest = rests.then(|| a.rest());
+        let rest = rests.then(|| a.rest(a.snapshot()));
         history.put_back("restante-uidlist");
         assert_eq!(history.client.look(&a), validity);
         append(&a, "Subject: new\n\n", Flags::default());

@@ -22,7 +22,7 @@ fn keywords_stay_with_their_messages() {
     let before = shown(&a);
     let b = site.inbox();
     assert_eq!(shown(&b), before);
-    let _rest = a.rest();
+    let _rest = a.rest(a.snapshot());
     assert_eq!(a.bytes(), 0);
     b.pass().keep(uid(1), CacheKind::named(b"X"), b"x");
     drop(b);
@@ -39,7 +39,7 @@ fn a_list_removed_under_one_that_rests() {
     a.store_flags(&uids(&[1]), &FlagChange::Add(flags(SystemFlags::DELETED, &[])), None).unwrap();
     a.expunge(None).unwrap();
     let before = a.snapshot();
-    let _rest = a.rest();
+    let _rest = a.rest(a.snapshot());
     std::fs::remove_file(site.root().join("restante-uidlist")).unwrap();
     match a.refresh(false) {
         Err(error) => assert_eq!(error.kind, crate::ErrorKind::Deleted),

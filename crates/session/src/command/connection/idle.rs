@@ -8,11 +8,10 @@ use crate::announce::Gone;
 use crate::context::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 use codec::response::{Condition, continuation, untagged};
-use store::Rest;
 
 /// The dialogue of an IDLE.
 pub(crate) fn idle() -> Box<dyn Dialogue> {
-    Box::new(Idle { is_begun: false, keepalive_ms: 0, rest_ms: 0, rest: None })
+    Box::new(Idle { is_begun: false, keepalive_ms: 0, rest_ms: 0, rests: false })
 }
 
 struct Idle {
@@ -21,8 +20,8 @@ struct Idle {
     keepalive_ms: u64,
     /// From when on the mailbox may be given up in memory, if nothing happens.
     rest_ms: u64,
-    /// It may be.
-    rest: Option<Rest>,
+    /// It is, as far as this session is concerned.
+    rests: bool,
 }
 
 impl Idle {
@@ -40,9 +39,9 @@ impl Idle {
     /// Waits until the session has something to do by itself.
     fn watch(&self) -> Turn {
         Turn::Watch {
-            deadline_ms: match self.rest {
-                Some(_) => self.keepalive_ms,
-                None => self.keepalive_ms.min(self.rest_ms),
+            deadline_ms: match self.rests {
+                true => self.keepalive_ms,
+                false => self.keepalive_ms.min(self.rest_ms),
             },
         }
     }
@@ -79,18 +78,20 @@ impl Dialogue for Idle {
         let Some(selected) = talk.selected else {
             return Turn::Watch { deadline_ms: self.keepalive_ms };
         };
+        if selected.rests_on() {
+            return self.watch();
+        }
+        self.rests = false;
         let telling = talk.context.enabled.telling(true, false);
         let is_all_said = match selected.announce(telling, talk.context.out) {
             Ok(is_all_said) => is_all_said,
             Err(Gone) => return Turn::End(End::Gone),
         };
         if !talk.context.out.is_empty() {
-            self.rest = None;
             self.rest_ms = talk.context.now.monotonic_ms + Self::REST_AFTER_MS;
         } else if talk.context.now.monotonic_ms >= self.rest_ms {
-            // Anew after each look: one that told nothing may have loaded it all the same.
-            self.rest = None;
-            self.rest = Some(selected.mailbox.rest());
+            self.rests = true;
+            selected.rest();
         }
         if is_all_said { self.watch() } else { Turn::Go }
     }

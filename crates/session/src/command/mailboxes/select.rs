@@ -64,7 +64,7 @@ impl Select {
         let recent = recent(read_only, &refreshed.snapshot, refreshed.claimed);
         let (view, account) = (View::new(refreshed.snapshot, recent), named.account.clone());
         let mailbox = DropInWork::new(mailbox);
-        Ok(Selected { mailbox, account, view, read_only, watch, mark: None })
+        Ok(Selected { mailbox, account, view, read_only, watch, mark: None, rest: None })
     }
 }
 
