@@ -3,6 +3,7 @@
 use crate::directory;
 use crate::disk::{read_small, write_durably};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::Untold;
 use crate::index_root::IndexRoot;
 use crate::lock::Lock;
 use crate::own_files;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) quota: Quota,
     /// How far mailboxes got.
     pub(crate) witness: Witness,
+    /// What hooks are still to be told.
+    pub(crate) untold: Untold,
     pub(crate) validities: Mutex<Reserve>,
 }
 
@@ -54,6 +57,14 @@ impl Shared {
     /// Works as the files' owner until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Option<Guard>> {
         owner::enter(self.owner.as_ref(), &self.root)
+    }
+
+    /// Tells hooks of what was published, as the one whose mail it is. No lock of a mailbox is held.
+    pub(crate) fn tell_hooks(&self) {
+        match self.enter() {
+            Ok(_entered) => self.untold.tell(&self.root),
+            Err(error) => tracing::warn!(%error, "hooks are told later of what changed"),
+        }
     }
 
     /// The directory that a new mailbox gets.

@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::directory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::{CommitHook, Hooks, Untold};
 use crate::index_root::IndexRoot;
 use crate::kept::Kept;
 use crate::owner::{self, Owner};
@@ -23,6 +24,7 @@ pub struct Store {
     watcher: Arc<Watcher>,
     kept: Arc<Kept>,
     said: Arc<Said>,
+    hooks: Arc<Hooks>,
     accounts: Mutex<HashMap<AccountKey, Weak<Account>>>,
 }
 
@@ -47,14 +49,20 @@ impl Store {
     /// A store; starts the watcher (one inotify instance, one thread).
     pub fn new(settings: StoreSettings) -> Arc<Self> {
         let kept = Arc::new(Kept::new(settings.kept_bytes_max));
-        let (watcher, said) = (Watcher::start(), Arc::default());
-        Arc::new(Self { settings, watcher, kept, said, accounts: Mutex::default() })
+        let (watcher, said, hooks) = (Watcher::start(), Arc::default(), Arc::default());
+        Arc::new(Self { settings, watcher, kept, said, hooks, accounts: Mutex::default() })
     }
 
     /// Keeps nothing in memory any more that is not in use, and writes what it knows of it to
     /// disk: so that the next process need not find it out again.
     pub fn close(&self) {
         self.kept.close();
+    }
+
+    /// Has a hook told of what is committed to mailboxes from now on, in all accounts; see
+    /// [`CommitHook`].
+    pub fn on_commit(&self, hook: CommitHook) {
+        self.hooks.add(hook);
     }
 
     /// The account whose Maildir is `root` (absolute), which may be a symbolic link to it. Makes it
@@ -109,6 +117,7 @@ impl Store {
             said: self.said.clone(),
             quota,
             witness: Witness::new(root),
+            untold: Untold::new(self.hooks.clone()),
             validities: Mutex::default(),
         };
         let account = Arc::new(Account::new(shared, self.kept.clone()));

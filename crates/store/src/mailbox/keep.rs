@@ -1,11 +1,11 @@
 //! What stays: the index and cache on disk, and what of a mailbox is in memory.
 
 use super::departed::Known;
-use super::index;
+use super::held::InnerGuard;
 use super::look::{self, Seen};
 use super::pass::Learned;
 use super::state::State;
-use super::{Inner, Mailbox};
+use super::{Inner, Mailbox, index};
 use crate::cache::{self, Cache, Identity, Whose};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -14,8 +14,8 @@ use crate::scan::Stamp;
 use crate::snapshot::Snapshot;
 use mail::Uid;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
 /// A session that rests: see [`Mailbox::rest`]. Dropping it ends that.
@@ -64,7 +64,7 @@ impl Mailbox {
     }
 
     /// What is known, loaded again if it was given up.
-    pub(super) fn awake(&self) -> Result<MutexGuard<'_, Inner>> {
+    pub(super) fn awake(&self) -> Result<InnerGuard<'_>> {
         let mut inner = self.lock();
         if inner.state.is_none() {
             let _lock = self.lock_and_look(&mut inner)?;

@@ -6,9 +6,10 @@
 //! another scan is due.
 
 use super::age::{self, Beside};
+use super::inner::{Durability, Inner};
 use super::misnamed::scan_and_mend;
 use super::state::{Differences, NewOrder, State};
-use super::{Inner, Mailbox, Refreshed};
+use super::{Mailbox, Refreshed};
 use crate::directory;
 use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
@@ -215,13 +216,15 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Resul
 fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
     let state = inner.state()?;
     match &state.reserve {
-        Some((upto, boot)) if Some(boot.as_str()) != super::boot_id() && *upto > state.highest_modseq => {
+        Some((upto, boot))
+            if Some(boot.as_str()) != super::inner::boot_id() && *upto > state.highest_modseq =>
+        {
             let line = Line::Next(state.uid_next.unwrap_or(Uid::MAX), *upto);
             if inner.read_only {
                 // None is given out either, and whoever may write next makes the same line.
                 inner.state_mut()?.apply([line]);
             } else {
-                inner.record(&[line])?;
+                inner.record(std::iter::once(line), Durability::Synced)?;
             }
             inner.publish();
             Ok(())
@@ -350,14 +353,8 @@ fn take_in(mailbox: &Mailbox, inner: &mut Inner, differences: &Differences) -> R
         }
         return Ok(());
     }
-    let lines = || differences.lines().chain(fresh.clone());
-    inner.list.append(lines(), true)?;
-    let state = inner.state_mut()?;
-    state.apply(lines());
-    state.locate(differences);
-    inner.publish();
-    mailbox.after_change(inner);
-    Ok(())
+    let lines = differences.lines().chain(fresh);
+    mailbox.commit(inner, lines, Durability::Synced, |state| state.locate(differences))
 }
 
 /// Of a Maildir seen for the first time, mail is recent from the oldest in `new/` on: what lies
@@ -411,9 +408,7 @@ fn claim(mailbox: &Mailbox, inner: &mut Inner) -> Result<UidSet> {
     if !claimed.is_empty() {
         let line = Line::Recent(next);
         // Lost in a crash, messages are recent once more: no harm.
-        inner.list.append([line.clone()], false)?;
-        inner.state_mut()?.apply([line]);
-        inner.publish();
+        mailbox.commit(inner, std::iter::once(line), Durability::Lazy, |_| {})?;
     }
     Ok(claimed)
 }

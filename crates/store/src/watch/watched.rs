@@ -106,6 +106,11 @@ impl Watched {
         (!inner.incomplete).then(|| std::mem::take(&mut inner.journal))
     }
 
+    /// A change was made here: wakes are called where the kernel does not tell of it.
+    pub(crate) fn changed(&self) {
+        self.ring_if_polled();
+    }
+
     /// How many wakes are registered.
     pub(crate) fn wakes(&self) -> usize {
         self.lock().wakes.len()

@@ -176,7 +176,7 @@ impl Differences {
     }
 
     /// As lines of the list.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> + Clone {
         let modseq = self.modseq;
         let expunged = self.expunged.iter().map(move |uid| Line::Expunged(*uid, modseq));
         let flags = self.flags.iter().map(move |(uid, flags, keywords)| Line::Flags {

@@ -1,21 +1,18 @@
-//! Changing flags, and expunging.
+//! Changing flags.
 
+use super::held::Held;
+use super::inner::Durability;
 use super::state::State;
 use super::{FlagChange, FlagsStored, Inner, Mailbox, room};
-use crate::changes::{self, MessageIds};
-use crate::disk::{is_missing, sync_directory};
+use crate::disk::is_missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::message::MessageFile;
-use crate::quota::{Change, size_of};
 use crate::rename::{is_of_one_file, rename_new_at};
 use crate::scan::{Place, info_of};
-use crate::snapshot::Snapshot;
 use crate::uid_list::Line;
 use mail::{ModSeq, SystemFlags, Uid, UidSet};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 /// What an error says was being done.
 const RENAMING: &str = "cannot rename for other flags";
@@ -71,17 +68,16 @@ pub(super) fn store_flags(
     let mut quota = room::flagging(mailbox, change);
     let mut toggled = Vec::new();
     let mut inner = mailbox.lock();
-    let _lock = mailbox.lock_file()?;
-    mailbox.look(&mut inner)?;
+    let mut held = Held::hold(mailbox, &mut inner)?;
     let mut lines = Vec::new();
-    let named = named_keywords(mailbox, &inner, change, &mut lines)?;
+    let named = named_keywords(mailbox, held.inner, change, &mut lines)?;
     let (mut changed, mut modified, mut gone) = (UidSet::new(), UidSet::new(), UidSet::new());
     let (mut refused, mut refusal) = (UidSet::new(), None);
     let mut renames: Vec<Renamed> = Vec::new();
     let directories = Directories::open(mailbox)?;
-    let modseq = inner.state()?.next_modseq();
+    let modseq = held.inner.state()?.next_modseq();
     for uid in uids.iter() {
-        let state = inner.state()?;
+        let state = held.inner.state()?;
         let Some(row) = state.row(uid) else {
             gone.insert(uid);
             continue;
@@ -92,7 +88,7 @@ pub(super) fn store_flags(
         }
         let Some(planned) = plan(state, row, change, &named) else { continue };
         let before = state.flags.get(row);
-        match rename_for(mailbox, &mut inner, &directories, &planned) {
+        match rename_for(mailbox, held.inner, &directories, &planned) {
             Ok(Some(renamed)) => renames.extend(renamed),
             Ok(None) => {
                 gone.insert(uid);
@@ -117,20 +113,20 @@ pub(super) fn store_flags(
         lines.push(Line::Flags { uid, modseq, flags: planned.flags, keywords: planned.keywords });
     }
     if !lines.is_empty() {
-        if let Err(error) = inner.record_flags(lines) {
+        let committed = held.commit(lines.iter().cloned(), Durability::Flags, |state| {
+            fault_point("flags: after the lines");
+            for renamed in &renames {
+                state.set_file(renamed.uid, Place::Cur, &renamed.to[renamed.base..]);
+            }
+        });
+        if let Err(error) = committed {
             undo(&directories, &renames);
             return Err(error);
         }
-        fault_point("flags: after the lines");
-        let state = inner.state_mut()?;
-        for renamed in &renames {
-            state.set_file(renamed.uid, Place::Cur, &renamed.to[renamed.base..]);
-        }
-        room::flagged(&mut quota, mailbox, &inner, &toggled);
-        inner.publish();
-        mailbox.after_change(&mut inner);
+        room::flagged(&mut quota, mailbox, held.inner, &toggled);
     }
-    Ok(FlagsStored { snapshot: inner.published.snapshot(), changed, modified, gone, refused, refusal })
+    let snapshot = held.inner.published.snapshot();
+    Ok(FlagsStored { snapshot, changed, modified, gone, refused, refusal })
 }
 
 /// Indices of the keywords that the change names; lines that define new ones go to `lines`.
@@ -221,123 +217,4 @@ fn undo(directories: &Directories, renames: &[Renamed]) {
     for Renamed { from: (place, name), to, .. } in renames.iter().rev() {
         let _ = rename_new_at((&directories.cur, to), (directories.of(*place), name));
     }
-}
-
-/// Messages whose files are removed, also where what follows fails.
-struct Removed {
-    uids: Vec<Uid>,
-    ids: MessageIds,
-}
-
-pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
-    let mut removed = Removed { uids: Vec::new(), ids: MessageIds::new() };
-    let outcome = remove(mailbox, uids, &mut removed);
-    // With no lock held.
-    changes::expunged(mailbox, &removed.uids, &removed.ids);
-    outcome
-}
-
-fn remove(mailbox: &Mailbox, uids: Option<&UidSet>, removed: &mut Removed) -> Result<Arc<Snapshot>> {
-    let mut quota = room::expunging(mailbox);
-    let mut inner = mailbox.lock();
-    let _lock = mailbox.lock_file()?;
-    mailbox.look(&mut inner)?;
-    let outcome = remove_files(mailbox, &mut inner, uids, removed, &mut quota);
-    fault_point("expunge: before the lines");
-    if !removed.uids.is_empty() {
-        sync_directory(&mailbox.directory.join("cur"))?;
-        let modseq = inner.state()?.next_modseq();
-        let lines: Vec<Line<'_>> = removed.uids.iter().map(|uid| Line::Expunged(*uid, modseq)).collect();
-        inner.record(&lines)?;
-        inner.publish();
-        mailbox.after_change(&mut inner);
-    }
-    outcome?;
-    Ok(inner.published.snapshot())
-}
-
-/// Removes the files of messages that are marked; `removed` are those that are gone, also when
-/// it fails halfway.
-fn remove_files(
-    mailbox: &Mailbox,
-    inner: &mut Inner,
-    uids: Option<&UidSet>,
-    removed: &mut Removed,
-    quota: &mut Change<'_>,
-) -> Result<()> {
-    let state = inner.state()?;
-    let marked = |state: &State, row: &usize| state.flags.get(*row).contains(SystemFlags::DELETED);
-    let named = |row: &usize| uids.is_none_or(|uids| uids.contains(state.uids[*row]));
-    let chosen = (0..state.len()).filter(|row| marked(state, row) && named(row));
-    let chosen: Vec<Uid> = chosen.map(|row| state.uids[row]).collect();
-    let mut failed = None;
-    note_last_facts(mailbox, inner, &chosen);
-    for uid in chosen {
-        for _ in 0..3 {
-            let state = inner.state()?;
-            let Some(row) = state.row(uid).filter(|row| marked(state, row)) else { break };
-            let Some((place, name)) = state.file_name(row) else { break };
-            let path = mailbox.file_path(place, &name);
-            let size = quota.is_counted().then(|| size_of(state.names.get(row), &path));
-            let id = removed.ids.read(&path);
-            match std::fs::remove_file(&path) {
-                Ok(()) => {
-                    fault_point("expunge: after a file");
-                    size.into_iter().for_each(|size| quota.remove(size));
-                    removed.uids.push(uid);
-                    removed.ids.keep(id);
-                    break;
-                }
-                // Renamed by another program: perhaps it is not marked any more.
-                Err(error) if is_missing(&error) => mailbox.scan_again(inner)?,
-                // It stays; the others go.
-                Err(error) if is_of_one_file(&error) => {
-                    failed.get_or_insert(Error::io("cannot remove", &path, error));
-                    break;
-                }
-                Err(error) => return Err(Error::io("cannot remove", &path, error)),
-            }
-        }
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-/// Bytes that are read to count the octets of messages that leave: leaving is not to wait for it.
-const LAST_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Notes size and date of messages that are about to leave, where they are not known: sessions
-/// beside the caller's are asked for them until they have announced the expunge.
-pub(super) fn note_last_facts(mailbox: &Mailbox, inner: &mut Inner, uids: &[Uid]) {
-    if mailbox.watched.wakes() < 2 {
-        return;
-    }
-    let mut bytes_left = LAST_BYTES_MAX;
-    for uid in uids {
-        let path = mailbox.path_of(inner, *uid);
-        let (Some(path), Some(state)) = (path, inner.state.as_mut()) else { continue };
-        let Some(row) = state.row(*uid) else { continue };
-        let known = state.known(row);
-        if known.size != 0 && known.date != 0 {
-            continue;
-        }
-        // What cannot be read stays unknown, and is no reason to keep the message.
-        let Ok(Some(file)) = MessageFile::open(&path) else { continue };
-        state.facts.dates[row] = as_fact(file.internal_date());
-        if known.size == 0 {
-            let octets = match file.octets_by_name() {
-                Some(octets) => Some(octets),
-                None if file.size() > bytes_left => None,
-                None => {
-                    bytes_left -= file.size();
-                    file.count_octets().ok()
-                }
-            };
-            state.facts.sizes[row] = octets.map_or(0, as_fact);
-        }
-    }
-}
-
-/// A number as [`super::state::Facts`] have it; 0 where it does not fit.
-fn as_fact(number: impl TryInto<u32>) -> u32 {
-    number.try_into().ok().and_then(|number| number.checked_add(1)).unwrap_or(0)
 }
