@@ -169,6 +169,19 @@ impl<N: MessageNumber> FromIterator<N> for Set<N> {
     }
 }
 
+/// Ranges in any order, which may overlap; one that ends before it begins is empty.
+impl<N: MessageNumber> FromIterator<RangeInclusive<N>> for Set<N> {
+    fn from_iter<I: IntoIterator<Item = RangeInclusive<N>>>(ranges: I) -> Self {
+        let mut ranges: Vec<RangeInclusive<N>> = ranges.into_iter().collect();
+        ranges.sort_unstable_by_key(|range| *range.start());
+        let mut set = Self::new();
+        for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+            set.push_range(*range.start(), *range.end());
+        }
+        set
+    }
+}
+
 impl<N: MessageNumber> fmt::Display for Set<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, &(start, end)) in self.ranges.iter().enumerate() {

@@ -16,7 +16,7 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         | ErrorKind::Limit => {
             tracing::warn!(%error, "a command failed")
         }
-        ErrorKind::Damaged | ErrorKind::Io => tracing::error!(%error, "a command failed"),
+        ErrorKind::Damaged | ErrorKind::Newer | ErrorKind::Io => tracing::error!(%error, "a command failed"),
         ErrorKind::NonExistent
         | ErrorKind::AlreadyExists
         | ErrorKind::UseTaken
@@ -52,6 +52,9 @@ pub(crate) fn answer(error: &store::Error) -> Answer {
         ErrorKind::Compressed => {
             Answer::no("CANNOT", "The message is compressed in a way that the server does not support")
         }
+        ErrorKind::Newer => {
+            Answer::no("UNAVAILABLE", "The mailbox was written by a later version of the server")
+        }
         ErrorKind::Io => Answer::no("UNAVAILABLE", "The server cannot read or write its files now"),
     }
 }
@@ -80,6 +83,7 @@ mod tests {
             (ErrorKind::Limit, "LIMIT"),
             (ErrorKind::Damaged, "CORRUPTION"),
             (ErrorKind::Compressed, "CANNOT"),
+            (ErrorKind::Newer, "UNAVAILABLE"),
             (ErrorKind::Io, "UNAVAILABLE"),
         ] {
             let answer = answer(&store::Error::new(kind, "cannot open", Path::new("/srv/mail/secret")));

@@ -17,6 +17,7 @@
 
 pub(crate) mod audit;
 
+use crate::disk::begin_of;
 use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::own_files;
@@ -36,6 +37,8 @@ pub(crate) const ITEM_MAX: usize = 64 * 1024;
 const MAGIC: &[u8; 8] = b"RSTNCA2\n";
 /// What caches of all versions begin with.
 const MAGIC_ALL: &[u8] = b"RSTNCA";
+/// Where their version stands.
+const VERSION_AT: usize = 6;
 const FILE_HEADER: u64 = 16;
 const RECORD_HEADER: usize = 24;
 const ITEM_HEADER: usize = 12;
@@ -188,6 +191,7 @@ pub(crate) fn append(
 ) -> Result<(Identity, Vec<u32>)> {
     let path = path_in(directory);
     if Cache::open(directory, validity).is_none() {
+        refuse_newer(&path)?;
         replace(&path, |file| file.write_all(&file_header(validity)))?;
     }
     let failed = |error| Error::io("cannot append to", &path, error);
@@ -223,7 +227,9 @@ pub(crate) fn rewrite(
     validity: UidValidity,
     records: impl Iterator<Item = (Whose, Vec<u8>)>,
 ) -> Result<()> {
-    replace(&path_in(directory), |file| {
+    let path = path_in(directory);
+    refuse_newer(&path)?;
+    replace(&path, |file| {
         let mut bytes = file_header(validity).to_vec();
         for (whose, payload) in records {
             write_record(&mut bytes, whose, &payload);
@@ -234,6 +240,15 @@ pub(crate) fn rewrite(
         }
         file.write_all(&bytes)
     })
+}
+
+/// `Newer` for a cache of a later version: it is neither read nor replaced.
+pub(crate) fn refuse_newer(path: &Path) -> Result<()> {
+    let begin = begin_of(path).filter(|begin| begin.starts_with(MAGIC_ALL));
+    match begin.map(|begin| begin[VERSION_AT]).filter(|version| *version > MAGIC[VERSION_AT]) {
+        Some(version) => Err(Error::newer(path, char::from(version), char::from(MAGIC[VERSION_AT]))),
+        None => Ok(()),
+    }
 }
 
 /// The items of a payload, in order.

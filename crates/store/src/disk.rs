@@ -66,6 +66,15 @@ pub(crate) fn read_small(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// The first eight bytes of a file, which say the version of its format; `None` where there are
+/// none.
+pub(crate) fn begin_of(path: &Path) -> Option<[u8; 8]> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file: File = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, 0).ok().map(|()| bytes)
+}
+
 /// Reads up to `buffer.len()` bytes of a file at `offset`; fewer only at its end.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64, path: &Path) -> Result<usize> {
     let mut filled = 0;

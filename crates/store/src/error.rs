@@ -1,5 +1,6 @@
 //! What can go wrong in the store, by who has to do something about it.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub enum ErrorKind {
     Damaged,
     /// A message that is compressed in a way that is not read, or is to be stored compressed.
     Compressed,
+    /// A file of ours is one of a later version: it is left alone, and so is what it is about.
+    Newer,
     /// Any other failure of the file system.
     Io,
 }
@@ -63,6 +66,16 @@ impl Error {
     /// An error without the system's word.
     pub fn new(kind: ErrorKind, doing: &'static str, path: &Path) -> Self {
         Self { kind, doing, path: path.to_owned(), source: None }
+    }
+
+    /// A file of ours has a version of its format that is above `known`.
+    pub(crate) fn newer(path: &Path, version: impl fmt::Display, known: impl fmt::Display) -> Self {
+        let versions = format!("it has version {version}, and this program knows versions up to {known}");
+        let source = Some(io::Error::other(versions));
+        Self {
+            source,
+            ..Self::new(ErrorKind::Newer, "was written by a later version, and is left alone:", path)
+        }
     }
 
     /// An error of the file system while something was read or looked at.

@@ -7,7 +7,7 @@
 
 use crate::snapshot::Snapshot;
 use mail::{MailboxName, ModSeq, Uid};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -66,18 +66,19 @@ pub(crate) struct Hooks {
 
 /// A state of a mailbox that was published, and the one before.
 #[derive(Debug)]
-pub(crate) struct Published {
-    before: Option<Arc<Snapshot>>,
-    after: Arc<Snapshot>,
-    /// Expunges in between, as far as the list remembers them.
-    expunged: Vec<(Uid, ModSeq)>,
+pub(crate) struct Publication {
+    pub(crate) before: Option<Arc<Snapshot>>,
+    pub(crate) after: Arc<Snapshot>,
+    /// Expunges in between, as far as the list remembers them: the first UID of each range, its
+    /// last, and the MODSEQ.
+    pub(crate) expunged: BTreeMap<Uid, (Uid, ModSeq)>,
 }
 
 /// What hooks are still to be told of an account.
 #[derive(Default, Debug)]
 pub(crate) struct Untold {
     hooks: Arc<Hooks>,
-    queue: Mutex<VecDeque<(MailboxName, Published)>>,
+    queue: Mutex<VecDeque<(MailboxName, Publication)>>,
     /// Locked while hooks are told.
     telling: Mutex<()>,
 }
@@ -102,28 +103,16 @@ impl Hooks {
     }
 }
 
-impl Published {
-    /// `expunged` is what the list remembers, the newest last.
-    pub(crate) fn new(
-        before: Option<Arc<Snapshot>>,
-        after: Arc<Snapshot>,
-        expunged: &[(Uid, ModSeq)],
-    ) -> Self {
-        let since = before.as_ref().map_or(ModSeq::MAX, |before| before.highest_modseq());
-        let new = expunged.iter().rev().take_while(|(_, modseq)| *modseq > since);
-        Self { before, after, expunged: new.copied().collect() }
-    }
-
+impl Publication {
     fn changes(&self) -> Vec<MessageChange> {
         let Some(before) = &self.before else { return Vec::new() };
         let mut changes = Vec::new();
         if !Arc::ptr_eq(before.uids(), self.after.uids()) {
-            let modseqs: HashMap<Uid, ModSeq> = self.expunged.iter().copied().collect();
             let gone = before.uids().iter().filter(|uid| self.after.find(**uid).is_none());
             changes.extend(gone.map(|uid| MessageChange {
                 uid: *uid,
                 kind: MessageChangeKind::Expunged,
-                modseq: modseqs.get(uid).copied().unwrap_or(self.after.highest_modseq()),
+                modseq: self.modseq_of_expunge(*uid),
             }));
             let new = self.after.rows().filter(|row| before.find(row.uid()).is_none());
             changes.extend(new.map(|row| MessageChange {
@@ -142,6 +131,12 @@ impl Published {
         changes.sort_unstable_by_key(|change| change.uid);
         changes
     }
+
+    fn modseq_of_expunge(&self, uid: Uid) -> ModSeq {
+        let range = self.expunged.range(..=uid).next_back();
+        let modseq = range.filter(|(_, (last, _))| uid <= *last).map(|(_, (_, modseq))| *modseq);
+        modseq.unwrap_or(self.after.highest_modseq())
+    }
 }
 
 impl Untold {
@@ -154,7 +149,7 @@ impl Untold {
     }
 
     /// What was published of a mailbox, whose lock is held; whether that is anything.
-    pub(crate) fn add(&self, mailbox: &MailboxName, published: Vec<Published>) -> bool {
+    pub(crate) fn add(&self, mailbox: &MailboxName, published: Vec<Publication>) -> bool {
         let is_any = !published.is_empty();
         if is_any {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +167,7 @@ impl Untold {
         let next = || self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         while let Some((mailbox, published)) = next() {
             let changes = published.changes();
-            let Published { before, after, .. } = published;
+            let Publication { before, after, .. } = published;
             if before.is_some() && changes.is_empty() {
                 continue;
             }

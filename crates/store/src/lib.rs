@@ -74,7 +74,7 @@ pub use index_root::index_fault;
 pub use layout::{Conversion, DovecotLayout};
 pub use lock::Lock;
 pub use mailbox::{CheckOptions, CheckReport, Finding, FindingKind};
-pub use mailbox::{Copied, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest, SaveDate};
+pub use mailbox::{Copied, ExpungedSince, FlagChange, FlagsStored, Mailbox, Pass, Refreshed, Rest, SaveDate};
 pub use message::MessageFile;
 pub use odd::OddDirectory;
 pub use owner::Owner;

@@ -3,7 +3,7 @@
 use crate::disk::replace_durably;
 use crate::error::{Error, ErrorKind, Result};
 use crate::own_files;
-use crate::uid_list::{Line, Reader, write};
+use crate::uid_list::{Line, Reader, VERSION, write};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Write;
@@ -166,6 +166,10 @@ impl ListFile {
             }
             reader.read(&buffer[..count], take);
             at += count as u64;
+        }
+        if let Some(version) = reader.newer {
+            self.read = None;
+            return Err(Error::newer(&self.path, version, VERSION));
         }
         self.lines = reader.lines;
         let (device, inode, length) = (metadata.dev(), metadata.ino(), from + reader.consumed);

@@ -38,6 +38,7 @@ mod room;
 mod state;
 
 pub use check::{CheckOptions, CheckReport, Finding, FindingKind};
+pub use expunge::ExpungedSince;
 pub use keep::Rest;
 pub use pass::{Pass, SaveDate};
 
@@ -272,6 +273,15 @@ impl Mailbox {
     pub fn expunge(&self, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
         let _entered = self.shared.enter()?;
         expunge::expunge(self, uids)
+    }
+
+    /// Which messages were expunged after this MODSEQ (RFC 7162 section 3.2.6), as of the last look.
+    /// Some 50,000 ranges of UIDs that were expunged together are remembered; nothing from before a
+    /// list was taken over from another server, repaired, or written by an earlier version.
+    pub fn expunged_since(&self, modseq: ModSeq) -> Result<ExpungedSince> {
+        let _entered = self.shared.enter()?;
+        let inner = self.awake()?;
+        Ok(inner.state()?.expunges.above(modseq).map_or(ExpungedSince::Unknown, ExpungedSince::Known))
     }
 
     /// Calls `wake` from another thread when something may have changed, until the guard is

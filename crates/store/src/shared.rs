@@ -136,8 +136,9 @@ impl Shared {
     }
 
     fn noted_uid_validity(&self) -> Result<u32> {
-        let text = read_small(&self.uid_validity_path(), 100)?.unwrap_or_default();
-        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        let text = self.uid_validity_text()?;
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Ok(std::str::from_utf8(first).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
     }
 
     pub(crate) fn subscriptions(&self) -> Result<Subscriptions> {
@@ -198,7 +199,16 @@ impl Shared {
     }
 
     fn write_uid_validity(&self, value: u32) -> Result<()> {
-        write_durably(&self.uid_validity_path(), format!("{value}\n").as_bytes())
+        let mut text = format!("{value}\n").into_bytes();
+        // Lines of a later program stay.
+        let old = self.uid_validity_text()?;
+        let others = memchr::memchr(b'\n', &old).map_or(&[][..], |end| &old[end + 1..]);
+        text.extend_from_slice(others);
+        write_durably(&self.uid_validity_path(), &text)
+    }
+
+    fn uid_validity_text(&self) -> Result<Vec<u8>> {
+        Ok(read_small(&self.uid_validity_path(), 4096)?.unwrap_or_default())
     }
 
     fn uid_validity_path(&self) -> PathBuf {

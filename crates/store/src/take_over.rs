@@ -18,7 +18,7 @@ use crate::disk::read_small;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_name::split;
 use crate::own_files;
-use crate::uid_list::{KEYWORDS_MAX, Line, is_base_name, parse};
+use crate::uid_list::{KEYWORDS_MAX, Line, VERSION, is_base_name, parse};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -390,13 +390,18 @@ fn lines(foreign: &Foreign, keywords: &Keywords, modseq: ModSeq, faults: &mut Fa
 /// The MODSEQ that all messages get: where the mailbox was ours before, and handed over, one above
 /// all that clients saw then.
 fn earlier_modseq(directory: &Path, uid_validity: Option<UidValidity>) -> Result<ModSeq> {
-    let list = sound(read_small(&directory.join(own_files::HANDED_OVER), SIZE_MAX), &mut Faults::default())?;
+    let path = directory.join(own_files::HANDED_OVER);
+    let list = sound(read_small(&path, SIZE_MAX), &mut Faults::default())?;
     let list = list.unwrap_or_default();
-    let lines = parse(&list).lines;
+    let parsed = parse(&list);
+    if let Some(version) = parsed.newer {
+        return Err(Error::newer(&path, version, VERSION));
+    }
+    let lines = parsed.lines;
     let is_same = lines.iter().any(|line| matches!(line, Line::Validity(v) if Some(*v) == uid_validity));
     let modseqs = lines.iter().filter_map(|line| match line {
         Line::Next(_, modseq) | Line::Message { modseq, .. } | Line::Flags { modseq, .. } => Some(*modseq),
-        Line::Expunged(_, modseq) => Some(*modseq),
+        Line::Expunged(_, modseq) | Line::ExpungedRange(_, _, modseq) => Some(*modseq),
         _ => None,
     });
     Ok(modseqs.max().filter(|_| is_same).map_or(ModSeq(1), ModSeq::next))

@@ -5,6 +5,7 @@ mod check;
 mod compressed;
 mod crash;
 mod departed;
+mod expunged;
 mod file_names;
 mod foreign;
 mod glance;
@@ -20,6 +21,7 @@ mod read_only;
 mod restored;
 mod sizes;
 mod special_uses;
+mod versions;
 
 use crate::Account;
 use crate::CacheKind;

@@ -11,10 +11,14 @@
 //! | `K INDEX KEYWORD` | the keyword of this index, counted from 0 |
 //! | `U UID MODSEQ FLAGS KEYWORDS BASENAME` | a message came |
 //! | `F UID MODSEQ FLAGS KEYWORDS` | a message's flags are these now |
-//! | `X UID MODSEQ` | a message was expunged |
+//! | `X UID MODSEQ` | a message was expunged; `FIRST:LAST` stands for several |
+//! | `E MODSEQ` | all expunges above it are in the list |
 //! | `R UID` | messages below are recent to no session any more |
 //! | `M MODSEQ BOOT` | MODSEQs up to this one may have been given out during this boot of the machine without that their lines are on the disk |
 //! | `P UID UIDL` | the message's POP3 UIDL, where it is not the one by default |
+//!
+//! Records of other kinds are those of a later program: they are kept, and written again as they
+//! stand. A list of a later version is neither read nor written.
 //!
 //! FLAGS are Maildir's letters and KEYWORDS indices parted by commas; `-` stands for none. In
 //! BASENAME and UIDL bytes that are no visible ASCII, and `%`, are written `%XX`. See
@@ -35,7 +39,7 @@ use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use std::borrow::Cow;
 
 /// Version of the format.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Keywords that a list may define: more are not believed.
 pub(crate) const KEYWORDS_MAX: usize = 10_000;
 
@@ -74,12 +78,18 @@ pub enum Line<'a> {
     },
     /// A message was expunged.
     Expunged(Uid, ModSeq),
+    /// Messages were, from the first to the last.
+    ExpungedRange(Uid, Uid, ModSeq),
+    /// All expunges above this MODSEQ are in the list.
+    ExpungeFloor(ModSeq),
     /// Messages below are not recent.
     Recent(Uid),
     /// MODSEQs that may have been given out in a boot of the machine.
     Reserve(ModSeq, Cow<'a, str>),
     /// A message's POP3 UIDL; visible ASCII.
     Uidl(Uid, Box<str>),
+    /// A record of a kind that this program does not know, as it stands there.
+    Unknown(Cow<'a, str>),
 }
 
 /// Appends a line, its checksum and line end included.
@@ -116,6 +126,18 @@ fn write_text(out: &mut Vec<u8>, line: &Line<'_>) {
             out.push(b'X');
             numbers(out, &[uid.get().into(), modseq.0]);
         }
+        Line::ExpungedRange(first, last, modseq) => {
+            out.extend_from_slice(b"X ");
+            decimal(out, first.get().into());
+            out.push(b':');
+            decimal(out, last.get().into());
+            numbers(out, &[modseq.0]);
+        }
+        Line::ExpungeFloor(modseq) => {
+            out.push(b'E');
+            numbers(out, &[modseq.0]);
+        }
+        Line::Unknown(text) => out.extend_from_slice(text.as_bytes()),
         Line::Recent(uid) => {
             out.push(b'R');
             numbers(out, &[uid.get().into()]);

@@ -12,7 +12,8 @@
 //! | `D DIRECTORY` | lines before this one do not count for it |
 //!
 //! Of lines with the same UIDVALIDITY the greatest numbers count, else the last line. DIRECTORY is
-//! the name in the Maildir, `.` for the inbox, with `%XX` as in the UID list.
+//! the name in the Maildir, `.` for the inbox, with `%XX` as in the UID list. Records of other kinds
+//! are kept, and written again as they stand; a file of a later version is left alone.
 //!
 //! It is written with the index and, between, each time that a mailbox got [`UIDS_AHEAD`] or
 //! [`MODSEQS_AHEAD`] further: before a client is told of what is further still. It is not synced.
@@ -94,6 +95,8 @@ struct Known {
     read: u64,
     /// Lines up to there.
     lines: usize,
+    /// Records that this program does not know.
+    unknown: Vec<Box<str>>,
     /// It is one of a later version: it is neither read nor written.
     is_newer: bool,
 }
@@ -103,6 +106,7 @@ enum Line {
     Version(u64, String),
     Reached(Box<[u8]>, Reached),
     Dropped(Box<[u8]>),
+    Unknown(Box<str>),
 }
 
 impl Witness {
@@ -117,7 +121,8 @@ impl Witness {
         if let Err(error) = known.read(&self.path()) {
             tracing::debug!(%error, "nothing is known of how far mailboxes got");
         }
-        known.reached.get(&self.key(directory)).copied()
+        let reached = known.reached.get(&self.key(directory)).copied();
+        reached.filter(|_| !known.is_newer)
     }
 
     /// Notes how far the mailbox in that directory got; the account's lock is held.
@@ -142,7 +147,10 @@ impl Witness {
             return Ok(());
         }
         lines.iter().for_each(|line| known.take(line));
-        if known.head.is_empty() || is_torn || known.lines > LINES_SPARE + 4 * known.reached.len() {
+        if known.head.is_empty()
+            || is_torn
+            || known.lines > LINES_SPARE + 4 * (known.reached.len() + known.unknown.len())
+        {
             return known.write(&self.root, &path);
         }
         let mut bytes = Vec::new();
@@ -223,6 +231,7 @@ impl Known {
                 self.reached.insert(mailbox.clone(), reached);
             }
             Line::Dropped(mailbox) => drop(self.reached.remove(mailbox)),
+            Line::Unknown(text) => self.unknown.push(text.clone()),
         }
     }
 
@@ -235,8 +244,10 @@ impl Known {
         for (mailbox, reached) in &self.reached {
             Line::Reached(mailbox.clone(), *reached).write(&mut bytes);
         }
+        self.unknown.iter().for_each(|text| Line::Unknown(text.clone()).write(&mut bytes));
         replace(path, |file| file.write_all(&bytes))?;
-        (self.head, self.read, self.lines) = (head, bytes.len() as u64, self.reached.len() + 1);
+        let lines = 1 + self.reached.len() + self.unknown.len();
+        (self.head, self.read, self.lines) = (head, bytes.len() as u64, lines);
         Ok(())
     }
 }
@@ -258,11 +269,13 @@ impl Line {
                 out.extend_from_slice(b"D ");
                 escape(out, mailbox);
             }
+            Self::Unknown(text) => out.extend_from_slice(text.as_bytes()),
         });
     }
 
     fn parse(line: &[u8]) -> Option<Self> {
-        let mut words = unframed(line)?.split(' ');
+        let text = unframed(line)?;
+        let mut words = text.split(' ');
         let kind = words.next()?;
         let mut number = || words.next()?.parse::<u64>().ok();
         let line = match kind {
@@ -277,7 +290,7 @@ impl Line {
                 )
             }
             "D" => Self::Dropped(unescape(words.next()?)?.as_ref().into()),
-            _ => return None,
+            _ => Self::Unknown(text.into()),
         };
         Some(line)
     }

@@ -261,6 +261,9 @@ fn meaning(kind: FindingKind) -> &'static str {
             "indexes of mailboxes that are gone: removed when mailboxes are listed, or by a repair"
         }
         FindingKind::IndexNone => "no index that belongs to the UID list: it is made at the next opening",
+        FindingKind::FileNewer => {
+            "index or cache are of a later version of Restante: left alone; remove them to have them made anew"
+        }
         FindingKind::CacheStale => "the cache is one of another UIDVALIDITY: it is begun anew",
     }
 }

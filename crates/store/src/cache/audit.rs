@@ -2,7 +2,7 @@
 
 use super::{
     Cache, FILE_HEADER, ITEM_HEADER, MAGIC_ALL, PAYLOAD_MAX, RECORD_HEADER, Whose, file_header, items, open,
-    path_in, record_size, u32_at,
+    path_in, record_size, refuse_newer, u32_at,
 };
 use mail::UidValidity;
 use rustix::fs::OFlags;
@@ -25,8 +25,10 @@ pub(crate) enum Head {
     Missing,
     /// As it should be.
     Sound,
-    /// Of another UIDVALIDITY, or of another version: whoever writes next begins it anew.
+    /// Of another UIDVALIDITY, or of an earlier version: whoever writes next begins it anew.
     Stale,
+    /// Of a later version: it is left alone.
+    Newer,
     /// No cache's.
     Damaged,
 }
@@ -37,6 +39,7 @@ pub(crate) fn head(directory: &Path, validity: UidValidity) -> Head {
     let mut header = [0; FILE_HEADER as usize];
     match file.read_exact_at(&mut header, 0) {
         Ok(()) if header == file_header(validity) => Head::Sound,
+        Ok(()) if refuse_newer(&path_in(directory)).is_err() => Head::Newer,
         Ok(()) if header.starts_with(MAGIC_ALL) => Head::Stale,
         _ => Head::Damaged,
     }

@@ -134,6 +134,9 @@ pub enum FindingKind {
     IndexNone,
     /// The cache is one of another UIDVALIDITY: it is begun anew.
     CacheStale,
+    /// Index or cache are of a later version: they are left alone, and the mailbox is served without
+    /// them.
+    FileNewer,
 }
 
 impl FindingKind {

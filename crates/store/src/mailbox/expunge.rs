@@ -22,6 +22,15 @@ struct Removed {
     ids: MessageIds,
 }
 
+/// What [`Mailbox::expunged_since`] knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ExpungedSince {
+    /// Every message that was expunged since then.
+    Known(UidSet),
+    /// That is not known any more, or never was.
+    Unknown,
+}
+
 pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Snapshot>> {
     let mut removed = Removed { uids: Vec::new(), ids: MessageIds::new() };
     let outcome = remove(mailbox, uids, &mut removed);

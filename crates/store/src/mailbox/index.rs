@@ -8,9 +8,11 @@
 //! Numbers are little-endian. A column is `rows` numbers without anything between them, and is
 //! read as it is.
 
-use super::state::{FileAt, State};
+use super::state::{Expunged, FileAt, State};
 use crate::cache::Identity;
+use crate::disk::begin_of;
 use crate::disk::replace;
+use crate::error::Error;
 use crate::error::Result;
 use crate::list_file::ListMark;
 use crate::own_files;
@@ -23,11 +25,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"RSTNIX3\n";
-/// The version before: it does not say which directory it was made of.
-const MAGIC_2: &[u8; 8] = b"RSTNIX2\n";
-/// And the one before that: sizes in it may be what names said that did not fit their files.
-const MAGIC_1: &[u8; 8] = b"RSTNIX1\n";
+/// The version of the format. Version 3 had expunges one by one, and no floor nor unknown records;
+/// version 2 does not say which directory it was made of either; sizes in version 1 may be what
+/// names said that did not fit their files.
+const VERSION: u8 = b'4';
 
 /// Rows that an index may have: more are not believed.
 const ROWS_MAX: u32 = 100_000_000;
@@ -57,7 +58,9 @@ pub(super) fn save(
     cache: Option<Identity>,
 ) -> Result<()> {
     let identity = identity_of(of);
-    replace(&directory.join(own_files::INDEX), |file| {
+    let path = directory.join(own_files::INDEX);
+    refuse_newer(&path)?;
+    replace(&path, |file| {
         let mut out =
             Out { file, piece: Vec::with_capacity(PIECE + 1024), checksum: crc32fast::Hasher::new() };
         write_head(&mut out, state, mark, stamp, cache)?;
@@ -86,7 +89,11 @@ pub(super) fn read_in(directory: &Path) -> Option<Saved> {
     let file: File = rustix::fs::open(&path, flags, Mode::empty()).ok()?.into();
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let saved = In::new(file, metadata.len()).and_then(read);
-    if saved.is_none() {
+    if saved.is_none()
+        && let Err(error) = refuse_newer(&path)
+    {
+        tracing::warn!("{error}: the mailbox is served without an index");
+    } else if saved.is_none() {
         tracing::warn!(index = %path.display(), "cannot be read: made again from UID list and Maildir");
     }
     saved
@@ -106,18 +113,35 @@ fn identity_of(directory: &Path) -> Option<Identity> {
 }
 
 fn read(mut input: In) -> Option<Saved> {
-    let magic = input.bytes(MAGIC.len())?;
-    if ![MAGIC, MAGIC_2, MAGIC_1].iter().any(|known| magic == **known) {
-        return None;
-    }
+    let magic = input.bytes(magic(VERSION).len())?;
+    let version = version(&magic).filter(|version| (b'1'..=VERSION).contains(version))?;
     let (mut state, rows, mark, stamp, cache) = read_head(&mut input)?;
-    let made_of = if magic == MAGIC { Some((input.u64()?, input.u64()?)) } else { None };
-    read_words(&mut input, &mut state)?;
+    let made_of = if version >= b'3' { Some((input.u64()?, input.u64()?)) } else { None };
+    read_words(&mut input, &mut state, version)?;
     read_columns(&mut input, &mut state, rows)?;
-    if magic == MAGIC_1 {
+    if version == b'1' {
         state.facts.sizes.fill(0);
     }
     input.ends_well()?.then_some(Saved { state, mark, stamp, cache, made_of })
+}
+
+/// What an index of that version begins with.
+fn magic(version: u8) -> [u8; 8] {
+    [b'R', b'S', b'T', b'N', b'I', b'X', version, b'\n']
+}
+
+/// The version of an index that begins with `bytes`.
+fn version(bytes: &[u8]) -> Option<u8> {
+    let version = *bytes.get(6)?;
+    (bytes.get(..8)? == magic(version)).then_some(version)
+}
+
+/// `Newer` for an index of a later version: it is neither read nor replaced.
+pub(super) fn refuse_newer(path: &Path) -> Result<()> {
+    match begin_of(path).and_then(|bytes| version(&bytes)).filter(|version| *version > VERSION) {
+        Some(version) => Err(Error::newer(path, char::from(version), char::from(VERSION))),
+        None => Ok(()),
+    }
 }
 
 fn write_head(
@@ -127,7 +151,7 @@ fn write_head(
     stamp: Option<Stamp>,
     cache: Option<Identity>,
 ) -> std::io::Result<()> {
-    out.bytes(MAGIC)?;
+    out.bytes(&magic(VERSION))?;
     out.u32(state.len() as u32)?;
     out.u32(state.uid_validity.get())?;
     out.u32(state.uid_next.map_or(0, Uid::get))?;
@@ -178,11 +202,16 @@ fn write_words(out: &mut Out<'_>, state: &State) -> std::io::Result<()> {
     }
     out.u32(state.suffixes.all().len() as u32)?;
     state.suffixes.all().iter().try_for_each(|suffix| out.word(suffix))?;
-    out.u32(state.expunged.len() as u32)?;
-    for (uid, modseq) in &state.expunged {
-        out.u32(uid.get())?;
-        out.u64(modseq.0)?;
+    out.u32(state.expunges.ranges().len() as u32)?;
+    for range in state.expunges.ranges() {
+        out.u32(range.first.get())?;
+        out.u32(range.last.get())?;
+        out.u64(range.modseq.0)?;
     }
+    // No MODSEQ is that high.
+    out.u64(state.expunges.floor().map_or(u64::MAX, |floor| floor.0))?;
+    out.u32(state.unknown.len() as u32)?;
+    state.unknown.iter().try_for_each(|text| out.word(text.as_bytes()))?;
     out.u32(state.uidls.len() as u32)?;
     for (uid, uidl) in &state.uidls {
         out.u32(uid.get())?;
@@ -193,7 +222,7 @@ fn write_words(out: &mut Out<'_>, state: &State) -> std::io::Result<()> {
     out.word(boot.as_bytes())
 }
 
-fn read_words(input: &mut In, state: &mut State) -> Option<()> {
+fn read_words(input: &mut In, state: &mut State, version: u8) -> Option<()> {
     for _ in 0..input.count()? {
         let word = input.word()?;
         let keyword =
@@ -216,16 +245,32 @@ fn read_words(input: &mut In, state: &mut State) -> Option<()> {
         }
         state.suffixes.add(&suffix);
     }
-    for _ in 0..input.count()? {
-        let (uid, modseq) = (Uid::new(input.u32()?)?, modseq(input)?);
-        state.expunged.push((uid, modseq));
-    }
+    read_expunges(input, state, version)?;
     for _ in 0..input.u32().filter(|count| *count <= ROWS_MAX)? {
         let (uid, uidl) = (Uid::new(input.u32()?)?, input.word().filter(|uidl| is_uidl(uidl))?);
         state.uidls.insert(uid, String::from_utf8(uidl).ok()?.into());
     }
     let (modseq, boot) = (modseq(input)?, String::from_utf8(input.word()?).ok()?);
     state.reserve = (!boot.is_empty()).then_some((modseq, boot));
+    Some(())
+}
+
+fn read_expunges(input: &mut In, state: &mut State, version: u8) -> Option<()> {
+    for _ in 0..input.count()? {
+        let first = Uid::new(input.u32()?)?;
+        let last = if version < b'4' { first } else { Uid::new(input.u32()?)? };
+        state.expunges.add(Expunged { first, last, modseq: modseq(input)? });
+    }
+    if version < b'4' {
+        return Some(());
+    }
+    match input.u64()? {
+        u64::MAX => {}
+        floor => state.expunges.raise_floor(Some(ModSeq(floor)).filter(|floor| *floor <= ModSeq::MAX)?),
+    }
+    for _ in 0..input.u32().filter(|count| *count <= ROWS_MAX)? {
+        state.unknown.push(String::from_utf8(input.word()?).ok()?.into());
+    }
     Some(())
 }
 

@@ -5,9 +5,9 @@ use super::state::State;
 use crate::cache::Identity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::faults::fault_point;
-use crate::hooks::{Hooks, Published};
+use crate::hooks::{Hooks, Publication};
 use crate::list_file::ListFile;
-use crate::packed;
+use crate::packed::Published;
 use crate::take_over::Origin;
 use crate::uid_list::Line;
 use crate::witness::Reached;
@@ -23,7 +23,7 @@ pub(super) struct Inner {
     pub(super) list: ListFile,
     /// `None` before the first look.
     pub(super) state: Option<State>,
-    pub(super) published: packed::Published,
+    pub(super) published: Published,
     /// How far the directories are known; `None`: a scan has to tell.
     pub(super) seen: Option<Seen>,
     /// UIDVALIDITY as it was published.
@@ -48,7 +48,7 @@ pub(super) struct Inner {
     pub(super) noted: Option<Reached>,
     pub(super) hooks: Arc<Hooks>,
     /// What was published and hooks are still to be told of.
-    pub(super) untold: Vec<Published>,
+    pub(super) untold: Vec<Publication>,
 }
 
 /// How lines are written.
@@ -68,7 +68,7 @@ impl Inner {
         Self {
             list: ListFile::new(directory),
             state: None,
-            published: packed::Published::Open(State::new(UidValidity::MIN).snapshot(), None),
+            published: Published::Open(State::new(UidValidity::MIN).snapshot(), None),
             seen: None,
             told: None,
             is_fresh: false,
@@ -109,9 +109,12 @@ impl Inner {
         if self.hooks.is_in_use() {
             let is_known = self.told == Some(state.uid_validity);
             let before = is_known.then(|| self.published.snapshot());
-            self.untold.push(Published::new(before, after.clone(), &state.expunged));
+            let since = before.as_ref().map_or(ModSeq::MAX, |before| before.highest_modseq());
+            let expunged = state.expunges.ranges().iter().rev().take_while(|range| range.modseq > since);
+            let expunged = expunged.map(|range| (range.first, (range.last, range.modseq))).collect();
+            self.untold.push(Publication { before, after: after.clone(), expunged });
         }
-        self.published = packed::Published::Open(after, None);
+        self.published = Published::Open(after, None);
         self.told = Some(state.uid_validity);
         self.unsaved = true;
     }
@@ -157,7 +160,7 @@ impl Inner {
     /// A list that cannot be written anew goes on as it is: what was done is done, and said.
     pub(super) fn checkpoint_if_due(&mut self) {
         let Some(state) = &self.state else { return };
-        if self.list.wants_checkpoint(state.len() + state.expunged.len()) {
+        if self.list.wants_checkpoint(state.lines()) {
             fault_point("checkpoint: before it");
             if let Err(error) = self.list.replace(state.checkpoint()) {
                 tracing::warn!(%error, "a checkpoint is left to the next change");

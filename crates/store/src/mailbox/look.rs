@@ -79,6 +79,7 @@ pub(super) fn look(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
         keep_modseqs_ahead(inner)?;
         age::check(mailbox, inner, Beside { known: None, told })?;
     }
+    say_floor(inner)?;
     match inner.seen {
         Some(Seen::Followed) => match mailbox.watched.take_journal() {
             Some(events) if events.is_empty() => {}
@@ -233,6 +234,21 @@ fn keep_modseqs_ahead(inner: &mut Inner) -> Result<()> {
     }
 }
 
+/// Lists of earlier programs do not say from where on they have all expunges: from now on.
+fn say_floor(inner: &mut Inner) -> Result<()> {
+    let state = inner.state()?;
+    if state.expunges.floor().is_some() {
+        return Ok(());
+    }
+    let line = Line::ExpungeFloor(state.highest_modseq);
+    if inner.read_only {
+        inner.state_mut()?.apply([line]);
+        return Ok(());
+    }
+    inner.unsaved = true;
+    inner.record(std::iter::once(line), Durability::Lazy)
+}
+
 /// The list is gone while nothing of it was in memory: the index has what it said.
 fn find_again(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     let saved = mailbox.load_index();
@@ -273,6 +289,8 @@ fn make_list(mailbox: &Mailbox, inner: &mut Inner) -> Result<()> {
     if !inner.read_only {
         mailbox.shared.note_uid_validity(state.uid_validity)?;
     }
+    // What another server expunged is not known.
+    state.expunges.raise_floor(state.highest_modseq);
     inner.list.replace(state.checkpoint())?;
     state.new_order = origin.map(NewOrder::of).unwrap_or_default();
     inner.state = Some(state);

@@ -4,12 +4,14 @@
 //! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
 
 mod differences;
+mod expunges;
 mod file_at;
 mod keyword_sets;
 mod lines;
 mod new_order;
 
 pub(crate) use differences::Differences;
+pub(crate) use expunges::{Expunged, Expunges};
 pub(crate) use file_at::{FileAt, Suffixes};
 pub(crate) use keyword_sets::KeywordSets;
 pub(crate) use new_order::NewOrder;
@@ -39,8 +41,9 @@ pub(crate) struct State {
     pub(crate) recent_from: Uid,
     /// MODSEQs that may have been given out, and in which boot of the machine.
     pub(crate) reserve: Option<(ModSeq, String)>,
-    /// Vanished, oldest first.
-    pub(crate) expunged: Vec<(Uid, ModSeq)>,
+    pub(crate) expunges: Expunges,
+    /// Records of the list that this program does not know.
+    pub(crate) unknown: Vec<Box<str>>,
     /// By index; indices of a damaged list may have holes.
     pub(crate) keywords: Vec<Option<Keyword>>,
     /// POP3 UIDLs that are not the ones by default.
@@ -83,7 +86,8 @@ impl State {
             highest_modseq: ModSeq(1),
             recent_from: Uid::MIN,
             reserve: None,
-            expunged: Vec::new(),
+            expunges: Expunges::default(),
+            unknown: Vec::new(),
             keywords: Vec::new(),
             uidls: BTreeMap::new(),
             sets: KeywordSets::default(),
@@ -107,6 +111,11 @@ impl State {
     /// The MODSEQ of the next change.
     pub(crate) fn next_modseq(&self) -> ModSeq {
         self.highest_modseq.next()
+    }
+
+    /// Lines that a checkpoint has.
+    pub(crate) fn lines(&self) -> usize {
+        self.len() + self.expunges.ranges().len() + self.unknown.len()
     }
 
     /// The row of a message.

@@ -142,7 +142,7 @@ fn take(site: &Site, account: &Arc<Account>, step: &Step, count: usize) {
         Step::ForeignRemove(which) => {
             file_at(site, *which).iter().for_each(|path| std::fs::remove_file(path).unwrap())
         }
-        Step::Rest => drop(inbox.rest()),
+        Step::Rest => drop(inbox.rest(inbox.snapshot())),
         Step::ListGone => drop(std::fs::remove_file(site.root().join("restante-uidlist"))),
         Step::Claim => drop(inbox.refresh(true).unwrap()),
     }

@@ -17,6 +17,8 @@ pub struct Parsed<'a> {
     pub consumed: usize,
     /// Lines that were passed over.
     pub damaged: usize,
+    /// It is one of this later version: what else was read of it says nothing.
+    pub newer: Option<u64>,
 }
 
 /// Reads lines. A last line without line end is not consumed.
@@ -25,7 +27,10 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     for end in memchr::memchr_iter(b'\n', bytes) {
         match parse_line(&bytes[parsed.consumed..end]) {
             Some(line) => parsed.lines.push(line),
-            None => parsed.damaged += 1,
+            None => match newer_version(&bytes[parsed.consumed..end]) {
+                Some(version) => parsed.newer = Some(version),
+                None => parsed.damaged += 1,
+            },
         }
         parsed.consumed = end + 1;
     }
@@ -46,6 +51,8 @@ pub(crate) struct Reader {
     pub(crate) damaged: usize,
     /// Bytes up to the end of the last line that ended.
     pub(crate) consumed: u64,
+    /// The list is one of this later version: what else was read of it says nothing.
+    pub(crate) newer: Option<u64>,
 }
 
 impl Reader {
@@ -55,18 +62,21 @@ impl Reader {
         for end in memchr::memchr_iter(b'\n', bytes) {
             let length = (self.rest.len() + end + 1 - start) as u64;
             let line = match self.rest.is_empty() {
-                true => parse_line(&bytes[start..end]),
+                true => &bytes[start..end],
                 false => {
                     self.rest.extend_from_slice(&bytes[start..end]);
-                    parse_line(&self.rest)
+                    &self.rest
                 }
             };
-            match line.filter(|_| !self.skipping) {
+            match parse_line(line).filter(|_| !self.skipping) {
                 Some(line) => {
                     self.lines += 1;
                     take(line);
                 }
-                None => self.damaged += 1,
+                None => match newer_version(line).filter(|_| !self.skipping) {
+                    Some(version) => self.newer = Some(version),
+                    None => self.damaged += 1,
+                },
             }
             self.skipping = false;
             self.rest.clear();
@@ -89,9 +99,9 @@ impl Reader {
 }
 
 fn parse_line(line: &[u8]) -> Option<Line<'_>> {
-    let mut words = unframed(line)?.split(' ');
-    let kind = words.next()?;
-    let line = match kind {
+    let text = unframed(line)?;
+    let mut words = text.split(' ');
+    let line = match words.next()? {
         "V" if words.next()? == VERSION.to_string() => {
             Line::Validity(UidValidity::new(number(words.next()?)?)?)
         }
@@ -113,13 +123,37 @@ fn parse_line(line: &[u8]) -> Option<Line<'_>> {
             flags: parse_letters(words.next()?)?,
             keywords: parse_indices(words.next()?)?,
         },
-        "X" => Line::Expunged(uid(words.next()?)?, modseq(words.next()?)?),
+        "X" => {
+            let expunged = words.next()?;
+            match expunged.split_once(':') {
+                Some((first, last)) => {
+                    let (first, last) = (uid(first)?, uid(last)?);
+                    (first <= last).then_some(Line::ExpungedRange(first, last, modseq(words.next()?)?))?
+                }
+                None => Line::Expunged(uid(expunged)?, modseq(words.next()?)?),
+            }
+        }
+        "E" => Line::ExpungeFloor(modseq(words.next()?)?),
         "R" => Line::Recent(uid(words.next()?)?),
         "M" => Line::Reserve(modseq(words.next()?)?, words.next()?.into()),
         "P" => Line::Uidl(uid(words.next()?)?, parse_uidl(words.next()?)?),
+        kind if is_unknown(kind) => return Some(Line::Unknown(text.into())),
         _ => return None,
     };
     words.next().is_none().then_some(line)
+}
+
+/// Whether a record is of a kind that a later program may have: a word of capitals that is none of
+/// ours.
+fn is_unknown(kind: &str) -> bool {
+    const OURS: [&str; 10] = ["V", "N", "K", "U", "F", "X", "E", "R", "M", "P"];
+    !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_uppercase()) && !OURS.contains(&kind)
+}
+
+/// The version that a first line says, if it is above ours.
+fn newer_version(line: &[u8]) -> Option<u64> {
+    let version = unframed(line)?.strip_prefix("V ")?.split(' ').next()?;
+    version.parse().ok().filter(|version| *version > VERSION.into())
 }
 
 fn number(word: &str) -> Option<u32> {

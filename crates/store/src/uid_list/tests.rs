@@ -22,9 +22,12 @@ fn examples() -> Vec<Line<'static>> {
         },
         Line::Flags { uid: uid(6), modseq: ModSeq(12), flags: SystemFlags::NONE, keywords: Vec::new() },
         Line::Expunged(uid(6), ModSeq(13)),
+        Line::ExpungedRange(uid(2), uid(5), ModSeq(14)),
+        Line::ExpungeFloor(ModSeq(9)),
         Line::Recent(uid(7)),
         Line::Reserve(ModSeq(10_013), "0d8ae9c1-5b0f".into()),
         Line::Uidl(uid(7), "UID7-%x".into()),
+        Line::Unknown("ZZ of a later program, with  blanks ".into()),
     ]
 }
 
@@ -63,12 +66,15 @@ fn security_22_lines_that_cannot_be_are_passed_over() {
         "U 5 1 - - 1.a extra",
         "K 99999 x",
         "K 0 a(b",
-        "V 2 1700000000",
+        "V 0 1700000000",
         "V 1 0",
         "P 7 ",
         "P 0 x",
         "P 7 a%20b",
-        "Z",
+        "z",
+        "X 5:4 1",
+        "X 5: 1",
+        "E",
         "",
     ] {
         let mut bytes = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes())).into_bytes();
@@ -76,6 +82,22 @@ fn security_22_lines_that_cannot_be_are_passed_over() {
         let parsed = parse(&bytes);
         assert_eq!((parsed.lines, parsed.damaged), (vec![Line::Recent(uid(7))], 1), "{text}");
     }
+}
+
+#[test]
+fn a_later_version_is_known() {
+    let mut bytes = Vec::new();
+    for text in ["V 3 anything", "Q of a later program"] {
+        framed(&mut bytes, |out| out.extend_from_slice(text.as_bytes()));
+    }
+    let parsed = parse(&bytes);
+    assert_eq!((parsed.newer, parsed.damaged, parsed.consumed), (Some(3), 0, bytes.len()));
+    let mut reader = Reader::default();
+    reader.read(&bytes, &mut |_| {});
+    assert_eq!((reader.newer, reader.damaged), (Some(3), 0));
+    // Damaged, it is no version.
+    bytes[12] = b'4';
+    assert_eq!((parse(&bytes).newer, parse(&bytes).damaged), (None, 1));
 }
 
 proptest! {

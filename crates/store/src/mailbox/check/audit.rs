@@ -269,6 +269,7 @@ fn cache(subject: &Subject<'_>, list: &ListAudit, findings: &mut Findings) {
     let Some(validity) = list.uid_validity.filter(|_| is_there) else { return };
     match head(directory, validity) {
         Head::Missing => {}
+        Head::Newer => findings.add(FindingKind::FileNewer, || own_files::CACHE.to_owned()),
         Head::Stale => findings.add(FindingKind::CacheStale, || own_files::CACHE.to_owned()),
         Head::Damaged => findings.add(FindingKind::CacheDamaged, || "byte 0: no cache's header".to_owned()),
         Head::Sound => {

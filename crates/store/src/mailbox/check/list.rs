@@ -3,7 +3,7 @@
 use super::{FindingKind, Findings};
 use crate::error::{Error, Result};
 use crate::mailbox::state::State;
-use crate::uid_list::{Line, Reader};
+use crate::uid_list::{Line, Reader, VERSION};
 use mail::{ModSeq, SystemFlags, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
@@ -60,6 +60,9 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Option<ListAu
     let (uids, candidates, floor) = (Vec::new(), BTreeMap::new(), Uid::MIN);
     let mut witness = Witness { findings, uids, uid_validity: None, candidates, floor };
     state.apply_each(|take| read_lines(&mut file, &mut reader, &mut witness, take, path))?;
+    if let Some(version) = reader.newer {
+        return Err(Error::newer(path, version, VERSION));
+    }
     if reader.is_torn() {
         witness.findings.add(FindingKind::LineTorn, || format!("line {}", reader.lines + reader.damaged + 1));
     }
@@ -141,8 +144,16 @@ impl Witness<'_> {
                 self.gave(*uid);
                 self.candidates.remove(uid);
             }
+            Line::ExpungedRange(first, last, _) => {
+                self.gave(*last);
+                self.candidates.retain(|uid, _| !(*first..=*last).contains(uid));
+            }
             Line::Recent(uid) => self.floor = self.floor.max(*uid),
-            Line::Next(..) | Line::Keyword(..) | Line::Reserve(..) => {}
+            Line::Next(..)
+            | Line::Keyword(..)
+            | Line::Reserve(..)
+            | Line::ExpungeFloor(_)
+            | Line::Unknown(_) => {}
         }
     }
 

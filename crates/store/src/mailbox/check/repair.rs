@@ -9,12 +9,12 @@ use super::audit::{Audit, own_file_fault, sound_records};
 use super::list::{Candidate, ListAudit};
 use super::{FindingKind, Findings, Subject};
 use crate::cache::{self, Cache, Identity, Whose};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index_root::IndexRoot;
 use crate::list_file::ListFile;
 use crate::mailbox::index;
 use crate::mailbox::misnamed::scan_and_mend;
-use crate::mailbox::state::State;
+use crate::mailbox::state::{Expunged, State};
 use crate::own_files;
 use crate::scan::{FoundFiles, scan};
 use crate::uid_list::Line;
@@ -106,7 +106,10 @@ fn finish(subject: &Subject<'_>, audit: &Audit, mut state: State) -> Result<()> 
     let Some(mark) = list.mark()? else { return Ok(()) };
     subject.shared.make_index_directory(&subject.index_directory)?;
     remove_if_strange(&subject.index_directory.join(own_files::INDEX));
-    index::save(&subject.index_directory, &subject.directory, &state, &mark, stamp, cache)
+    match index::save(&subject.index_directory, &subject.directory, &state, &mark, stamp, cache) {
+        Err(error) if error.kind == ErrorKind::Newer => Ok(()),
+        saved => saved,
+    }
 }
 
 /// Keeps of a damaged cache what is sound, and finds out where the records are.
@@ -149,18 +152,14 @@ fn merged(
     let keywords = merged_keywords(&list.state, index);
     let mut rows = rows_of(list, index, found, &keywords);
     let head = head(list, index, validity, is_behind);
-    let mut expunged: BTreeMap<Uid, ModSeq> = BTreeMap::new();
-    let of_index = index.into_iter().flat_map(|index| &index.expunged);
-    for (uid, modseq) in of_index.chain(&list.state.expunged).filter(|(uid, _)| !rows.contains_key(uid)) {
-        expunged.entry(*uid).or_insert(*modseq);
-    }
     // A file is one message's, and the first one has it.
     let mut bases: HashSet<Box<[u8]>> = HashSet::new();
+    let mut doubled = Vec::new();
     let doubles: Vec<Uid> =
         rows.iter().filter(|(_, row)| !bases.insert(row.base.clone())).map(|(uid, _)| *uid).collect();
     for uid in doubles {
         rows.remove(&uid);
-        expunged.insert(uid, head.next_modseq);
+        doubled.push(Expunged { first: uid, last: uid, modseq: head.next_modseq });
     }
     let mut lines = head.lines;
     lines.extend(keywords.iter().enumerate().filter_map(|(at, k)| Some(Line::Keyword(at, k.clone()?))));
@@ -174,13 +173,36 @@ fn merged(
     for (uid, uidl) in index.into_iter().flat_map(|index| &index.uidls).chain(&list.state.uidls) {
         lines.extend(rows.contains_key(uid).then(|| Line::Uidl(*uid, uidl.clone())));
     }
-    let mut expunged: Vec<(Uid, ModSeq)> = expunged.into_iter().collect();
-    expunged.sort_by_key(|(uid, modseq)| (*modseq, *uid));
-    lines.extend(expunged.into_iter().map(|(uid, modseq)| Line::Expunged(uid, modseq)));
+    // Lines that are lost may have been of expunges.
+    lines.push(Line::ExpungeFloor(head.next_modseq));
+    let expunged = expunged(&list.state, index, &rows).into_iter().chain(doubled);
+    lines.extend(expunged.map(|range| Line::ExpungedRange(range.first, range.last, range.modseq)));
+    let of_index = index.into_iter().flat_map(|index| &index.unknown);
+    let of_index = of_index.filter(|text| !list.state.unknown.contains(text));
+    lines.extend(list.state.unknown.iter().chain(of_index).map(|text| Line::Unknown((&**text).into())));
     let mut state = State::new(validity);
     state.apply(lines);
     state.shrink();
     state
+}
+
+/// Expunges that list or index know, oldest first, but for messages that are there.
+fn expunged(list: &State, index: Option<&State>, rows: &BTreeMap<Uid, Candidate>) -> Vec<Expunged> {
+    let of_index = index.into_iter().flat_map(|index| index.expunges.ranges());
+    let mut ranges = Vec::new();
+    for range in of_index.chain(list.expunges.ranges()) {
+        let mut first = Some(range.first);
+        for (uid, _) in rows.range(range.first..=range.last) {
+            let last = Uid::new(uid.get() - 1).filter(|last| first.is_some_and(|first| first <= *last));
+            ranges.extend(first.zip(last).map(|(first, last)| Expunged { first, last, ..*range }));
+            first = uid.next();
+        }
+        let first = first.filter(|first| *first <= range.last);
+        ranges.extend(first.map(|first| Expunged { first, ..*range }));
+    }
+    ranges.sort_by_key(|range| (range.modseq, range.first));
+    ranges.dedup();
+    ranges
 }
 
 /// The lines before all others.
@@ -238,7 +260,7 @@ fn rows_of(
     let mut rows: BTreeMap<Uid, Candidate> =
         state.uids.iter().enumerate().map(|(row, uid)| (*uid, row_of(state, row))).collect();
     let mut bases: HashSet<Box<[u8]>> = rows.values().map(|row| row.base.clone()).collect();
-    let expunged: BTreeSet<Uid> = state.expunged.iter().map(|(uid, _)| *uid).collect();
+    let expunged = state.expunges.uids();
     let candidates = list.candidates.iter().map(|(uid, candidate)| {
         let keywords = translated(&candidate.keywords, &state.keywords, keywords);
         (*uid, Candidate { keywords, ..candidate.clone() })
@@ -253,7 +275,7 @@ fn rows_of(
             Some(_) => {}
             None => {
                 let is_there = || found.find(&candidate.base).is_some();
-                if !expunged.contains(&uid) && is_there() && bases.insert(candidate.base.clone()) {
+                if !expunged.contains(uid) && is_there() && bases.insert(candidate.base.clone()) {
                     rows.insert(uid, candidate);
                 }
             }

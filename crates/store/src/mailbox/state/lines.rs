@@ -1,18 +1,16 @@
 //! The state from lines of the list, and as lines.
 
-use super::State;
+use super::{Expunged, State};
 use crate::uid_list::Line;
-use mail::Uid;
-
-/// Expunges that are remembered: who was away for longer learns them the long way.
-const EXPUNGED_MAX: usize = 10_000;
+use mail::{ModSeq, Uid, UidSet};
+use std::ops::RangeInclusive;
 
 /// Lines on their way in.
 struct Batch<'a> {
     state: &'a mut State,
     /// New rows, which become part of the state's column at the end.
     uids: Vec<Uid>,
-    gone: Vec<Uid>,
+    gone: Vec<RangeInclusive<Uid>>,
     passed_over: usize,
 }
 
@@ -54,9 +52,15 @@ impl State {
             base: self.names.get(row).into(),
         });
         let uidls = self.uidls.iter().map(|(uid, uidl)| Line::Uidl(*uid, uidl.clone()));
-        let expunged = self.expunged.iter().map(|(uid, modseq)| Line::Expunged(*uid, *modseq));
+        let floor = self.expunges.floor().map(Line::ExpungeFloor);
+        let expunged = self.expunges.ranges().iter().map(|range| match range.first == range.last {
+            true => Line::Expunged(range.first, range.modseq),
+            false => Line::ExpungedRange(range.first, range.last, range.modseq),
+        });
+        let unknown = self.unknown.iter().map(|text| Line::Unknown((&**text).into()));
         let reserve = self.reserve.iter().map(|(modseq, boot)| Line::Reserve(*modseq, boot.into()));
-        let tail = std::iter::once(Line::Recent(self.recent_from)).chain(reserve);
+        let tail = std::iter::once(Line::Recent(self.recent_from)).chain(reserve).chain(unknown);
+        let expunged = floor.into_iter().chain(expunged);
         head.into_iter().chain(keywords).chain(messages).chain(uidls).chain(expunged).chain(tail)
     }
 }
@@ -65,13 +69,16 @@ impl Batch<'_> {
     fn take(&mut self, line: &Line<'_>) {
         match line {
             // A removal waits until all lines were seen; a UID never comes again.
-            Line::Expunged(uid, modseq) => {
-                self.state.highest_modseq = self.state.highest_modseq.max(*modseq);
-                self.state.expunged.push((*uid, *modseq));
-                self.gone.push(*uid);
-            }
+            Line::Expunged(uid, modseq) => self.expunge(*uid, *uid, *modseq),
+            Line::ExpungedRange(first, last, modseq) => self.expunge(*first, *last, *modseq),
             line => self.passed_over += usize::from(!self.take_one(line)),
         }
+    }
+
+    fn expunge(&mut self, first: Uid, last: Uid, modseq: ModSeq) {
+        self.state.highest_modseq = self.state.highest_modseq.max(modseq);
+        self.state.expunges.add(Expunged { first, last, modseq });
+        self.gone.push(first..=last);
     }
 
     fn take_one(&mut self, line: &Line<'_>) -> bool {
@@ -119,20 +126,22 @@ impl Batch<'_> {
                 state.uidls.insert(*uid, uidl.clone());
             }
             Line::Reserve(modseq, boot) => state.reserve = Some((*modseq, boot.to_string())),
-            Line::Expunged(..) => {}
+            Line::ExpungeFloor(modseq) => state.expunges.raise_floor(*modseq),
+            Line::Unknown(text) => state.unknown.push(text.as_ref().into()),
+            Line::Expunged(..) | Line::ExpungedRange(..) => {}
         }
         true
     }
 
     /// Makes the columns whole; how many lines were passed over.
-    fn finish(mut self) -> usize {
+    fn finish(self) -> usize {
         let state = &mut *self.state;
         if !self.uids.is_empty() {
             state.uids = state.uids.iter().chain(&self.uids).copied().collect();
         }
         if !self.gone.is_empty() {
-            self.gone.sort_unstable();
-            let gone: Vec<bool> = state.uids.iter().map(|uid| self.gone.binary_search(uid).is_ok()).collect();
+            let expunged: UidSet = self.gone.into_iter().collect();
+            let gone: Vec<bool> = state.uids.iter().map(|uid| expunged.contains(*uid)).collect();
             if gone.contains(&true) {
                 if state.departed.is_watched() {
                     for row in (0..gone.len()).filter(|row| gone[*row]) {
@@ -143,8 +152,7 @@ impl Batch<'_> {
                 state.retain(|row| !gone[row]);
             }
         }
-        let surplus = state.expunged.len().saturating_sub(EXPUNGED_MAX);
-        state.expunged.drain(..surplus);
+        state.expunges.cut();
         self.passed_over
     }
 }

@@ -11,8 +11,6 @@ use crate::mailbox::state::{Differences, State};
 use crate::own_files;
 use crate::scan::{FoundFiles, Stamp};
 use crate::uid_list::Line;
-use mail::Uid;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The index against list and files. Takes in where the files are, and says what is news.
@@ -35,6 +33,10 @@ pub(super) fn compare_index(
         findings.add(FindingKind::IndexNone, || "there is none".to_owned());
         return Ok(None);
     };
+    if index::refuse_newer(&directory.join(own_files::INDEX)).is_err() {
+        findings.add(FindingKind::FileNewer, || own_files::INDEX.to_owned());
+        return Ok(None);
+    }
     let Some(saved) = index::read_in(directory) else {
         findings.add(FindingKind::IndexDamaged, || own_files::INDEX.to_owned());
         return Ok(None);
@@ -102,10 +104,10 @@ fn behind(index: &State, list: &State, findings: &mut Findings) {
 
 /// Messages that are there, and have a UID in the index only.
 fn lines_lost(index: &State, list: &mut State, found: &FoundFiles, findings: &mut Findings) {
-    let expunged: BTreeSet<Uid> = list.expunged.iter().map(|(uid, _)| *uid).collect();
+    let expunged = list.expunges.uids();
     for (row, uid) in index.uids.iter().enumerate() {
         let base = index.names.get(row);
-        let is_lost = list.row(*uid).is_none() && !expunged.contains(uid) && list.names.find(base).is_none();
+        let is_lost = list.row(*uid).is_none() && !expunged.contains(*uid) && list.names.find(base).is_none();
         if is_lost && found.find(base).is_some() {
             findings.add(FindingKind::ListBehind, || format!("UID {uid} is in the index only"));
         }
@@ -121,7 +123,8 @@ fn compare(index: &State, list: &State, differences: Option<&Differences>, wrong
         ("what is recent", index.recent_from == list.recent_from),
         ("keywords", index.keywords == list.keywords),
         ("POP3 UIDLs", index.uidls == list.uidls),
-        ("expunges", index.expunged == list.expunged),
+        ("expunges", index.expunges == list.expunges),
+        ("unknown records", index.unknown == list.unknown),
         ("reserved MODSEQs", index.reserve == list.reserve),
         ("UIDs", index.uids == list.uids),
     ] {
