@@ -1,7 +1,6 @@
 //! Log lines for what users do to mail: messages that are expunged or moved, and mailboxes that
 //! are made, renamed or deleted. User, session and peer are in the caller's span.
 
-use crate::mailbox::Mailbox;
 use crate::message::MessageFile;
 use crate::scan::scan;
 use mail::header::Header;
@@ -67,7 +66,7 @@ fn is_logged() -> bool {
 }
 
 /// Messages were expunged, those of `ids` among them.
-pub(crate) fn expunged(mailbox: &Mailbox, uids: &[Uid], ids: &MessageIds) {
+pub(crate) fn expunged(mailbox: &MailboxName, uids: &[Uid], ids: &MessageIds) {
     if !is_logged() {
         return;
     }
@@ -76,14 +75,14 @@ pub(crate) fn expunged(mailbox: &Mailbox, uids: &[Uid], ids: &MessageIds) {
         let (count, uids) = (uids.len(), uids.iter().copied().collect::<UidSet>());
         info!(
             target: CHANGES,
-            mailbox = mailbox.name().as_str(), %uids, count, message_ids = message_ids.take(),
+            mailbox = mailbox.as_str(), %uids, count, message_ids = message_ids.take(),
             "messages expunged"
         );
     }
 }
 
 /// Messages were moved; `pairs` are their UIDs before and after.
-pub(crate) fn moved(mailbox: &Mailbox, target: &Mailbox, pairs: &[(Uid, Uid)], ids: &MessageIds) {
+pub(crate) fn moved(mailbox: &MailboxName, target: &MailboxName, pairs: &[(Uid, Uid)], ids: &MessageIds) {
     if !is_logged() {
         return;
     }
@@ -93,8 +92,8 @@ pub(crate) fn moved(mailbox: &Mailbox, target: &Mailbox, pairs: &[(Uid, Uid)], i
         let target_uids: UidSet = pairs.iter().map(|(_, new)| *new).collect();
         info!(
             target: CHANGES,
-            mailbox = mailbox.name().as_str(), %uids, count = pairs.len(),
-            target = target.name().as_str(), %target_uids, message_ids = message_ids.take(),
+            mailbox = mailbox.as_str(), %uids, count = pairs.len(),
+            target = target.as_str(), %target_uids, message_ids = message_ids.take(),
             "messages moved"
         );
     }

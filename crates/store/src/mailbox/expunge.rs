@@ -35,7 +35,7 @@ pub(super) fn expunge(mailbox: &Mailbox, uids: Option<&UidSet>) -> Result<Arc<Sn
     let mut removed = Removed { uids: Vec::new(), ids: MessageIds::new() };
     let outcome = remove(mailbox, uids, &mut removed);
     // With no lock held.
-    changes::expunged(mailbox, &removed.uids, &removed.ids);
+    changes::expunged(&mailbox.name, &removed.uids, &removed.ids);
     outcome
 }
 

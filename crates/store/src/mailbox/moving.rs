@@ -80,7 +80,7 @@ pub(super) fn move_to(source: &Mailbox, uids: &UidSet, target: &Mailbox) -> Resu
     let mut moved = Moved { pairs: Vec::new(), ids: MessageIds::new() };
     let outcome = hold_and_move(source, uids, target, &mut moved);
     // With no lock held.
-    changes::moved(source, target, &moved.pairs, &moved.ids);
+    changes::moved(&source.name, &target.name, &moved.pairs, &moved.ids);
     outcome
 }
 
