@@ -6,12 +6,12 @@
 //!
 //! NAMESPACE is answered from this table, and LIST lists what it has.
 
-use crate::context::Answer;
+use crate::answer::Answer;
 use crate::namespace::{Spelling, Unusable};
 use crate::rights::{Right, Rights};
 use crate::settings::{NamespaceClass, NamespaceStyle, OtherNamespace, SessionSettings};
 use crate::step::NotOpened;
-use crate::task::Stop;
+use crate::stop::Stop;
 use codec::command::WireName;
 use mail::MailboxName;
 use mail::mailbox_name::{BadName, after_inbox};

@@ -5,6 +5,7 @@
 //! [`start`], which says in which state it is allowed. A command that talks with the client or the
 //! driver while it runs is a [`Dialogue`]. APPEND comes piece by piece and not through here.
 
+use crate::allowed::Allowed;
 use crate::dialogue::Dialogue;
 use crate::task::{AccountTask, AnyTask, MailboxTask, Task};
 use codec::Command;
@@ -20,31 +21,6 @@ pub(crate) mod connection;
 pub(crate) mod mailboxes;
 pub(crate) mod messages;
 pub(crate) mod shared;
-
-/// The states in which a command is allowed (RFC 3501 section 3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Allowed {
-    /// In every state.
-    Always,
-    /// Before log-in only.
-    NotAuthenticated,
-    /// After log-in, with or without a mailbox selected.
-    Authenticated,
-    /// With a mailbox selected.
-    Selected,
-}
-
-impl Allowed {
-    /// The answer in another state.
-    pub(crate) fn otherwise(self) -> &'static str {
-        match self {
-            Self::Always => "",
-            Self::NotAuthenticated => "Already logged in",
-            Self::Authenticated => "Log in first",
-            Self::Selected => "Select a mailbox first",
-        }
-    }
-}
 
 /// What a command is to the machine.
 pub(crate) enum Kind {

@@ -1,16 +1,16 @@
-//! What a command sees of its session, and how it ends.
+//! What a command sees of its session.
 
-use crate::accounts::{Accounts, MailboxRef};
-use crate::command::messages::fetch::Mark;
-use crate::drop_in_work::DropInWork;
+use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::output::Output;
+use crate::selected::Selected;
 use crate::settings::SessionSettings;
 use crate::step::{Connection, Now, Stats};
-use crate::view::{Telling, View};
+use crate::view::Telling;
 use codec::Tag;
-use codec::response::{Code, Condition, bye, tagged, untagged};
+use codec::response::{Code, Condition, bye, untagged};
 use std::sync::Arc;
-use store::{Account, Mailbox, Rest, Wake, Watch};
+use store::Wake;
 
 /// What a command works with. Commands of one session run one at a time.
 pub(crate) struct Context<'a> {
@@ -68,77 +68,4 @@ impl Enabled {
 pub(crate) struct User<'a> {
     pub(crate) accounts: &'a Accounts,
     pub(crate) selected: &'a mut Option<Selected>,
-}
-
-/// The mailbox that is selected.
-pub(crate) struct Selected {
-    pub(crate) mailbox: DropInWork<Arc<Mailbox>>,
-    pub(crate) account: Arc<Account>,
-    pub(crate) view: View,
-    /// EXAMINE, or a mailbox that cannot be written, or not by this user.
-    pub(crate) read_only: bool,
-    /// Registered while it is selected.
-    pub(crate) watch: Watch,
-    /// Where FETCH is in a section that the client reads window by window.
-    pub(crate) mark: Option<Mark>,
-    /// The view is set down: nothing happens in an IDLE.
-    pub(crate) rest: Option<Rest>,
-}
-
-impl Selected {
-    /// Sets the view down in few bytes, until [`Selected::wake`].
-    pub(crate) fn rest(&mut self) {
-        if let Some(snapshot) = self.view.set_down() {
-            self.rest = Some(self.mailbox.rest(snapshot));
-        }
-    }
-
-    /// Whether the view is set down and nothing has happened since.
-    pub(crate) fn rests_on(&self) -> bool {
-        self.rest.as_ref().is_some_and(Rest::goes_on)
-    }
-
-    /// Takes the view up again.
-    pub(crate) fn wake(&mut self) {
-        if let Some(rest) = self.rest.take() {
-            self.view.take_up(rest.snapshot());
-        }
-    }
-
-    /// Whether a client means this mailbox.
-    pub(crate) fn is(&self, named: &MailboxRef) -> bool {
-        Arc::ptr_eq(&self.account, &named.account) && *self.mailbox.name() == named.name
-    }
-}
-
-/// A command's tagged answer, but for the tag.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Answer {
-    pub(crate) condition: Condition,
-    pub(crate) code: Option<Code>,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn ok(text: &str) -> Self {
-        Self { condition: Condition::Ok, code: None, text: text.to_owned() }
-    }
-
-    pub(crate) fn no(code: &'static str, text: impl Into<String>) -> Self {
-        Self { condition: Condition::No, code: Some(Code::Plain(code)), text: text.into() }
-    }
-
-    pub(crate) fn bad(text: impl Into<String>) -> Self {
-        Self { condition: Condition::Bad, code: None, text: text.into() }
-    }
-
-    pub(crate) fn with_code(mut self, code: Code) -> Self {
-        self.code = Some(code);
-        self
-    }
-
-    /// Writes it with the command's tag.
-    pub(crate) fn write(&self, tag: &Tag, out: &mut Output) {
-        tagged(out.buffer(), tag, self.condition, self.code.as_ref(), &self.text);
-    }
 }

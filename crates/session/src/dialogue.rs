@@ -4,8 +4,10 @@
 //! that into the driver's steps, and knows nothing else of it.
 
 use crate::accounts::Accounts;
-use crate::context::{Answer, Context, Selected};
+use crate::answer::Answer;
+use crate::context::Context;
 use crate::input::Input;
+use crate::selected::Selected;
 use crate::step::{Attempt, Transport, Verdict};
 use codec::DecodeError;
 

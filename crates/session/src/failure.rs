@@ -1,6 +1,6 @@
 //! Failures of the store, as a client is told of them.
 
-use crate::context::Answer;
+use crate::answer::Answer;
 use store::ErrorKind;
 
 /// The NO that fits an error's kind, with its code (RFC 5530). Nothing of the error's text goes

@@ -9,21 +9,24 @@
 //! `accounts` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
 use crate::accounts::Accounts;
-use crate::announce::Gone;
+use crate::allowed::Allowed;
+use crate::answer::Answer;
 use crate::capability;
 use crate::command::connection::login;
 use crate::command::mailboxes::append;
-use crate::command::{self, Allowed, Kind};
-use crate::context::{Answer, Context, Enabled, Selected};
+use crate::command::{self, Kind};
+use crate::context::{Context, Enabled};
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::drop_in_work::{DropInWork, InWork};
 use crate::input::Input;
 use crate::machine::Machine;
 use crate::output::Output;
 use crate::protocol::LastWords;
+use crate::selected::{Gone, Selected};
 use crate::settings::SessionSettings;
 use crate::step::{Connection, NotOpened, Now, Stats, Step, Verdict};
-use crate::task::{AnyTask, Progress, Stop};
+use crate::stop::Stop;
+use crate::task::{AnyTask, Progress};
 use crate::view::Telling;
 use codec::response::{Code, bye, continuation, greeting, untagged};
 use codec::{DecodeError, Event, Request, Tag};

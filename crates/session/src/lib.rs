@@ -10,7 +10,8 @@
 //! (the driver is asked), file names.
 
 mod accounts;
-mod announce;
+mod allowed;
+mod answer;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
@@ -28,10 +29,13 @@ mod namespace;
 mod output;
 mod pattern;
 mod protocol;
+mod read_mark;
 mod rights;
 mod room;
+mod selected;
 mod settings;
 mod step;
+mod stop;
 mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

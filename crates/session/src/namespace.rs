@@ -6,7 +6,7 @@
 //! alias, for accounts that were set up with `INBOX.` as their root. It is never listed unless
 //! asked for.
 
-use crate::context::Answer;
+use crate::answer::Answer;
 use crate::settings::NamespaceStyle;
 use mail::MailboxName;
 use mail::mailbox_name::{BadName, after_inbox, normalized};

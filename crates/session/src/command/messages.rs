@@ -1,6 +1,7 @@
 //! Commands about messages of the selected mailbox.
 
-use crate::context::{Answer, Selected};
+use crate::answer::Answer;
+use crate::selected::Selected;
 use std::sync::Arc;
 
 pub(crate) mod copy;

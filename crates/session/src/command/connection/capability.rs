@@ -1,7 +1,8 @@
 //! CAPABILITY (RFC 3501 section 6.1.1).
 
+use crate::answer::Answer;
 use crate::capability;
-use crate::context::{Answer, Context};
+use crate::context::Context;
 use crate::task::Task;
 use codec::response::list;
 

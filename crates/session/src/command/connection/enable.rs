@@ -1,7 +1,9 @@
 //! ENABLE (RFC 5161).
 
-use crate::context::{Answer, Context, User};
-use crate::task::{AccountTask, Progress, Stop};
+use crate::answer::Answer;
+use crate::context::{Context, User};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 use codec::response::list;
 
 /// The task of an ENABLE with capability names in upper case.

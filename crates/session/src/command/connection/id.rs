@@ -1,6 +1,7 @@
 //! ID (RFC 2971).
 
-use crate::context::{Answer, Context};
+use crate::answer::Answer;
+use crate::context::Context;
 use crate::task::Task;
 use codec::response::list;
 

@@ -4,9 +4,9 @@
 //! comes back from waiting, the mailbox is looked at again: a look costs two `stat`, and a wake
 //! that was lost costs delay only.
 
-use crate::announce::Gone;
-use crate::context::Answer;
+use crate::answer::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
+use crate::selected::Gone;
 use codec::response::{Condition, continuation, untagged};
 
 /// The dialogue of an IDLE.

@@ -4,8 +4,8 @@
 //! writes what it answers.
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::capability;
-use crate::context::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::step::{Accepted, Attempt, Elsewhere, Refused, Verdict};
 use codec::response::{Code, Condition, continuation, untagged};

@@ -1,6 +1,6 @@
 //! LOGOUT (RFC 3501 section 6.1.3).
 
-use crate::context::Answer;
+use crate::answer::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 
 /// The dialogue of a LOGOUT, in which the server has the last word.

@@ -1,6 +1,7 @@
 //! NOOP and CHECK (RFC 3501 sections 6.1.2 and 6.4.1).
 
-use crate::context::{Answer, Context};
+use crate::answer::Answer;
+use crate::context::Context;
 use crate::task::Task;
 
 /// The task of a NOOP, or of a CHECK: all is durable when it is answered, so that a checkpoint

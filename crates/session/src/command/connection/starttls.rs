@@ -1,7 +1,7 @@
 //! STARTTLS (RFC 3501 section 6.2.1).
 
+use crate::answer::Answer;
 use crate::capability;
-use crate::context::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::step::Transport;
 

@@ -7,13 +7,13 @@
 //! and the answer says what went wrong.
 
 use crate::accounts::Accounts;
-use crate::command::Allowed;
-use crate::context::Answer;
+use crate::allowed::Allowed;
+use crate::answer::Answer;
 use crate::dialogue::{Dialogue, End, Talk, Turn};
 use crate::drop_in_work::DropInWork;
 use crate::failure;
 use crate::rights::Right;
-use crate::task::Stop;
+use crate::stop::Stop;
 use codec::command::{AppendMessage, WireName};
 use codec::decoder::Append as Piece;
 use codec::response::{Code, continuation};

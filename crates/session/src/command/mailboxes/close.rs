@@ -1,8 +1,11 @@
 //! CLOSE and UNSELECT (RFC 3501 section 6.4.2, RFC 3691).
 
 use crate::accounts::Accounts;
-use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress, Stop};
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::{MailboxTask, Progress};
 use store::ErrorKind;
 
 /// The task of a CLOSE, which expunges without telling; or of an UNSELECT, which does not

@@ -1,9 +1,11 @@
 //! CREATE (RFC 3501 section 6.3.3).
 
+use crate::answer::Answer;
 use crate::command::shared::once::once;
-use crate::context::{Answer, User};
+use crate::context::User;
 use crate::rights::Right;
-use crate::task::{AccountTask, Stop};
+use crate::stop::Stop;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use mail::MailboxName;
 use store::{Account, ErrorKind};

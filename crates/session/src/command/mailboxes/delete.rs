@@ -1,9 +1,11 @@
 //! DELETE (RFC 3501 section 6.3.4).
 
+use crate::answer::Answer;
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, User};
+use crate::context::{Context, User};
 use crate::rights::Right;
-use crate::task::{AccountTask, Stop};
+use crate::stop::Stop;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 

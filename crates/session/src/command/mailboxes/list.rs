@@ -9,13 +9,15 @@
 use super::listed::{Line, patterns, root};
 use super::status::Count;
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, User};
+use crate::context::{Context, User};
 use crate::mailbox_tree::{Builder, Node, Tree};
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
 use crate::rights::Right;
-use crate::task::{AccountTask, Progress, Stop};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 use codec::command::{List, StatusItem, WireName};
 use mail::MailboxName;
 use std::collections::VecDeque;

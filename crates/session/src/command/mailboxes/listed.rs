@@ -3,7 +3,7 @@
 use crate::accounts::Accounts;
 use crate::namespace::Spelling;
 use crate::pattern::Pattern;
-use crate::task::Stop;
+use crate::stop::Stop;
 use codec::command::WireName;
 use codec::response::list;
 use mail::MailboxName;

@@ -5,10 +5,12 @@
 
 use super::listed::{Line, patterns, root};
 use crate::accounts::Accounts;
-use crate::context::{Answer, Context, User};
+use crate::answer::Answer;
+use crate::context::{Context, User};
 use crate::mailbox_tree::{Builder, Tree};
 use crate::pattern::Pattern;
-use crate::task::{AccountTask, Progress, Stop};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 use codec::command::WireName;
 use std::collections::VecDeque;
 use store::SpecialUses;

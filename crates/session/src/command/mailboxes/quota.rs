@@ -7,10 +7,12 @@
 //! Limits are the site's: QUOTASET is not announced, and SETQUOTA is refused.
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, User};
+use crate::context::{Context, User};
 use crate::rights::Right;
-use crate::task::{AccountTask, Stop};
+use crate::stop::Stop;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use codec::response::quota::{Resource, quota, quota_root};
 use std::sync::Arc;

@@ -2,10 +2,13 @@
 
 use super::create::{already_exists, create_levels_above, refused};
 use crate::accounts::MailboxRef;
+use crate::answer::Answer;
 use crate::command::shared::once::once;
-use crate::context::{Answer, Context, Selected, User};
+use crate::context::{Context, User};
 use crate::rights::Right;
-use crate::task::{AccountTask, Stop};
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use std::sync::Arc;
 

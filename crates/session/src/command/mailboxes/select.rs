@@ -1,15 +1,17 @@
 //! SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2).
 
 use crate::accounts::MailboxRef;
-use crate::context::{Answer, Context, Selected, User};
+use crate::answer::Answer;
+use crate::context::{Context, User};
 use crate::drop_in_work::DropInWork;
 use crate::rights::Right;
-use crate::task::{AccountTask, Progress, Stop};
+use crate::selected::{Selected, recent};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 use crate::view::View;
 use codec::command::WireName;
 use codec::response::{Code, Condition, list, untagged};
-use mail::UidSet;
-use store::{ErrorKind, Snapshot};
+use store::ErrorKind;
 
 /// The task of a SELECT, or of an EXAMINE with `read_only`.
 pub(crate) fn select(mailbox: WireName, read_only: bool, condstore: bool) -> Box<dyn AccountTask> {
@@ -65,20 +67,6 @@ impl Select {
         let (view, account) = (View::new(refreshed.snapshot, recent), named.account.clone());
         let mailbox = DropInWork::new(mailbox);
         Ok(Selected { mailbox, account, view, read_only, watch, mark: None, rest: None })
-    }
-}
-
-/// What is recent to a session: what it claimed; where it may claim nothing, what nobody has
-/// claimed yet (RFC 3501 section 6.3.2: EXAMINE takes `\Recent` from nobody), which is always
-/// the end of the mailbox.
-pub(crate) fn recent(read_only: bool, snapshot: &Snapshot, claimed: UidSet) -> UidSet {
-    if !read_only {
-        return claimed;
-    }
-    let from_the_end = (0..snapshot.len()).rev().filter_map(|index| snapshot.row(index));
-    match from_the_end.take_while(|row| row.is_new()).last() {
-        Some(first) => snapshot.uids()[first.index()..].iter().copied().collect(),
-        None => UidSet::new(),
     }
 }
 

@@ -5,10 +5,12 @@
 //! Messages in `new/` are counted and stay there: a STATUS claims nothing.
 
 use crate::accounts::MailboxRef;
+use crate::answer::Answer;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, User};
+use crate::context::{Context, User};
 use crate::rights::Right;
-use crate::task::{AccountTask, Progress, Stop};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 use codec::command::{StatusItem, WireName};
 use codec::response::list;
 use mail::SystemFlags;

@@ -7,9 +7,11 @@
 //! it serves to clear away such leftovers. Subscriptions are the user's, in their own account,
 //! also those to mailboxes of other accounts.
 
+use crate::answer::Answer;
 use crate::command::shared::once::once;
-use crate::context::{Answer, User};
-use crate::task::{AccountTask, Stop};
+use crate::context::User;
+use crate::stop::Stop;
+use crate::task::AccountTask;
 use codec::command::WireName;
 use mail::MailboxName;
 use store::Account;

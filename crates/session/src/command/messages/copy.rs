@@ -1,9 +1,12 @@
 //! COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315).
 
 use crate::accounts::Accounts;
-use crate::context::{Answer, Context, Selected};
+use crate::answer::Answer;
+use crate::context::Context;
 use crate::rights::Right;
-use crate::task::{MailboxTask, Progress, Stop};
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::{MailboxTask, Progress};
 use codec::command::WireName;
 use codec::response::{Code, Condition, untagged};
 use mail::{NumberSet, Uid, UidSet};

@@ -3,9 +3,12 @@
 //! EXPUNGE responses are the view's: it tells what is gone once the command is done.
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress, Stop};
+use crate::context::Context;
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::{MailboxTask, Progress};
 use mail::{NumberSet, SystemFlags, Uid, UidSet};
 
 /// The task of an EXPUNGE, or of a UID EXPUNGE with a set.

@@ -7,9 +7,12 @@ mod key;
 mod tests;
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Selected};
-use crate::task::{MailboxTask, Progress, Stop};
+use crate::context::Context;
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::{MailboxTask, Progress};
 use crate::view::View;
 use codec::command::{Search, SearchReturn};
 use codec::response::search::{Results, esearch, search as write_search};

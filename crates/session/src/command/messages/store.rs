@@ -10,10 +10,13 @@
 //! is among the MODIFIED, as what happened to it happened since (RFC 7162 section 3.1.3).
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::command::shared::pace::Pace;
-use crate::context::{Answer, Context, Selected};
+use crate::context::Context;
 use crate::failure;
-use crate::task::{MailboxTask, Progress, Stop};
+use crate::selected::Selected;
+use crate::stop::Stop;
+use crate::task::{MailboxTask, Progress};
 use crate::view::Shown;
 use codec::command::{Store, StoreAction};
 use codec::response::fetch::Writer;

@@ -1,7 +1,9 @@
 //! Commands that are done in one piece.
 
-use crate::context::{Answer, Context, User};
-use crate::task::{AccountTask, Progress, Stop};
+use crate::answer::Answer;
+use crate::context::{Context, User};
+use crate::stop::Stop;
+use crate::task::{AccountTask, Progress};
 
 /// A task that is one call of `run`, of a user.
 pub(crate) fn once<F>(run: F) -> Box<dyn AccountTask>

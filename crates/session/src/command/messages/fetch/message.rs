@@ -5,9 +5,10 @@ mod write;
 
 use super::Item;
 use super::section::{self, Needs};
-use super::stream::{Measure, Measured, Place, Stream};
+use super::stream::{Measure, Stream};
 use crate::command::messages::header_fields::{self, Index, Names};
 use crate::command::shared::pace::Pace;
+use crate::read_mark::{Measured, ReadMark};
 use crate::room::Room;
 use codec::command::{FetchItem, Partial, Rfc822, Section, SectionText};
 use codec::response::Revision;
@@ -59,7 +60,7 @@ pub(super) struct Message {
     /// Of the last item written.
     stream: Option<Stream>,
     /// What is known of a section that was read in part.
-    mark: Option<Mark>,
+    mark: Option<ReadMark>,
 }
 
 /// The beginning of a file, its header included.
@@ -79,20 +80,6 @@ struct Fields {
     range: Range<u64>,
     bytes: Vec<u8>,
     index: Index,
-}
-
-/// Where a session is in a section that its client reads window by window, as many do with long
-/// ones: without it, each window would cost all that lies ahead of it, and all of the section to
-/// count its octets.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    uid: Uid,
-    /// Size and time of the file: another file is not this one.
-    file: (u64, i64),
-    /// A compressed file as it was opened: each window would cost all of it else.
-    open: Option<MessageFile>,
-    measured: Measured,
-    place: Option<Place>,
 }
 
 /// What is to be sent for an item.
@@ -180,7 +167,7 @@ impl Message {
     pub(super) fn new(
         number: SeqNum,
         uid: Uid,
-        mark: Option<Mark>,
+        mark: Option<ReadMark>,
         names: Arc<Names>,
         spare: Vec<u8>,
     ) -> Self {
@@ -208,7 +195,7 @@ impl Message {
     }
 
     /// What is to be kept for the next window.
-    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+    pub(super) fn take_mark(&mut self) -> Option<ReadMark> {
         self.mark.take()
     }
 
@@ -432,7 +419,7 @@ impl Message {
         if partial.is_some() {
             let open = file.is_compressed().then(|| file.clone());
             let file = (file.size(), file.internal_date());
-            self.mark = Some(Mark { uid: self.uid, file, open, measured: measured.clone(), place: None });
+            self.mark = Some(ReadMark { uid: self.uid, file, open, measured: measured.clone(), place: None });
         }
         let octets = measured.octets;
         if section::needs(section) == Needs::Size {

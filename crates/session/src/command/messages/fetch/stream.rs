@@ -7,6 +7,7 @@
 
 use crate::command::shared::pace::Pace;
 use crate::output::Output;
+use crate::read_mark::{Measured, Place};
 use mail::crlf::{self, ToWire};
 use std::ops::Range;
 use store::MessageFile;
@@ -22,15 +23,6 @@ pub(super) struct Measure {
     end: u64,
     after_cr: bool,
     octets: u64,
-}
-
-/// A range that was read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Measured {
-    /// In the file; ends where the file does.
-    pub(super) range: Range<u64>,
-    /// As sent.
-    pub(super) octets: u64,
 }
 
 impl Measure {
@@ -67,16 +59,6 @@ pub(super) struct Stream {
     skip: u64,
     /// Octets to send still, after those.
     left: u64,
-}
-
-/// A place in a range that is being converted.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    /// In the file.
-    position: u64,
-    /// In the range's octets.
-    octet: u64,
-    wire: ToWire,
 }
 
 /// How far a [`Stream`] got.

@@ -1,10 +1,11 @@
 //! What is read of a message's file, and what stays in memory of it.
 
 use super::super::section::{self, Needs};
-use super::super::stream::{Measured, read_range};
+use super::super::stream::read_range;
 use super::{Body, Fields, Loaded, Message};
 use crate::command::messages::header_fields::Index;
 use crate::command::shared::pace::Pace;
+use crate::read_mark::Measured;
 use crate::room::Room;
 use codec::command::{Partial, Section, SectionText};
 use mail::crlf::{self, ToWire};
