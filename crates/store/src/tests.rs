@@ -19,6 +19,7 @@ mod put_back;
 mod quota;
 mod read_only;
 mod restored;
+mod sent_dates;
 mod sizes;
 mod special_uses;
 mod versions;

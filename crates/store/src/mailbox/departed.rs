@@ -5,7 +5,7 @@ use crate::cache::Whose;
 use mail::Uid;
 use std::collections::BTreeMap;
 
-/// Messages that are remembered at most, in a mailbox: 32 bytes each, and as much for the tree.
+/// Messages that are remembered at most, in a mailbox: 40 bytes each, and as much for the tree.
 const DEPARTED_MAX: usize = 50_000;
 
 /// What is known of a message; 0 stands for unknown, as in [`super::state::Facts`].
@@ -17,6 +17,7 @@ pub(crate) struct Known {
     /// As its base name says it, and not 1 more.
     pub(crate) saved: u32,
     pub(crate) cached: u32,
+    pub(crate) sent: u64,
 }
 
 /// See the module. Empty while no session has the mailbox open.
@@ -81,6 +82,7 @@ mod tests {
             date: 0,
             saved: 0,
             cached: 7,
+            sent: 0,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::list_file::ListMark;
 use crate::own_files;
 use crate::scan::Stamp;
+use crate::sent_date::SentDate;
 use crate::uid_list::{is_base_name, is_uidl};
 use mail::{Keyword, ModSeq, SystemFlags, Uid, UidValidity};
 use rustix::fs::{Mode, OFlags};
@@ -25,10 +26,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The version of the format. Version 3 had expunges one by one, and no floor nor unknown records;
-/// version 2 does not say which directory it was made of either; sizes in version 1 may be what
-/// names said that did not fit their files.
-const VERSION: u8 = b'4';
+/// The version of the format. Version 4 had no sent dates. Version 3 had expunges one by one, and no
+/// floor nor unknown records; version 2 does not say which directory it was made of either; sizes in
+/// version 1 may be what names said that did not fit their files.
+const VERSION: u8 = b'5';
 
 /// Rows that an index may have: more are not believed.
 const ROWS_MAX: u32 = 100_000_000;
@@ -118,7 +119,7 @@ fn read(mut input: In) -> Option<Saved> {
     let (mut state, rows, mark, stamp, cache) = read_head(&mut input)?;
     let made_of = if version >= b'3' { Some((input.u64()?, input.u64()?)) } else { None };
     read_words(&mut input, &mut state, version)?;
-    read_columns(&mut input, &mut state, rows)?;
+    read_columns(&mut input, &mut state, rows, version)?;
     if version == b'1' {
         state.facts.sizes.fill(0);
     }
@@ -283,11 +284,12 @@ fn write_columns(out: &mut Out<'_>, state: &State) -> std::io::Result<()> {
     for column in [&state.facts.sizes, &state.facts.dates, &state.facts.cached] {
         column.iter().try_for_each(|value| out.u32(*value))?;
     }
+    state.facts.sent.iter().try_for_each(|value| out.u64(*value))?;
     (0..state.len()).try_for_each(|row| out.bytes(&[state.names.get(row).len() as u8]))?;
     (0..state.len()).try_for_each(|row| out.bytes(state.names.get(row)))
 }
 
-fn read_columns(input: &mut In, state: &mut State, rows: usize) -> Option<()> {
+fn read_columns(input: &mut In, state: &mut State, rows: usize, version: u8) -> Option<()> {
     let uids = input.u32s(rows)?.into_iter().map(Uid::new).collect::<Option<Vec<Uid>>>()?;
     let ascending = uids.windows(2).all(|pair| pair[0] < pair[1]);
     let below_next = uids.last().is_none_or(|last| state.uid_next.is_none_or(|next| *last < next));
@@ -310,6 +312,7 @@ fn read_columns(input: &mut In, state: &mut State, rows: usize) -> Option<()> {
     state.facts.sizes = input.u32s(rows)?;
     state.facts.dates = input.u32s(rows)?;
     state.facts.cached = input.u32s(rows)?;
+    state.facts.sent = if version < b'5' { vec![0; rows] } else { sent_dates(input, rows)? };
     let lengths = input.bytes(rows)?;
     let mut name = [0; 255];
     for length in lengths {
@@ -322,6 +325,11 @@ fn read_columns(input: &mut In, state: &mut State, rows: usize) -> Option<()> {
     }
     state.names.shrink();
     Some(())
+}
+
+fn sent_dates(input: &mut In, rows: usize) -> Option<Vec<u64>> {
+    let date = |_| input.u64().filter(|bits| SentDate::from_bits(*bits).is_some());
+    (0..rows).map(date).collect()
 }
 
 fn modseq(input: &mut In) -> Option<ModSeq> {

@@ -277,11 +277,7 @@ impl Mailbox {
         }
         let mut inner = self.lock();
         let Some(state) = inner.state.as_mut() else { return };
-        for message in learned {
-            let Some((size, date)) = state.size_and_date(message.uid) else { continue };
-            *size = message.size.unwrap_or(*size);
-            *date = message.date.unwrap_or(*date);
-        }
+        learned.iter().for_each(|message| state.learn(message));
         inner.unsaved = true;
         let Some((identity, places)) = places else { return };
         inner.records += records.len();

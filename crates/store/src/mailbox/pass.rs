@@ -1,7 +1,7 @@
 //! A pass over messages: what a command needs of each, from memory, the cache or the file.
 //!
-//! What is found out on the way (sizes, dates, what is ready to send) is kept: in memory for
-//! the mailbox, and in its cache for later. It is written in batches; a pass that is dropped
+//! What is found out on the way is kept in memory for the mailbox, and for later: sizes and dates
+//! in its index, what is ready to send in its cache. It is written in batches; a pass that is dropped
 //! writes what it has.
 
 use super::Mailbox;
@@ -10,7 +10,9 @@ use crate::cache::{self, Cache, CacheKind};
 use crate::error::Result;
 use crate::message::{Looked, MessageFile};
 use crate::owner::Guard;
+use crate::sent_date::SentDate;
 use mail::Uid;
+use mail::date::DateTime;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ pub(super) struct Learned {
     pub(super) uid: Uid,
     pub(super) size: Option<u32>,
     pub(super) date: Option<u32>,
+    pub(super) sent: Option<u64>,
     pub(super) items: Vec<(CacheKind, Box<[u8]>)>,
 }
 
@@ -103,6 +106,23 @@ impl Pass {
     pub fn save_date(&mut self, uid: Uid) -> Option<SaveDate> {
         let saved = self.known(uid)?.saved;
         Some(if saved == 0 { SaveDate::Unknown } else { SaveDate::At(saved.into()) })
+    }
+
+    /// When the message was sent, if its header was read for that once. Neither file nor cache is
+    /// looked at.
+    pub fn sent_date(&mut self, uid: Uid) -> SentDate {
+        let known = self.known(uid).and_then(|known| SentDate::from_bits(known.sent));
+        known.unwrap_or(SentDate::Unknown)
+    }
+
+    /// The message's header was read: its first Date field gives that date, or none.
+    pub fn keep_sent_date(&mut self, uid: Uid, date: Option<DateTime>) {
+        let sent = SentDate::from(date).bits();
+        let Some(known) = self.known_mut(uid) else { return };
+        if std::mem::replace(&mut known.sent, sent) != sent {
+            self.learned(uid).sent = Some(sent);
+            self.flush_if_full();
+        }
     }
 
     /// Opens a message's file. `None` when it is gone.
@@ -207,7 +227,7 @@ impl Pass {
 
     fn learned(&mut self, uid: Uid) -> &mut Learned {
         if self.learned.last().is_none_or(|last| last.uid != uid) {
-            self.learned.push(Learned { uid, size: None, date: None, items: Vec::new() });
+            self.learned.push(Learned { uid, size: None, date: None, sent: None, items: Vec::new() });
         }
         let last = self.learned.len() - 1;
         &mut self.learned[last]

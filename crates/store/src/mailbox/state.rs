@@ -1,7 +1,7 @@
 //! What is known of a mailbox: rows, keywords, counters. No I/O.
 //!
 //! Messages are rows in the order of their UIDs, in columns: a million of them take some
-//! 80 MB, most of it their names. What sessions see of them is shared with snapshots.
+//! 90 MB, most of it their names. What sessions see of them is shared with snapshots.
 
 mod differences;
 mod expunges;
@@ -17,6 +17,7 @@ pub(crate) use keyword_sets::KeywordSets;
 pub(crate) use new_order::NewOrder;
 
 use super::departed::{Departed, Known};
+use super::pass::Learned;
 use crate::cache::Whose;
 use crate::column::Column;
 use crate::extract::{Extract, ExtractRow};
@@ -76,6 +77,8 @@ pub(crate) struct Facts {
     pub(crate) dates: Vec<u32>,
     /// Where its record in the cache is, in units of [`crate::cache::UNIT`] bytes, and one more.
     pub(crate) cached: Vec<u32>,
+    /// When it was sent, as [`crate::SentDate::bits`] writes it.
+    pub(crate) sent: Vec<u64>,
 }
 
 impl State {
@@ -224,17 +227,28 @@ impl State {
 
     /// What is known of a message.
     pub(crate) fn known(&self, row: usize) -> Known {
-        let (size, date, cached) = (self.facts.sizes[row], self.facts.dates[row], self.facts.cached[row]);
-        let saved = save_date(self.names.get(row)).unwrap_or(0);
-        Known { whose: self.whose(row), size, date, saved, cached }
+        Known {
+            whose: self.whose(row),
+            size: self.facts.sizes[row],
+            date: self.facts.dates[row],
+            saved: save_date(self.names.get(row)).unwrap_or(0),
+            cached: self.facts.cached[row],
+            sent: self.facts.sent[row],
+        }
     }
 
-    /// Size and date of a message that is there or remembered, to be noted.
-    pub(crate) fn size_and_date(&mut self, uid: Uid) -> Option<(&mut u32, &mut u32)> {
-        match self.row(uid) {
-            Some(row) => Some((&mut self.facts.sizes[row], &mut self.facts.dates[row])),
-            None => self.departed.get_mut(uid).map(|known| (&mut known.size, &mut known.date)),
-        }
+    /// Notes what was found out about a message that is there or remembered.
+    pub(super) fn learn(&mut self, learned: &Learned) {
+        let (size, date, sent) = match self.row(learned.uid) {
+            Some(row) => (&mut self.facts.sizes[row], &mut self.facts.dates[row], &mut self.facts.sent[row]),
+            None => match self.departed.get_mut(learned.uid) {
+                Some(known) => (&mut known.size, &mut known.date, &mut known.sent),
+                None => return,
+            },
+        };
+        *size = learned.size.unwrap_or(*size);
+        *date = learned.date.unwrap_or(*date);
+        *sent = learned.sent.unwrap_or(*sent);
     }
 
     /// Notes where a message's record in the cache is, as in [`Facts`].
@@ -316,6 +330,7 @@ impl State {
             if other.names.get(of_other) == self.names.get(row) {
                 self.facts.sizes[row] = other.facts.sizes[of_other];
                 self.facts.dates[row] = other.facts.dates[of_other];
+                self.facts.sent[row] = other.facts.sent[of_other];
             }
         }
     }
@@ -331,7 +346,7 @@ impl State {
     pub(crate) fn shrink(&mut self) {
         self.names.shrink();
         self.files.shrink_to_fit();
-        self.facts.columns().into_iter().for_each(Vec::shrink_to_fit);
+        self.facts.shrink();
     }
 }
 
@@ -343,18 +358,11 @@ impl State {
         self.modseqs.push(modseq);
         self.set_of.push(set);
         self.files.push(FileAt::default());
-        self.facts.columns().into_iter().for_each(|column| column.push(0));
+        self.facts.add_row();
         self.highest_modseq = self.highest_modseq.max(modseq);
     }
 
     fn retain(&mut self, keep: impl Fn(usize) -> bool) {
-        fn each<T: Copy>(values: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
-            let mut row = 0;
-            values.retain(|_| {
-                row += 1;
-                keep(row - 1)
-            });
-        }
         let uids = self.uids.iter().enumerate().filter(|(row, _)| keep(*row)).map(|(_, uid)| *uid);
         self.uids = uids.collect();
         let left = self.uids.clone();
@@ -363,17 +371,41 @@ impl State {
         self.modseqs.retain(&keep);
         self.set_of.retain(&keep);
         self.names.retain(&keep);
-        each(&mut self.files, &keep);
-        self.facts.columns().into_iter().for_each(|column| each(column, &keep));
+        retain_rows(&mut self.files, &keep);
+        self.facts.retain(&keep);
     }
 }
 
+fn retain_rows<T>(values: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+    let mut row = 0;
+    values.retain(|_| {
+        row += 1;
+        keep(row - 1)
+    });
+}
+
 impl Facts {
-    pub(crate) fn columns(&mut self) -> [&mut Vec<u32>; 3] {
+    fn narrow(&mut self) -> [&mut Vec<u32>; 3] {
         [&mut self.sizes, &mut self.dates, &mut self.cached]
     }
 
+    fn add_row(&mut self) {
+        self.narrow().into_iter().for_each(|column| column.push(0));
+        self.sent.push(0);
+    }
+
+    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        self.narrow().into_iter().for_each(|column| retain_rows(column, &keep));
+        retain_rows(&mut self.sent, &keep);
+    }
+
+    fn shrink(&mut self) {
+        self.narrow().into_iter().for_each(Vec::shrink_to_fit);
+        self.sent.shrink_to_fit();
+    }
+
     fn bytes(&self) -> usize {
-        (self.sizes.capacity() + self.dates.capacity() + self.cached.capacity()) * 4
+        let narrow = self.sizes.capacity() + self.dates.capacity() + self.cached.capacity();
+        narrow * 4 + self.sent.capacity() * 8
     }
 }
