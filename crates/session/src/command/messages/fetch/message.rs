@@ -348,9 +348,11 @@ impl Message {
             }
         }
         let Some(header) = self.load_header(pass, pace)? else { return Ok(None) };
+        let parsed = Envelope::of(&header);
         let mut ready = Vec::with_capacity(Self::READY);
-        envelope(&mut ready, &Envelope::of(&header));
+        envelope(&mut ready, &parsed);
         pass.keep(self.uid, Self::ENVELOPE, &ready);
+        pass.keep_sent_date(self.uid, parsed.date.as_deref().and_then(DateTime::parse_header));
         Ok(Some(ready))
     }
 

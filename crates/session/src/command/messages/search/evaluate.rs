@@ -14,7 +14,7 @@ use mail::search::FieldTexts;
 use mail::source::Source;
 use mail::{SeqNum, Uid};
 use std::cell::Cell;
-use store::{MessageFile, Pass, Row, SaveDate};
+use store::{MessageFile, Pass, Row, SaveDate, SentDate};
 
 /// A message that may be found, with what is known of it. It outlives a piece of work: a client
 /// may have many keys, and a sender a long message.
@@ -196,6 +196,25 @@ impl Content {
     /// The Date field's day. Without one that can be read it is the first day of 1970, as with
     /// Dovecot: whoever looks for old mail finds it.
     fn sent_day(&mut self, field: usize, uid: Uid, means: &mut Means<'_>) -> Result<Day, Unknown> {
+        means.pace.row();
+        let date = match means.pass.sent_date(uid) {
+            SentDate::At(date) => Some(date),
+            SentDate::None => None,
+            SentDate::Unknown => {
+                let date = self.read_sent_date(field, uid, means)?;
+                means.pass.keep_sent_date(uid, date);
+                date
+            }
+        };
+        Ok(date.map_or_else(|| Day::of_unix(0), DateTime::local_day))
+    }
+
+    fn read_sent_date(
+        &mut self,
+        field: usize,
+        uid: Uid,
+        means: &mut Means<'_>,
+    ) -> Result<Option<DateTime>, Unknown> {
         const DATE_MAX: usize = 1_000;
         let date = match self.field(field, uid, means)? {
             Some(Field { octets, .. }) => {
@@ -209,8 +228,7 @@ impl Content {
                 date
             }
         };
-        let date = date.and_then(|value| DateTime::parse_header(&value));
-        Ok(date.map_or_else(|| Day::of_unix(0), DateTime::local_day))
+        Ok(date.and_then(|value| DateTime::parse_header(&value)))
     }
 
     /// The fields of a name: a part of the header that is kept when it was picked once. `None`

@@ -75,6 +75,8 @@ pub(super) enum Cost {
     Memory,
     /// The file's name and attributes.
     Attributes,
+    /// The Date field of the header, which is read once for good.
+    SentDate,
     Header,
     File,
 }
@@ -317,7 +319,8 @@ impl Compiler<'_> {
             | Key::InternalUntil(_)
             | Key::InternalFrom(_)
             | Key::Saved(..) => Cost::Attributes,
-            Key::Sent(..) | Key::Field(..) => Cost::Header,
+            Key::Sent(..) => Cost::SentDate,
+            Key::Field(..) => Cost::Header,
             Key::Body(_) | Key::Text(_) => Cost::File,
             Key::Not(key) => self.costs[*key],
             // Sorted: the last is the dearest.
@@ -418,9 +421,12 @@ mod tests {
 
     #[test]
     fn what_is_cheap_is_evaluated_first() {
-        let keys = compiled("OR BODY a OR SUBJECT a OR LARGER 9 SEEN");
+        let keys = compiled("OR BODY a OR SUBJECT a OR SENTON 1-Jan-2024 OR LARGER 9 SEEN");
         assert_eq!(keys.cost(), Cost::File);
-        assert_eq!(evaluated(&keys), [SEEN, "Larger(9)", "Field(0, 0)", "Body(0)"]);
+        assert_eq!(
+            evaluated(&keys),
+            [SEEN, "Larger(9)", "Sent(1, On, Day(19723))", "Field(0, 0)", "Body(0)"]
+        );
     }
 
     #[test]

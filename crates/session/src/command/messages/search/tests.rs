@@ -84,6 +84,62 @@ fn keys_of_dates_and_sizes() {
     ]);
 }
 
+/// Dates that mailers write, and none. Once they are known, neither file nor cache is read: both are
+/// replaced.
+#[test]
+fn sent_dates_are_the_same_once_they_are_known() {
+    let dates = [
+        "Date: Fri, 31 Dec 1999 23:30:00 -0500\n",
+        "date: Sat, 1 Jan 2000 00:30 +1345\n",
+        "Date: 31 Dec 99 23:59:59 EST\n",
+        "Date: yesterday\n",
+        "Subject: of no date\n",
+        "Date: Fri,\n 31 (last) Dec\n\t1999 10:00:00 nowhere\n",
+        "Date: Thu, 1 Jan 1970 00:00:00 +0000\n",
+        "Date: Wed, 31 Dec 1969 12:00:00 +0000\n",
+        "Date: Fri, 1 Jan 2100 12:00:00 +0000\nDate: Fri, 31 Dec 1999 10:00:00 +0000\n",
+        "Date:\n",
+    ];
+    let messages: Vec<String> = dates.iter().map(|date| format!("From: a@x\n{date}\nbody\n")).collect();
+    let messages: Vec<(&str, &str)> = messages.iter().map(|message| (message.as_str(), "S")).collect();
+    let keys = [
+        ("SENTBEFORE 31-Dec-1969", ""),
+        ("SENTBEFORE 1-Jan-1970", " 8"),
+        ("SENTON 1-Jan-1970", " 4 5 7 10"),
+        ("SENTBEFORE 31-Dec-1999", " 4 5 7 8 10"),
+        ("SENTON 31-Dec-1999", " 1 3 6"),
+        ("SENTSINCE 31-Dec-1999", " 1 2 3 6 9"),
+        ("SENTON 1-Jan-2000", " 2"),
+        ("SENTSINCE 1-Jan-2000", " 2 9"),
+        ("NOT SENTSINCE 1-Jan-2000", " 1 3 4 5 6 7 8 10"),
+        ("SENTBEFORE 1-Jan-2100", " 1 2 3 4 5 6 7 8 10"),
+        ("SENTON 1-Jan-2100", " 9"),
+        ("SENTSINCE 1-Jan-2100", " 9"),
+        ("SENTSINCE 2-Jan-2100", ""),
+    ];
+    let check_key = |client: &mut _, (key, found): &(&str, &str)| {
+        check(client, &format!("SEARCH {key}"), &format!("* SEARCH{found}\na OK"));
+    };
+    for before in ["NOOP", "SEARCH HEADER DATE 1999", "FETCH 2:4 ENVELOPE"] {
+        for unknown in keys.iter().step_by(3) {
+            let fixture = Fixture::new(&messages);
+            let mut client = fixture.select();
+            client.command(before);
+            check_key(&mut client, unknown);
+        }
+    }
+    for before in ["SEARCH SENTON 1-Jan-2000", "FETCH 1:* ENVELOPE", "FETCH 1:* (BODYSTRUCTURE ENVELOPE)"] {
+        let fixture = Fixture::new(&messages);
+        let mut client = fixture.select();
+        client.command(before);
+        fs::remove_file(fixture.maildir().join("restante-cache")).expect("removed");
+        for n in 1..=dates.len() {
+            fs::write(fixture.path(n), "Date: Mon, 5 May 2025 12:00:00 +0000\n\n").expect("replaced");
+        }
+        keys.iter().for_each(|known| check_key(&mut client, known));
+    }
+}
+
 #[test]
 fn keys_of_text() {
     check_all(&[
