@@ -17,6 +17,17 @@ pub(super) const ALL: &[Workload] = &[
             |corpus| corpus.since,
         )
     }),
+    Workload {
+        aims: &[Aim::Faster(5.0)],
+        ..row("search-sentsince", "SEARCH SENTSINCE, realistic", |stage| {
+            search(
+                stage,
+                Mail::Realistic,
+                |corpus| format!("SEARCH SENTSINCE {}", corpus.since_date()),
+                |corpus| corpus.since,
+            )
+        })
+    },
     row("search-from", "SEARCH FROM", |stage| {
         search(stage, Mail::Small, |_| format!("SEARCH FROM {RARE_SENDER}"), |corpus| corpus.from_rare)
     }),
