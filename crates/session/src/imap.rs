@@ -8,6 +8,8 @@
 //! The four states of RFC 3501 section 3 are no value of their own: logged in means that
 //! `accounts` is there, selected that `selected` is, and logout is `Doing::Closing`.
 
+mod doing;
+
 use crate::accounts::Accounts;
 use crate::allowed::Allowed;
 use crate::answer::Answer;
@@ -27,9 +29,9 @@ use crate::settings::SessionSettings;
 use crate::step::{Connection, NotOpened, Now, Stats, Step, Verdict};
 use crate::stop::Stop;
 use crate::task::{AnyTask, Progress};
-use crate::view::Telling;
 use codec::response::{Code, bye, continuation, greeting, untagged};
 use codec::{DecodeError, Event, Request, Tag};
+use doing::{Doing, Ending, Piece, Running, Talking};
 use std::sync::Arc;
 use store::{Account, Wake};
 
@@ -56,59 +58,6 @@ pub struct Session {
     now: Now,
     /// Bytes were fed since `active_ms` was set: feeding has no clock.
     fed: bool,
-}
-
-/// What a session is doing.
-enum Doing {
-    /// It waits for a command.
-    Nothing,
-    /// A long command is there: [`Machine::work`] parses it, as others wait for this thread.
-    Parse,
-    /// A command runs.
-    Task(Running),
-    /// A command talks.
-    Dialogue(Talking),
-    /// A command ended: its client is told of changes, then answered.
-    Ending(Ending),
-    /// An account is to be opened by the driver; `None` once it was asked. Then it goes on with
-    /// what needs it.
-    Open { asked: Option<String>, name: String, then: Box<Doing> },
-    /// Nothing more is read. What it did before may touch files when it is dropped: that happens
-    /// together with the session.
-    Closing { _before: Box<Doing> },
-}
-
-/// A command that runs.
-struct Running {
-    tag: Tag,
-    task: DropInWork<AnyTask>,
-    /// The mailbox is looked at before the first piece.
-    refresh: bool,
-    /// It may have written half a response.
-    begun: bool,
-}
-
-/// What a piece of a command was.
-enum Piece {
-    More,
-    Last,
-    /// It goes on once this account is open.
-    Open(String),
-}
-
-/// A command that talks.
-struct Talking {
-    tag: Tag,
-    dialogue: Box<dyn Dialogue>,
-    /// What it waits for.
-    turn: Turn,
-}
-
-/// A command that ended.
-struct Ending {
-    tag: Tag,
-    answer: Answer,
-    telling: Telling,
 }
 
 impl Session {
@@ -165,16 +114,7 @@ impl Machine for Session {
             return Step::Write(self.out.take());
         }
         let deadline_ms = self.deadline_ms();
-        match &mut self.doing {
-            Doing::Nothing => Step::Read { deadline_ms },
-            Doing::Parse | Doing::Task(_) | Doing::Ending(_) => Step::Work,
-            Doing::Dialogue(talking) => talking.step(deadline_ms),
-            Doing::Open { asked, .. } => match asked.take() {
-                Some(name) => Step::Open(name),
-                None => Step::Read { deadline_ms },
-            },
-            Doing::Closing { .. } => Step::Close,
-        }
+        self.doing.step(deadline_ms)
     }
 
     fn work(&mut self, now: Now) {
@@ -541,32 +481,6 @@ impl Session {
         self.stats.ended = Some(ended);
         let before = Box::new(std::mem::replace(&mut self.doing, Doing::Nothing));
         self.doing = Doing::Closing { _before: before };
-    }
-}
-
-impl Talking {
-    /// What the driver does.
-    fn step(&mut self, deadline_ms: u64) -> Step {
-        match std::mem::replace(&mut self.turn, Turn::Go) {
-            Turn::Watch { deadline_ms } => Step::Watch { deadline_ms },
-            Turn::Work => {
-                self.turn = Turn::Work;
-                Step::Work
-            }
-            Turn::Ask(attempt) => {
-                self.turn = Turn::Asked;
-                Step::Authenticate(attempt)
-            }
-            Turn::Transport(transport) => {
-                self.turn = Turn::Transport(transport);
-                Step::Transport(transport)
-            }
-            // What needs no driver was done before.
-            turn @ (Turn::Go | Turn::Read | Turn::Asked | Turn::Open(_) | Turn::End(_)) => {
-                self.turn = turn;
-                Step::Read { deadline_ms }
-            }
-        }
     }
 }
 
