@@ -191,6 +191,10 @@ fn read_whole(mailbox: &Mailbox, inner: &mut Inner, mut beside: Beside) -> Resul
     }
     let passed_over = read.damaged + contradictory;
     if passed_over > 0 {
+        // Each of them may have been the only word of an expunge, at a MODSEQ of its own.
+        let lost = (0..passed_over).fold(state.highest_modseq, |modseq, _| modseq.next());
+        state.highest_modseq = lost;
+        state.expunges.raise_floor(lost);
         tracing::error!(
             mailbox = name, %directory, lines = passed_over,
             "restante-uidlist was damaged: repaired from the Maildir"

@@ -129,6 +129,34 @@ fn a_repair_and_a_list_of_an_earlier_program_begin_anew() {
     assert_eq!(since(&inbox, now), Some(uids(&[9])));
 }
 
+/// After a checkpoint a line is the only word of an expunge.
+#[test]
+fn an_expunge_in_a_damaged_line_is_not_passed_over_in_silence() {
+    let site = Site::new();
+    fill(&site, 0..10);
+    let inbox = site.inbox();
+    let before = modseq(&inbox);
+    remove_files(&site, |n| n == 5);
+    assert_eq!(since(&inbox, before), Some(uids(&[6])));
+    drop(inbox);
+    let path = site.root().join("restante-uidlist");
+    let torn = [fs::read(&path).unwrap().as_slice(), b"torn"].concat();
+    fs::write(&path, torn).unwrap();
+    fs::remove_file(site.root().join("restante-index")).unwrap();
+    assert_eq!(since(&site.inbox(), before), Some(uids(&[6])), "after a checkpoint");
+    let mut list = fs::read(&path).unwrap();
+    let at = memchr::memmem::find(&list, b" X 6 ").unwrap();
+    list[at + 3] = b'7';
+    fs::write(&path, list).unwrap();
+    fs::remove_file(site.root().join("restante-index")).unwrap();
+    let _ = fs::remove_file(site.root().join("restante-witness"));
+    let inbox = site.inbox();
+    assert_eq!(since(&inbox, before), None);
+    let now = modseq(&inbox);
+    remove_files(&site, |n| n == 8);
+    assert_eq!(since(&inbox, now), Some(uids(&[9])));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Append,
