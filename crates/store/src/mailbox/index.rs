@@ -328,8 +328,12 @@ fn read_columns(input: &mut In, state: &mut State, rows: usize, version: u8) -> 
 }
 
 fn sent_dates(input: &mut In, rows: usize) -> Option<Vec<u64>> {
-    let date = |_| input.u64().filter(|bits| SentDate::from_bits(*bits).is_some());
-    (0..rows).map(date).collect()
+    // As many rows were read of other columns.
+    let mut dates = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        dates.push(input.u64().filter(|bits| SentDate::from_bits(*bits).is_some())?);
+    }
+    Some(dates)
 }
 
 fn modseq(input: &mut In) -> Option<ModSeq> {
