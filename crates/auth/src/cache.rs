@@ -6,6 +6,8 @@
 //! in with what another used. The key of the hash is made at the start and never leaves.
 //!
 //! Whoever asks while the same question is being answered waits for that answer.
+//!
+//! Invariant A8 of crates/auth/README.md.
 
 use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::sync::{Cache as Entries, EntryAction, EntryResult};

@@ -3,6 +3,8 @@
 //! A user never has more than half of them, so that another user's piece begins at once. Beyond
 //! that users wait in turn, one piece each, however many connections they have; pieces of one
 //! user begin in the order in which they were asked for.
+//!
+//! Invariant I6 of crates/README.md.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};

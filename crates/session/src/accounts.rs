@@ -5,6 +5,8 @@
 //! nothing: its inbox. The driver opens these accounts when a command first names them.
 //!
 //! NAMESPACE is answered from this table, and LIST lists what it has.
+//!
+//! Invariant I8 of crates/README.md.
 
 use crate::answer::Answer;
 use crate::namespace::{Spelling, Unusable};

@@ -1,4 +1,6 @@
 //! Files are touched in `work` only: also by what touches them when it is dropped.
+//!
+//! Invariant I1 of crates/README.md.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -15,6 +15,8 @@
 //! things stand beside it, and only until the next advance is done: messages whose flags a
 //! command told at a later MODSEQ (`told_later`), messages just announced, which the client
 //! will ask for (`arrived`), and how far a long run of FETCH FLAGS got (`told_partly`).
+//!
+//! Invariant I10 of crates/README.md.
 
 mod withheld;
 

@@ -11,6 +11,8 @@
 //! 2. Else, or where that gives no name that a mailbox can have, the levels are taken as they
 //!    stand, in UTF-8. So what is not canonical is reachable by its letters.
 //! 3. What is no name then either is no mailbox; [`crate::odd`] finds such directories.
+//!
+//! Invariant S16 of crates/store/README.md.
 
 use mail::mailbox_name::BadName;
 use mail::{MailboxName, utf7};

@@ -1,4 +1,6 @@
 //! Points at which a test lets the process die, as a crash would.
+//!
+//! Invariant S14 of crates/store/README.md.
 
 /// A named point. Outside of this crate's tests, nothing.
 #[cfg(not(test))]

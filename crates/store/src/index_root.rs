@@ -8,6 +8,8 @@
 //!
 //! Nobody else may write there, as what others write would be shown to the user's clients. Where
 //! somebody may, nothing is read or written, and the mailboxes are opened without an index.
+//!
+//! Invariant S2 of crates/store/README.md.
 
 use crate::directory::make_private;
 use crate::disk::is_missing;

@@ -1,5 +1,7 @@
 //! A message's file, open for reading. All who read messages do so through it, and need not
 //! know that some are compressed: see [`crate::compressed`].
+//!
+//! Invariant S10 of crates/store/README.md.
 
 use crate::compressed::{Compression, Expanded};
 use crate::disk::read_at;

@@ -11,6 +11,8 @@
 //!
 //! A thread that is started while a guard is held begins as that user, and stays so: threads
 //! that outlive the work are started after [`step_out`].
+//!
+//! Invariant A10 of crates/auth/README.md.
 
 use crate::error::{Error, ErrorKind, Result};
 use nix::unistd::{setfsgid, setfsuid};

@@ -4,6 +4,8 @@
 //! would be gone without a word. So every rename of a message's file or of a mailbox's directory
 //! goes through here. The exceptions are files of our own that are replaced on purpose, as wholes:
 //! see [`crate::disk::replace`] and `maildirsize`.
+//!
+//! Invariant S12 of crates/store/README.md.
 
 use rustix::fs::{AtFlags, CWD, RenameFlags, linkat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;

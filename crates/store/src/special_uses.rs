@@ -19,6 +19,8 @@
 //!   in between leaves a line of a mailbox that is not there.
 //! * The inbox keeps its uses when it is renamed, as it stays.
 //! * A mailbox that is made, or renamed to a name, does not get what a line says of a former one.
+//!
+//! Invariant S17 of crates/store/README.md.
 
 mod keep;
 

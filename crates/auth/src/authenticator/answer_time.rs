@@ -4,6 +4,8 @@
 //! the delay of a failure counts from when the attempt began, and not from when it was decided:
 //! it is longer than any usual decision, which then cannot be seen in it. One that takes longer
 //! still, as in a long queue or by a slow source, is answered at the next of few later times.
+//!
+//! Invariant A3 of crates/auth/README.md.
 
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};

@@ -5,6 +5,8 @@
 //! is written again from it; else the mailbox gets a new UIDVALIDITY. Either way no UID and no
 //! MODSEQ stands for two things. A Maildir that is put back as a whole is as old as its witnesses,
 //! and nobody can tell.
+//!
+//! Invariant S7 of crates/store/README.md.
 
 use super::state::State;
 use super::{Inner, Mailbox};

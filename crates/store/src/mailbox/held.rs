@@ -1,4 +1,6 @@
 //! Holding a mailbox: the lock in the process, the one between processes, and how every change ends.
+//!
+//! Invariant S15 of crates/store/README.md.
 
 use super::inner::{Durability, Inner};
 use super::state::State;

@@ -9,6 +9,8 @@
 //! the one that has a UID keeps its name; where neither has, the one in `cur/`. Nothing is
 //! removed, also where both names are links to one file: whoever made the second may be about to
 //! remove the first, and the message must be there under either.
+//!
+//! Invariant S13 of crates/store/README.md.
 
 use super::state::State;
 use crate::disk::is_missing;

@@ -1,4 +1,6 @@
 //! Which messages were expunged since a MODSEQ: all of them, or "not known".
+//!
+//! Invariant S6 of crates/store/README.md.
 
 use super::*;
 use crate::CheckOptions;

@@ -1,5 +1,7 @@
 //! Files of other versions: a later one is left alone, and records that this version does not know
 //! survive all that it does.
+//!
+//! Invariant S5 of crates/store/README.md.
 
 use super::*;
 use crate::CheckOptions;
