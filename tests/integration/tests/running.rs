@@ -68,7 +68,10 @@ fn sockets_come_from_systemd() {
     let mut process = Process::by_shell(line_of_shell, &settings, OwnedFd::from(socket).into());
     let mut log = BufReader::new(process.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let listening = log.find(|line| line.contains("listening")).expect("it listens");
-    assert!(listening.contains(&format!("address=[::]:{port} tls=StartTls")), "{listening}");
+    assert!(
+        listening.contains(&format!("address=[::]:{port} protocol=\"imap\" tls=StartTls")),
+        "{listening}"
+    );
 
     // A client by IPv4 is one, for networks and in the log.
     let mut client = BufReader::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
