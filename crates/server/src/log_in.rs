@@ -46,7 +46,7 @@ pub(crate) struct LogIn {
 
 /// What became of an exchange's step.
 enum Decided {
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     Malformed(&'static str),
     /// The client goes on.
     Challenge(Vec<u8>),
@@ -130,7 +130,7 @@ impl LogIn {
         };
         loop {
             progress = match self.decide(progress, began).await {
-                Decided::Outcome(outcome) => return self.settle(outcome).await,
+                Decided::Outcome(outcome) => return self.settle(*outcome).await,
                 Decided::Malformed(text) => return Verdict::Refused(Refused::Malformed(text.to_owned())),
                 Decided::Challenge(challenge) => {
                     self.exchange = exchange;
@@ -145,7 +145,7 @@ impl LogIn {
     /// Does what an exchange wants, whose last message came at `began`.
     async fn decide(&self, progress: Progress, began: Instant) -> Decided {
         let (client, authenticator) = (self.client(), self.server.authenticator());
-        Decided::Outcome(match progress {
+        let outcome = match progress {
             Progress::Challenge(challenge) => return Decided::Challenge(challenge),
             Progress::Malformed(text) => return Decided::Malformed(text),
             Progress::Credentials { user, password, authorize } => {
@@ -169,7 +169,7 @@ impl LogIn {
             },
             Progress::Token { user, token } => {
                 let Some(tokens) = self.server.tokens() else {
-                    return Decided::Outcome(Err(Refusal::Unavailable));
+                    return Decided::Outcome(Box::new(Err(Refusal::Unavailable)));
                 };
                 match authenticator.token(&tokens, user.as_deref(), &token, client).await {
                     Ok(user) => Ok(user),
@@ -180,7 +180,8 @@ impl LogIn {
             }
             // Its failure was counted before.
             Progress::TokenRefused => Err(Refusal::Credentials),
-        })
+        };
+        Decided::Outcome(Box::new(outcome))
     }
 
     /// The name of the client's certificate; where it has several, the one that the client says.
