@@ -81,22 +81,41 @@ fn a_name_that_does_not_fit_its_file_is_not_believed_and_what_was_counted_is_kep
     assert_eq!(sizes(&inbox), after, "of an index of another list");
 }
 
-/// An index of the version before may have sizes that names gave and nobody checked.
+/// An index of the first version may have sizes that names gave and nobody checked; dates in it
+/// are as good as any.
 #[test]
-fn sizes_of_an_older_index_are_found_out_anew() {
+fn sizes_of_an_index_of_the_first_version_are_found_out_anew() {
     let (site, inbox) = site();
     read(&inbox);
+    let date = inbox.pass().internal_date(uid(1)).unwrap();
     drop(inbox);
     let path = site.root().join("restante-index");
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[..8].copy_from_slice(b"RSTNIX1\n");
-    let end = bytes.len() - 4;
-    let checksum = crc32fast::hash(&bytes[..end]).to_le_bytes();
-    bytes[end..].copy_from_slice(&checksum);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, as_first_version(std::fs::read(&path).unwrap())).unwrap();
+    let file = site.root().join("cur").join(format!("{}:2,S", WRONG[0].0));
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
     let inbox = site.inbox();
     inbox.refresh(false).unwrap();
+    assert_eq!(inbox.pass().internal_date(uid(1)).unwrap(), date, "the index is believed");
     assert_eq!(sizes(&inbox), WRONG.iter().map(|wrong| wrong.2).collect::<Vec<u64>>());
+}
+
+/// What later versions brought is cut out of an index, the last first.
+fn as_first_version(mut index: Vec<u8>) -> Vec<u8> {
+    let names: usize = WRONG.iter().map(|wrong| wrong.0.len() + 1).sum();
+    let sent_dates = index.len() - 4 - names;
+    index.drain(sent_dates - 8 * WRONG.len()..sent_dates);
+    // No expunges, their floor, no unknown records, no UIDLs.
+    let words = [[0; 4].as_slice(), &1_u64.to_le_bytes(), &[0; 8]].concat();
+    let floor = memchr::memmem::find(&index, &words).unwrap() + 4;
+    index.drain(floor..floor + 12);
+    // The directory, behind the head.
+    index.drain(112..128);
+    index[..8].copy_from_slice(b"RSTNIX1\n");
+    let end = index.len() - 4;
+    let checksum = crc32fast::hash(&index[..end]).to_le_bytes();
+    index[end..].copy_from_slice(&checksum);
+    index
 }
 
 /// A look at the file tells all that most clients ask for: nothing is opened.
