@@ -104,9 +104,9 @@ pub struct Authenticator {
     cache: Cache<Finding>,
     /// Shared with the authenticator that replaces this one.
     delays: Arc<Delays>,
-    /// Likewise.
+    /// Shared likewise.
     counters: Arc<Counters>,
-    /// What password checks of known users cost. Likewise.
+    /// The cost of password checks of known users; shared likewise.
     costs: Costs,
     /// Checked for users who are not there while nothing is known of others.
     dummy: Secret,

@@ -49,7 +49,7 @@ impl Chain {
         self.links.iter().map(|link| &*link.source)
     }
 
-    /// What the first source says that knows the user, with the canonical name and the source filled in.
+    /// The answer of the first source that knows the user. It has the canonical name and the source.
     pub async fn find(&self, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         for source in self.sources_for(query.name) {
             match self.ask(source, query).await? {
@@ -60,7 +60,7 @@ impl Chain {
         Ok(SourceAnswer::Unknown)
     }
 
-    /// What one of the sources says, with the canonical name and the source filled in.
+    /// The answer of one source. It has the canonical name and the source.
     pub async fn ask(&self, source: &dyn Source, query: Query<'_>) -> Result<SourceAnswer, Unavailable> {
         query.trace.step(|| format!("asking {}", source.name()));
         let found = source.find(query).await;

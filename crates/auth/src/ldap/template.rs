@@ -69,7 +69,7 @@ impl Template {
         // With plain letters in the place of its variables it must be a filter.
         if kind == TemplateKind::Filter && ldap3::parse_filter(template.put_together(|_| Some("x"))?).is_err()
         {
-            return Err("is no filter, such as (mail=%u)".to_owned());
+            return Err("is not an LDAP filter; (mail=%u) is one".to_owned());
         }
         Ok(template)
     }
@@ -202,9 +202,9 @@ mod tests {
         for (kind, text, why) in [
             (TemplateKind::Filter, "(mail=%x)", "has %x; known are %u, %n, %d and %%"),
             (TemplateKind::Filter, "(mail=%", "ends in the middle of a variable"),
-            (TemplateKind::Filter, "(mail=%u", "is no filter, such as (mail=%u)"),
-            (TemplateKind::Filter, "(&(mail=%u)", "is no filter, such as (mail=%u)"),
-            (TemplateKind::Filter, "(mail=%u))", "is no filter, such as (mail=%u)"),
+            (TemplateKind::Filter, "(mail=%u", "is not an LDAP filter; (mail=%u) is one"),
+            (TemplateKind::Filter, "(&(mail=%u)", "is not an LDAP filter; (mail=%u) is one"),
+            (TemplateKind::Filter, "(mail=%u))", "is not an LDAP filter; (mail=%u) is one"),
             (TemplateKind::Dn, "uid=%D", "has %D; known are %u, %n, %d and %%"),
         ] {
             assert_eq!(Template::parse(kind, text, "und"), Err(why.to_owned()), "{text}");

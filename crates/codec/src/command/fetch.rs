@@ -64,7 +64,7 @@ pub struct Section {
     pub text: SectionText,
 }
 
-/// What of the part.
+/// The piece of the part that is meant.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum SectionText {
     /// The message, or the part's body.
